@@ -1,0 +1,45 @@
+# gocontainer: build, try, test.
+#
+#   make            the binary                       make test     every test
+#   make shell      a shell in a container           make lint     format, tidy, arrows
+#   make ARCH=arm64 for another architecture         make bench    speed against peers
+#
+# `make shell` and `make test` install what they need (apt, dnf or apk; sudo when not root).
+
+ARCH ?= $(shell uname -m | sed 's/^x86_64$$/amd64/; s/^aarch64$$/arm64/')
+HOST_ARCH := $(shell uname -m | sed 's/^x86_64$$/amd64/; s/^aarch64$$/arm64/')
+CXXSTD := -std=c++23
+OPT ?= -O2
+WARN := -Wall -Wextra -Wshadow -Wconversion -Wno-missing-field-initializers
+ifeq ($(ARCH),$(HOST_ARCH))
+CXX := g++
+BUILD := build
+BIN := gocontainer
+else
+CXX := $(subst amd64,x86_64,$(subst arm64,aarch64,$(ARCH)))-linux-gnu-g++
+BUILD := build-$(ARCH)
+BIN := build-$(ARCH)/gocontainer
+endif
+
+SRC := main.cpp $(wildcard sys/*.cpp spec/*.cpp cli/*.cpp run/*.cpp stages/*.cpp)
+OBJ := $(SRC:%.cpp=$(BUILD)/%.o)
+LIBOBJ := $(filter-out $(BUILD)/main.o,$(OBJ))
+CXXFLAGS += $(CXXSTD) $(OPT) -g1 $(WARN) -I. -I$(BUILD)/gen -ffunction-sections -fdata-sections -fno-plt -MMD -MP
+LDFLAGS += -static -no-pie -Wl,--gc-sections -Wl,--build-id=none
+LDLIBS += -lcap -lseccomp
+
+.PHONY: all
+all: $(BIN)
+
+$(BIN): $(OBJ)
+	$(CXX) $(LDFLAGS) -o $@ $(OBJ) $(LDLIBS)
+
+$(BUILD)/%.o: %.cpp
+	@mkdir -p $(@D)
+	$(CXX) $(CXXFLAGS) -c -o $@ $<
+
+-include $(OBJ:.o=.d)
+
+.PHONY: clean
+clean:
+	rm -rf build build-* gocontainer
