@@ -188,6 +188,23 @@ Result<void> seccomp_set_filter(unsigned flags, std::span<const std::uint64_t> p
         Shown{"[" + std::to_string(program.size()) + " instructions]"}));
 }
 
+Result<void*> shared_memory(std::size_t size) {
+    void* memory = nullptr;
+    TRY(invoke(
+        "mmap",
+        [&]() -> long {
+            memory =
+                ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+            return memory == MAP_FAILED ? -1 : 0;
+        },
+        size, Shown{"MAP_SHARED|MAP_ANONYMOUS"}));
+    return memory;
+}
+
+void release_memory(void* memory, std::size_t size) {
+    (void)::munmap(memory, size); // our own mapping: can't fail
+}
+
 uid_t getuid() {
     return ::getuid();
 }
@@ -347,6 +364,12 @@ Result<void> set_cloexec(int fd, bool on) {
     return done(invoke(
         "fcntl", [&] { return ::fcntl(fd, F_SETFD, on ? FD_CLOEXEC : 0); }, fd, Shown{"F_SETFD"},
         on ? FD_CLOEXEC : 0));
+}
+
+Result<void> set_nonblocking(int fd) {
+    return done(invoke(
+        "fcntl", [&] { return ::fcntl(fd, F_SETFL, O_NONBLOCK); }, fd, Shown{"F_SETFL"},
+        Shown{"O_NONBLOCK"}));
 }
 
 Result<void> close_range(unsigned first, unsigned last, unsigned flags) {

@@ -64,6 +64,9 @@ Result<void> setgroups(const std::vector<gid_t>& groups);
 Result<void> prlimit(pid_t pid, int resource, const rlimit& limit, const char* name);
 Result<rlimit> getrlimit(int resource);
 Result<void> seccomp_set_filter(unsigned flags, std::span<const std::uint64_t> program);
+/// Zeroed memory that stays shared across fork and clone.
+Result<void*> shared_memory(std::size_t size);
+void release_memory(void* memory, std::size_t size);
 uid_t getuid();
 uid_t geteuid();
 gid_t getgid();
@@ -99,6 +102,7 @@ Result<void> lseek_start(int fd);
 Result<Fd> dup_above(int fd, int lowest);
 Result<void> dup2(int from, int to);
 Result<void> set_cloexec(int fd, bool on);
+Result<void> set_nonblocking(int fd);
 Result<void> close_range(unsigned first, unsigned last, unsigned flags);
 Result<std::pair<Fd, Fd>> pipe();
 Result<void> chdir(const std::string& path);

@@ -4,9 +4,12 @@
 #include "sys/flags.hpp"
 
 #include <linux/magic.h>
+#include <sys/xattr.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <climits>
+#include <cstdlib>
 #include <deque>
 
 namespace sys {
@@ -52,6 +55,26 @@ Result<void> write_proc(const std::string& path, std::string_view text) {
 
 bool exists(const std::string& path) {
     return faccessat(AT_FDCWD, path, F_OK).has_value();
+}
+
+bool has_file_capabilities(const std::string& path) {
+    return getxattr(path.c_str(), "security.capability", nullptr, 0) > 0;
+}
+
+std::string find_program(const std::string& name) {
+    const char* from = getenv("PATH");
+    std::string path = std::string(from != nullptr ? from : "") +
+                       ":/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+    std::size_t start = 0;
+    while (start < path.size()) {
+        std::size_t end = std::min(path.find(':', start), path.size());
+        std::string candidate = path.substr(start, end - start) + "/" + name;
+        start = end + 1;
+        // An empty or relative entry means the working directory: not for programs that we start.
+        if (candidate.starts_with('/') && faccessat(AT_FDCWD, candidate, X_OK))
+            return candidate;
+    }
+    return {};
 }
 
 std::string join(std::string_view directory, std::string_view name) {

@@ -24,6 +24,13 @@ bool exists(const std::string& path);
 
 enum class Want { existing, directory, file };
 
+/// Does the program have capabilities of its own (security.capability, capabilities(7))?
+bool has_file_capabilities(const std::string& path);
+
+/// Absolute path of `name` on PATH, or in the usual directories when PATH lacks it; "" if nowhere.
+/// Engines call us with an empty environment, so PATH alone won't do.
+std::string find_program(const std::string& name);
+
 /// O_PATH descriptor of `path` inside `root`. Symlinks are followed as if `root` were "/", so no
 /// link leads out, not even one that is swapped while we look (openat2(2), RESOLVE_IN_ROOT).
 /// With Want::directory or Want::file what is missing is made, directories as 0755.
