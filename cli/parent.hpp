@@ -1,0 +1,21 @@
+// `gocontainer parent`: flags to a Spec.
+#pragma once
+
+#include "spec/spec.hpp"
+
+#include <expected>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace cli {
+
+struct ParentCommand {
+    spec::Spec spec;                 ///< validated
+    std::optional<std::string> help; ///< --help was asked for: print this instead
+};
+
+/// `args` without the program's name and "parent". Errors are one line that names the option.
+std::expected<ParentCommand, std::string> parse_parent(const std::vector<std::string>& args);
+
+} // namespace cli
