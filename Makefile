@@ -10,7 +10,7 @@ ARCH ?= $(shell uname -m | sed 's/^x86_64$$/amd64/; s/^aarch64$$/arm64/')
 HOST_ARCH := $(shell uname -m | sed 's/^x86_64$$/amd64/; s/^aarch64$$/arm64/')
 CXXSTD := -std=c++23
 OPT ?= -O2
-WARN := -Wall -Wextra -Wshadow -Wconversion -Wno-missing-field-initializers
+WARN := -Wall -Wextra -Wshadow -Wconversion -Wno-missing-field-initializers -Wno-maybe-uninitialized
 ifeq ($(ARCH),$(HOST_ARCH))
 CXX := g++
 BUILD := build

@@ -54,6 +54,8 @@ struct Inside {
     const Facts& facts;
     Fd rootfs;  ///< O_PATH of the mounted root, from the mount stage on
     Fd console; ///< pty master from the container's own devpts, to be sent to the parent
+    /// One line for the person.
+    std::function<void(const std::string&)> note;
 };
 
 struct Stage {
@@ -65,6 +67,8 @@ struct Stage {
     /// The namespace is unshared by the stage itself instead of made by clone3.
     bool unshares;
     const char* ns; ///< its link below /proc/self/ns, or nullptr
+    /// It takes powers away: user, limits and working directory are settled before it.
+    bool restricts;
     Result<void> (*prepare)(Launch&);
     Result<void> (*parent)(Launch&);
     Result<void> (*enter)(const spec::Spec&, const Facts&);

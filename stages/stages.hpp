@@ -54,6 +54,9 @@ Result<void> child(Inside&);
 /// Every stage, in the order in which they run.
 std::span<const Stage> table();
 
+/// The namespaces that clone3 makes for `spec`: CLONE_NEW* of what is wanted and not unshared.
+std::uint64_t clone_flags(const spec::Spec& spec);
+
 /// The stages that `spec` wants, in the order in which they run for it.
 std::vector<const Stage*> wanted(const spec::Spec& spec);
 
