@@ -2,8 +2,9 @@
 #include "cli/parent.hpp"
 #include "run/child.hpp"
 #include "run/describe.hpp"
+#include "run/keeper.hpp"
 #include "run/parent.hpp"
-#include "sys/kernel.hpp"
+#include "sys/path.hpp"
 
 #include <cstdio>
 #include <string>
@@ -26,7 +27,13 @@ int complain(const std::string& line) {
 }
 
 int parent(const Args& args) {
-    auto command = cli::parse_parent(args);
+    auto read = [](const std::string& path) -> std::expected<std::string, std::string> {
+        auto text = sys::read_file(path);
+        return text ? std::move(*text)
+                    : std::expected<std::string, std::string>(std::unexpect,
+                                                              sys::to_line(text.error()));
+    };
+    auto command = cli::parse_parent(args, read);
     if (!command)
         return complain(command.error());
     if (command->help) {
@@ -48,6 +55,10 @@ int parent(const Args& args) {
 
 int child(const Args& args) {
     return complain(run::child_main(args));
+}
+
+int keeper(const Args&) {
+    return complain(run::keeper_main());
 }
 
 int stages(const Args& args) {
@@ -72,6 +83,7 @@ constexpr Subcommand kSubcommands[] = {
     {"parent", "[OPTIONS] [--] [COMMAND [ARG…]]   run a command in a container", parent},
     {"stages", "[--json]                          what happens on the way there", stages},
     {"child", nullptr, child},
+    {"keeper", nullptr, keeper},
     {"help", nullptr, help},
     {"--help", nullptr, help},
     {"-h", nullptr, help},

@@ -4,7 +4,7 @@
 #include "spec/spec.hpp"
 
 #include <expected>
-#include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -26,11 +26,10 @@ struct Draft {
 using Applied = std::expected<void, std::string>;
 
 struct Option {
-    const char* names; ///< CLI11's form: "-w,--workdir"
+    const char* names; ///< "-w,--workdir" or "--memory"
     const char* value; ///< what --help calls the value; nullptr: a flag
     const char* group; ///< heading in --help: a stage's name, or what it is about
     const char* help;
-    bool repeatable;
     Applied (*apply)(Draft&, const std::string& value);
 };
 

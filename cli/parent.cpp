@@ -1,17 +1,17 @@
-// Flags of `parent` to a Spec, through CLI11.
+// Flags of `parent` to a Spec, by getopt_long(3).
+//
+// Not by CLI11: its global objects are constructed at every start, twice a container, whether they
+// are used or not, and took 13 % of a whole launch.
 #include "cli/parent.hpp"
 
 #include "cli/options.hpp"
 #include "spec/options.hpp"
 
-#include <CLI/App.hpp>
-#include <CLI/Config.hpp>
-#include <CLI/Formatter.hpp>
+#include <getopt.h>
 
 #include <algorithm>
 #include <cstdlib>
-#include <fstream>
-#include <random>
+#include <sstream>
 
 namespace cli {
 
@@ -19,69 +19,94 @@ namespace {
 
 using Args = std::vector<std::string>;
 
-bool takes_value(std::string_view name) {
-    for (const Option& option : parent_options()) {
-        std::string_view names = option.names;
-        std::size_t at = names.find(name);
-        if (at != std::string_view::npos && option.value != nullptr &&
-            (at == 0 || names[at - 1] == ',') &&
-            (at + name.size() == names.size() || names[at + name.size()] == ','))
-            return true;
+/// The table in getopt_long's form. An option's value is its row's number, from kFirst on, so
+/// that no row is taken for the characters that getopt_long answers with.
+constexpr int kFirst = 1000;
+constexpr int kHelp = kFirst - 1;
+
+struct Long {
+    Args names; // what `options` points into
+    std::vector<option> options;
+    std::string letters = "+:h"; // + ends at COMMAND; : tells a missing value from an unknown name
+};
+
+Long long_options() {
+    Long out;
+    auto rows = parent_options();
+    out.names.reserve(rows.size());
+    out.options.push_back({"help", no_argument, nullptr, kHelp});
+    for (std::size_t row = 0; row < rows.size(); ++row) {
+        std::string_view names = rows[row].names;
+        bool value = rows[row].value != nullptr;
+        if (names[1] != '-') {
+            out.letters += names[1];
+            out.letters += value ? ":" : "";
+        }
+        out.names.emplace_back(names.substr(names.find("--") + 2));
+        out.options.push_back({out.names.back().c_str(), value ? required_argument : no_argument,
+                               nullptr, kFirst + static_cast<int>(row)});
     }
-    return false;
+    out.options.push_back({});
+    return out;
 }
 
-/// Where the options end and COMMAND begins. Everything after COMMAND is the command's own.
-std::size_t find_command(const Args& args) {
-    std::size_t i = 0;
-    while (i < args.size()) {
-        const std::string& arg = args[i];
-        if (arg == "--" || arg.size() < 2 || arg[0] != '-')
-            return i;
-        ++i;
-        if (arg.starts_with("--")) {
-            if (arg.find('=') == std::string::npos && takes_value(arg))
-                ++i;
-            continue;
-        }
-        // -q, -e X, -eX, -qeX
-        for (std::size_t letter = 1; letter < arg.size(); ++letter) {
-            if (!takes_value(std::string{'-', arg[letter]}))
-                continue;
-            if (letter + 1 == arg.size())
-                ++i;
-            break;
-        }
-    }
-    return std::min(i, args.size());
+const Option* row_of(int answer) {
+    auto rows = parent_options();
+    if (answer >= kFirst)
+        return &rows[static_cast<std::size_t>(answer - kFirst)];
+    for (const Option& row : rows)
+        if (row.names[1] == answer)
+            return &row;
+    return nullptr;
+}
+
+std::string long_name(const Option& row) {
+    std::string names = row.names;
+    return names.substr(names.find("--"));
 }
 
 /// --help in the table's words, grouped by stage.
-class HelpFormatter : public CLI::Formatter {
-    std::string make_usage(const CLI::App*, std::string) const override {
-        return "\nUsage: gocontainer parent [OPTIONS] [--] [COMMAND [ARG…]]\n\n"
-               "Runs COMMAND (default: /bin/sh) in a container. Each stage can be left out;\n"
-               "'gocontainer stages' lists them.\n";
+std::string help_text() {
+    constexpr std::size_t kColumn = 36;
+    std::string out =
+        "Usage: gocontainer parent [OPTIONS] [--] [COMMAND [ARG…]]\n\n"
+        "Runs COMMAND (default: /bin/sh) in a container. Each stage can be left out;\n"
+        "'gocontainer stages' lists them.\n";
+    std::string group;
+    for (const Option& row : parent_options()) {
+        if (*row.help == '\0')
+            continue;
+        if (group != row.group)
+            out += "\n" + (group = row.group) + ":\n";
+        std::string left = "  " + std::string(row.names[1] == '-' ? "    " : "") + row.names;
+        if (row.value != nullptr)
+            left += std::string(" ") + row.value;
+        // Columns are counted in characters, and "…" is three bytes.
+        auto width = static_cast<std::size_t>(
+            std::ranges::count_if(left, [](char c) { return (c & 0xc0) != 0x80; }));
+        if (width + 2 > kColumn) {
+            left += "\n";
+            width = 0;
+        }
+        out += left + std::string(kColumn - width, ' ') + row.help + "\n";
     }
-    std::string make_description(const CLI::App*) const override { return {}; }
-    std::string make_option_opts(const CLI::Option* option) const override {
-        return option->get_type_name().empty() ? "" : " " + option->get_type_name();
-    }
-};
+    return out;
+}
 
 /// One VARIABLE=VALUE a line; empty lines and those that begin with # are passed over.
-std::expected<Args, std::string> read_env_file(const std::string& path) {
-    std::ifstream file(path);
-    if (!file)
-        return std::unexpected("--env-file: \"" + path + "\": can't be read");
+std::expected<Args, std::string> read_env_file(const std::string& path, const ReadFile& read) {
+    auto text = read(path);
+    if (!text)
+        return std::unexpected("--env-file " + text.error());
     Args out;
+    std::istringstream lines(*text);
     std::string line;
-    for (int number = 1; std::getline(file, line); ++number) {
+    for (int number = 1; std::getline(lines, line); ++number) {
         if (line.empty() || line.starts_with('#'))
             continue;
         auto parsed = spec::parse_env(line);
         if (!parsed)
-            return std::unexpected("--env-file: \"" + path + "\" line " + std::to_string(number) +
+            return std::unexpected("--env-file \"" + path + "\" line " + std::to_string(number) +
                                    ": " + parsed.error());
         out.push_back(std::move(*parsed));
     }
@@ -106,7 +131,7 @@ std::vector<std::string> capabilities(const Draft& draft) {
     return out;
 }
 
-std::expected<spec::Spec, std::string> finish(Draft draft, Args command) {
+std::expected<spec::Spec, std::string> finish(Draft draft, Args command, const ReadFile& read) {
     spec::Spec spec = std::move(draft.spec);
     bool init = spec.stages.has(spec::Stage::init);
     if (draft.only)
@@ -118,11 +143,6 @@ std::expected<spec::Spec, std::string> finish(Draft draft, Args command) {
     for (spec::Stage stage : draft.left_out)
         spec.stages.remove(stage);
 
-    if (spec.name.empty()) {
-        char text[16];
-        (void)snprintf(text, sizeof text, "gc-%08x", std::random_device{}());
-        spec.name = text;
-    }
     spec.capabilities.bounding = capabilities(draft);
     spec.root.masked = spec::default_masked_paths();
     spec.root.readonly = spec::default_readonly_paths();
@@ -130,7 +150,7 @@ std::expected<spec::Spec, std::string> finish(Draft draft, Args command) {
     if (const char* term = getenv("TERM"); term != nullptr)
         spec.process.env.push_back(std::string("TERM=") + term);
     for (const std::string& path : draft.env_files) {
-        auto lines = read_env_file(path);
+        auto lines = read_env_file(path, read);
         if (!lines)
             return std::unexpected(std::move(lines).error());
         std::ranges::move(*lines, std::back_inserter(spec.process.env));
@@ -144,54 +164,39 @@ std::expected<spec::Spec, std::string> finish(Draft draft, Args command) {
 
 } // namespace
 
-std::expected<ParentCommand, std::string> parse_parent(const Args& args) {
-    std::size_t split = find_command(args);
-    Args command(args.begin() + static_cast<std::ptrdiff_t>(split), args.end());
-    if (!command.empty() && command.front() == "--")
-        command.erase(command.begin());
+std::expected<ParentCommand, std::string> parse_parent(const Args& args, const ReadFile& read) {
+    Long known = long_options();
+    std::vector<char*> argv{const_cast<char*>("gocontainer")}; // getopt_long only reorders pointers
+    for (const std::string& arg : args)
+        argv.push_back(const_cast<char*>(arg.c_str()));
+    argv.push_back(nullptr);
+    int count = static_cast<int>(args.size()) + 1;
 
     Draft draft;
-    std::string wrong; // the first value that was refused, with its option
-    CLI::App app;
-    app.formatter(std::make_shared<HelpFormatter>());
-    app.get_formatter()->column_width(36);
-    for (const Option& row : parent_options()) {
-        auto apply = [&draft, &wrong, &row](const std::string& value) {
-            auto applied = row.apply(draft, value);
-            if (!applied && wrong.empty()) {
-                std::string names = row.names;
-                wrong = names.substr(names.find("--")) + " " + applied.error();
-            }
-        };
-        CLI::Option* option = nullptr;
-        if (row.value == nullptr)
-            option = app.add_flag_callback(row.names, [apply] { apply(""); }, row.help);
-        else
-            option = app.add_option_function<Args>(
-                            row.names,
-                            [apply, &row](const Args& values) {
-                                if (row.repeatable)
-                                    std::ranges::for_each(values, apply);
-                                else
-                                    apply(values.back());
-                            },
-                            row.help)
-                         ->allow_extra_args(false)
-                         ->type_name(row.value);
-        option->group(row.group);
+    opterr = 0;
+    optind = 0; // start over, GNU's way
+    for (;;) {
+        int before = std::max(optind, 1);
+        int answer =
+            getopt_long(count, argv.data(), known.letters.c_str(), known.options.data(), nullptr);
+        if (answer == -1)
+            break;
+        std::string written = argv[before];
+        if (answer == 'h' || answer == kHelp)
+            return ParentCommand{.spec = {}, .help = help_text()};
+        if (answer == ':')
+            return std::unexpected(written + " wants a value: see 'gocontainer parent --help'");
+        const Option* row = row_of(answer);
+        if (row == nullptr)
+            return std::unexpected("\"" + written +
+                                   "\" is no option, or not written so: see 'gocontainer parent "
+                                   "--help'");
+        auto applied = row->apply(draft, row->value != nullptr ? optarg : "");
+        if (!applied)
+            return std::unexpected(long_name(*row) + " " + applied.error());
     }
-    Args reversed(args.rbegin() + static_cast<std::ptrdiff_t>(args.size() - split), args.rend());
-    try {
-        app.parse(std::move(reversed)); // takes them last first
-    } catch (const CLI::CallForHelp&) {
-        return ParentCommand{.spec = {}, .help = app.help()};
-    } catch (const CLI::ParseError& problem) {
-        std::string text = problem.what();
-        return std::unexpected(text + ": see 'gocontainer parent --help'");
-    }
-    if (!wrong.empty())
-        return std::unexpected(std::move(wrong));
-    auto spec = finish(std::move(draft), std::move(command));
+    Args command(argv.begin() + optind, argv.end() - 1);
+    auto spec = finish(std::move(draft), std::move(command), read);
     if (!spec)
         return std::unexpected(std::move(spec).error());
     return ParentCommand{.spec = std::move(*spec), .help = {}};

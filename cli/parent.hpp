@@ -4,6 +4,7 @@
 #include "spec/spec.hpp"
 
 #include <expected>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -15,7 +16,11 @@ struct ParentCommand {
     std::optional<std::string> help; ///< --help was asked for: print this instead
 };
 
+/// Reads a whole file, or says why not: front ends make no system calls of their own.
+using ReadFile = std::function<std::expected<std::string, std::string>(const std::string& path)>;
+
 /// `args` without the program's name and "parent". Errors are one line that names the option.
-std::expected<ParentCommand, std::string> parse_parent(const std::vector<std::string>& args);
+std::expected<ParentCommand, std::string> parse_parent(const std::vector<std::string>& args,
+                                                       const ReadFile& read);
 
 } // namespace cli

@@ -88,27 +88,35 @@ Result<void> restore_signals(std::uint64_t mask_bits) {
 } // namespace
 
 // Standing: in the new namespaces already, but with the host's root, mounts and /proc; nobody
-// (65534) with all capabilities of the user namespace, until the map is written.
-void enter(const spec::Spec& spec, const Facts& facts, Fd socket, Fd packed) {
-    auto go = hear(socket);
-    if (!go || go->said != Said::go)
+// (65534) with all capabilities of the user namespace, until the map is written. In the parent's
+// memory: nothing but system calls before "go", after which the parent waits for our exec.
+void enter(void* entering) {
+    const Entering& with = *static_cast<const Entering*>(entering);
+    Fd(with.parents_socket).close(); // else we would never see the parent's end as EOF
+    char go = 0;
+    auto heard = sys::read(with.socket, std::span(&go, 1));
+    if (!heard || *heard != 1 || go != static_cast<char>(Said::go))
         sys::exit_now(125); // the parent is gone, or has failed and says so itself
+    // Out of the way of the two numbers that are given out below.
+    auto moved = sys::dup_above(with.socket, 64);
+    if (!moved)
+        sys::exit_now(125);
+    Fd socket = std::move(*moved);
     auto entered = [&]() -> Result<void> {
         // So that the kernel ends us with the parent from now on; were it gone already, the next
         // message to it would tell.
         TRY(stages::die_with_parent());
-        for (const Stage* stage : stages::wanted(spec))
+        for (const Stage* stage : with.order)
             if (stage->enter != nullptr)
-                if (auto done = stage->enter(spec, facts); !done)
+                if (auto done = stage->enter(with.spec, with.facts); !done)
                     return std::unexpected(at(*stage, std::move(done).error()));
         TRY(stages::die_with_parent()); // becoming uid 0 has cleared it
-        TRY(restore_signals(facts.signal_mask));
-        Fd binary = TRY(own_binary(spec));
+        TRY(restore_signals(with.facts.signal_mask));
+        Fd binary = TRY(own_binary(with.spec));
         // The two that stay go to known places; the rest, ours or leaked to us, ends here.
-        Fd high_socket = TRY(sys::dup_above(socket.get(), 64));
-        Fd high_packed = TRY(sys::dup_above(packed.get(), 64));
+        Fd high_packed = TRY(sys::dup_above(with.packed, 64));
         Fd high_binary = TRY(sys::dup_above(binary.get(), 64));
-        TRY(sys::dup2(high_socket.get(), kSocket));
+        TRY(sys::dup2(socket.get(), kSocket));
         TRY(sys::dup2(high_packed.get(), kPacked));
         TRY(sys::close_range(kPacked + 1, ~0U, CLOSE_RANGE_CLOEXEC));
         return std::unexpected(sys::execveat(

@@ -2,17 +2,26 @@
 #pragma once
 
 #include "spec/spec.hpp"
-#include "stages/facts.hpp"
-#include "sys/fd.hpp"
+#include "stages/stage.hpp"
 
 #include <string>
 #include <vector>
 
 namespace run {
 
-/// First half: in the cloned child, until it is `/proc/self/exe child`.
-[[noreturn]] void enter(const spec::Spec& spec, const stages::Facts& facts, sys::Fd socket,
-                        sys::Fd packed);
+/// What the cloned child starts with. It lives in the parent's memory (sys::clone3), with a copy
+/// of its descriptor table: numbers, not owners.
+struct Entering {
+    const spec::Spec& spec;
+    const stages::Facts& facts;
+    const std::vector<const stages::Stage*>& order;
+    int socket;
+    int parents_socket;
+    int packed;
+};
+
+/// First half: in the cloned child, until it is `/proc/self/exe child`. `entering` is an Entering.
+[[noreturn]] void enter(void* entering);
 
 /// Second half: `gocontainer child SOCKET PACKED`, until it is the command. Returns only when it
 /// was called by hand (the line to print) or has failed (empty: the parent has been told).

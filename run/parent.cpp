@@ -51,10 +51,10 @@ Result<void> each(const std::vector<const Stage*>& order, auto half, auto& launc
     return {};
 }
 
-/// The child is born into its namespaces and, with a leaf, into its cgroup. The kernel writes its
-/// pid into the ledger before it runs (CLONE_PARENT_SETTID), so that no kill of ours is too early
-/// for the keeper to know it.
-Result<pid_t> clone(Launch& launch) {
+/// The child is born into its namespaces and, with a leaf, into its cgroup, and blocks until go.
+/// The kernel writes its pid into the ledger before it runs (CLONE_PARENT_SETTID), so that no kill
+/// of ours is too early for the keeper to know it.
+Result<pid_t> clone(Launch& launch, Entering& entering, sys::MemoryLeft& left) {
     int pidfd = -1;
     clone_args args{};
     args.flags = stages::clone_flags(launch.spec) | CLONE_PIDFD | CLONE_PARENT_SETTID;
@@ -65,7 +65,7 @@ Result<pid_t> clone(Launch& launch) {
         args.flags |= CLONE_INTO_CGROUP;
         args.cgroup = static_cast<std::uint64_t>(launch.leaf.get());
     }
-    auto pid = sys::clone3(args);
+    auto pid = sys::clone3(args, enter, &entering, &left);
     if (!pid) {
         Error error = std::move(pid).error();
         bool user = launch.spec.stages.has(spec::Stage::user);
@@ -85,23 +85,24 @@ Result<int> go(Launch& launch, const std::vector<const Stage*>& order) {
     TRY(each(order, &Stage::prepare, launch));
     Fd packed = TRY(pack(launch.spec, launch.facts));
     auto [ours, theirs] = TRY(sys::socketpair(SOCK_SEQPACKET));
-    launch.child = TRY(clone(launch));
-    if (launch.child == 0) {
-        ours.close();
-        enter(launch.spec, launch.facts, std::move(theirs), std::move(packed)); // never returns
-    }
+    Entering entering{launch.spec, launch.facts, order, theirs.get(), ours.get(), packed.get()};
+    sys::MemoryLeft left;
+    launch.child = TRY(clone(launch, entering, left));
     theirs.close();
-    packed.close();
-    launch.leaf.close();
     TRY(each(order, &Stage::parent, launch));
     // A child that has died already can't be told; what it died of is found below.
     (void)say_go(ours);
+    left.wait(); // it works in our memory until its exec
+    packed.close();
+    launch.leaf.close();
     return supervise(launch.spec, launch.child, launch.pidfd, ours, launch.say);
 }
 
 } // namespace
 
-Result<int> launch(const spec::Spec& spec, std::function<void(const std::string&)> say) {
+Result<int> launch(spec::Spec spec, std::function<void(const std::string&)> say) {
+    if (spec.name.empty())
+        spec.name = "gc-" + TRY(sys::random_hex(4));
     Keeper keeper = TRY(Keeper::make());
     Launch launch{.spec = spec, .ledger = &keeper.ledger()};
     launch.keep = [&keeper] { return keeper.start(); };

@@ -7,6 +7,7 @@
 #include <sys/signalfd.h>
 #include <sys/un.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdlib>
 #include <cstring>
@@ -105,7 +106,18 @@ Result<void> send(int fd, std::string_view bytes, std::optional<int> passed_fd) 
 
 Result<Received> receive(int fd, std::size_t most) {
     Received got;
-    got.bytes.resize(most);
+    // Nearly every message is a byte long; a buffer for the largest would cost its page faults.
+    std::size_t size = static_cast<std::size_t>(TRY(invoke(
+        "recv",
+        [&] {
+            long length = 0;
+            do
+                length = ::recv(fd, nullptr, 0, MSG_PEEK | MSG_TRUNC);
+            while (length == -1 && errno == EINTR);
+            return length;
+        },
+        fd, Shown{"MSG_PEEK|MSG_TRUNC"})));
+    got.bytes.resize(std::min(size, most));
     iovec part{got.bytes.data(), got.bytes.size()};
     msghdr message{};
     message.msg_iov = &part;

@@ -10,6 +10,7 @@
 #include <linux/seccomp.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -57,13 +58,6 @@ void Fd::close() {
 }
 
 // --- processes ---------------------------------------------------------------------------------
-
-Result<pid_t> clone3(clone_args& args) {
-    long pid = TRY(invoke(
-        "clone3", [&] { return syscall(SYS_clone3, &args, sizeof args); },
-        Flags{args.flags, names::clone}));
-    return static_cast<pid_t>(pid);
-}
 
 Result<pid_t> fork() {
     long pid = TRY(invoke("fork", [] { return static_cast<long>(::fork()); }));
@@ -188,16 +182,16 @@ Result<void> seccomp_set_filter(unsigned flags, std::span<const std::uint64_t> p
         Shown{"[" + std::to_string(program.size()) + " instructions]"}));
 }
 
-Result<void*> shared_memory(std::size_t size) {
+Result<void*> map_shared(int fd, std::size_t size) {
+    TRY(invoke("ftruncate", [&] { return ::ftruncate(fd, static_cast<off_t>(size)); }, fd, size));
     void* memory = nullptr;
     TRY(invoke(
         "mmap",
         [&]() -> long {
-            memory =
-                ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+            memory = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
             return memory == MAP_FAILED ? -1 : 0;
         },
-        size, Shown{"MAP_SHARED|MAP_ANONYMOUS"}));
+        size, Shown{"MAP_SHARED"}, fd));
     return memory;
 }
 
@@ -280,7 +274,8 @@ Result<void> symlinkat(const std::string& to, int at, const std::string& path) {
 }
 
 Result<std::string> readlinkat(int at, const std::string& path) {
-    std::array<char, PATH_MAX> buffer{};
+    std::array<char, PATH_MAX> buffer; // NOLINT: filled by the call
+    buffer[0] = '\0';
     long length = TRY(invoke(
         "readlinkat",
         [&] {
@@ -332,6 +327,17 @@ Result<void> fchmod(int fd, mode_t mode) {
 
 Result<void> fchown(int fd, uid_t uid, gid_t gid) {
     return done(invoke("fchown", [&] { return ::fchown(fd, uid, gid); }, fd, uid, gid));
+}
+
+Result<std::string> random_hex(std::size_t count) {
+    std::string bytes(count, '\0');
+    TRY(invoke("getrandom", [&] { return ::getrandom(bytes.data(), count, 0); }, count));
+    std::string out;
+    for (char byte : bytes) {
+        out += "0123456789abcdef"[static_cast<unsigned char>(byte) >> 4];
+        out += "0123456789abcdef"[static_cast<unsigned char>(byte) & 15];
+    }
+    return out;
 }
 
 Result<Fd> memfd_create(const std::string& name) {
@@ -393,7 +399,8 @@ Result<void> fchdir(int fd) {
 }
 
 Result<std::string> getcwd() {
-    std::array<char, PATH_MAX> buffer{};
+    std::array<char, PATH_MAX> buffer; // NOLINT: filled by the call
+    buffer[0] = '\0';
     // The raw call, not libc's: outside the root it answers "(unreachable)/…" instead of failing.
     TRY(invoke("getcwd", [&] { return syscall(SYS_getcwd, buffer.data(), buffer.size()); }));
     if (buffer[0] != '/')

@@ -44,8 +44,15 @@ constexpr int kNoFollow = 8; ///< UMOUNT_NOFOLLOW
 using Strings = std::vector<std::string>;
 
 // --- processes ---------------------------------------------------------------------------------
-/// clone3 without a stack: returns 0 in the child, as fork does.
-Result<pid_t> clone3(clone_args& args);
+/// Tells when a child of clone3() has left our memory, by its exec or its end.
+struct MemoryLeft {
+    int word = 0;
+    void wait();
+};
+/// clone3 whose child runs `run(argument)`, which must not return, on a stack of its own in our
+/// memory. While both run, the child may make system calls and nothing else: no allocation, no
+/// change to what we can see. While we are in left->wait(), it may do anything.
+Result<pid_t> clone3(clone_args args, void (*run)(void*), void* argument, MemoryLeft* left);
 Result<void> unshare(std::uint64_t flags);
 Result<void> setns(int fd, std::uint64_t type);
 /// Never returns when it succeeds.
@@ -64,15 +71,15 @@ Result<void> setgroups(const std::vector<gid_t>& groups);
 Result<void> prlimit(pid_t pid, int resource, const rlimit& limit, const char* name);
 Result<rlimit> getrlimit(int resource);
 Result<void> seccomp_set_filter(unsigned flags, std::span<const std::uint64_t> program);
-/// Zeroed memory that stays shared across fork and clone.
-Result<void*> shared_memory(std::size_t size);
+/// The memory of a file of `size` bytes, made that size, shared with whoever maps it too.
+Result<void*> map_shared(int fd, std::size_t size);
 void release_memory(void* memory, std::size_t size);
 uid_t getuid();
 uid_t geteuid();
 gid_t getgid();
 pid_t getpid();
 pid_t getppid();
-/// Fork without an exec to follow: only for the keeper and PID 1's --init.
+/// Fork without an exec to follow: only for PID 1's --init.
 Result<pid_t> fork();
 [[noreturn]] void exit_now(int status);
 
@@ -96,6 +103,8 @@ Result<struct statfs> statfs(const std::string& path);
 Result<void> faccessat(int at, const std::string& path, int mode);
 Result<void> fchmod(int fd, mode_t mode);
 Result<void> fchown(int fd, uid_t uid, gid_t gid);
+/// `count` random bytes as hex digits.
+Result<std::string> random_hex(std::size_t count);
 Result<Fd> memfd_create(const std::string& name);
 Result<void> seal(int memfd);
 Result<void> lseek_start(int fd);
@@ -138,6 +147,7 @@ struct Received {
     std::string bytes; ///< empty at end of file
     Fd fd;             ///< the descriptor that came along, if one did
 };
+/// One message of a SOCK_SEQPACKET socket.
 Result<Received> receive(int fd, std::size_t most);
 /// SIOCGIFFLAGS, then SIOCSIFFLAGS with IFF_UP (netdevice(7)).
 Result<void> link_up(const std::string& name);
