@@ -43,3 +43,31 @@ $(BUILD)/%.o: %.cpp
 .PHONY: clean
 clean:
 	rm -rf build build-* gocontainer
+
+# --- tests -------------------------------------------------------------------------------------
+# unit links the product's own objects; stage and system know only the binary; so does vm, whose
+# tests need a machine that they may break.
+
+TEST_FLAGS := $(CXXSTD) -O1 -g1 $(WARN) -I. -I$(BUILD)/gen -MMD -MP
+SUPPORT := $(patsubst %.cpp,build/obj/%.o,$(wildcard tests/support/*.cpp))
+SUITES := unit stage system vm
+TEST_BINS := $(SUITES:%=build/tests/%)
+
+build/obj/tests/%.o: tests/%.cpp
+	@mkdir -p $(@D)
+	$(CXX) $(TEST_FLAGS) -c -o $@ $<
+
+define suite
+build/tests/$(1): $$(patsubst %.cpp,build/obj/%.o,$$(wildcard tests/$(1)/*.cpp)) $$(SUPPORT) $(2)
+	@mkdir -p $$(@D)
+	$$(CXX) -o $$@ $$^ -lgmock -lgtest -lgtest_main -lcap -lseccomp -lpthread
+-include $$(patsubst %.cpp,build/obj/%.d,$$(wildcard tests/$(1)/*.cpp))
+endef
+$(eval $(call suite,unit,$(LIBOBJ)))
+$(eval $(call suite,stage))
+$(eval $(call suite,system))
+$(eval $(call suite,vm))
+-include $(SUPPORT:.o=.d)
+
+.PHONY: test-bins
+test-bins: $(BIN) $(TEST_BINS)
