@@ -1,0 +1,598 @@
+# lib.sh - what the rootfs scripts share; each of them sources it, nobody runs it.
+#
+# A script takes its TARGET, starts a partial tree beside it, fills that by steps, and finishes:
+#
+#   take_target ─► start_partial ─► step … ─► finish
+#                  TARGET.partial.XXXXXXXX/    ├─ TARGET.gocontainer   who made TARGET, from what
+#                  └─ rootfs/  (being filled)  └─ TARGET               rootfs/, renamed
+#
+# Whatever ends a script earlier, a signal or a failed step, removes the partial tree and leaves
+# TARGET as it was. TARGET.gocontainer is the marker by which a script knows its own work. It
+# stands beside TARGET, not inside, so that no container and no image can write one.
+
+# shellcheck shell=bash disable=SC2034  # the scripts use what is set here
+
+set -euo pipefail
+# The modes in a rootfs are the rootfs's own, not the caller's taste.
+umask 022
+unset CDPATH
+
+lib=${BASH_SOURCE[0]}
+[[ $lib == /* ]] || lib=$PWD/$lib
+script=${0##*/}
+
+quiet='' force='' remove=''
+declare -A option=() made=()
+arguments=()
+
+shown=''  # TARGET, as the user wrote it
+target='' # the same with all symlinks resolved
+parent='' # the folder it stands in
+marker=''
+state=''   # of TARGET: absent, empty or made (by this script, before)
+partial='' # where the new tree is being made
+root=''    # the new tree: $partial/rootfs
+step_running=''
+at_cleanup=: # what a script itself has to undo
+map='' uid_map='' gid_map=''
+
+# --- What a script says ---------------------------------------------------------------------------
+
+say() {
+    [[ $quiet ]] || printf 'rootfs-scripts/%s: %s\n' "$script" "$*" >&2
+}
+
+die() {
+    printf 'rootfs-scripts/%s: %s\n' "$script" "$*" >&2
+    exit 1
+}
+
+wrong_usage() {
+    printf 'rootfs-scripts/%s: %s: see rootfs-scripts/%s --help\n' "$script" "$1" "$script" >&2
+    exit 2
+}
+
+# The part of --help that is the same for every script.
+common_help() {
+    cat <<'END'
+  --force          build TARGET again, even when it is up to date
+  --remove         remove TARGET, which this script made, and its marker
+  -q, --quiet      print nothing but errors and the command that enters TARGET
+  -h, --help       print this text
+
+TARGET is a new or an empty folder, or one that this script made before. The latter is built
+again when what it is made from has changed, which throws away what was written into it since.
+Its marker, by which the script knows it, is the text file TARGET.gocontainer beside it.
+Messages go to stderr; the command that enters TARGET is the only line on stdout.
+END
+}
+
+# Reads a script's options and arguments into option[] and arguments[].
+# $1: the names of its own options, which all take a value.
+read_options() {
+    local known=" $1 " name
+    shift
+    while (($#)); do
+        case $1 in
+        -h | --help)
+            usage
+            exit 0
+            ;;
+        -q | --quiet) quiet=1 ;;
+        --force) force=1 ;;
+        --remove) remove=1 ;;
+        --)
+            shift
+            arguments+=("$@")
+            return
+            ;;
+        --?*)
+            name=${1%%=*}
+            name=${name#--}
+            [[ $known == *" $name "* ]] || wrong_usage "unknown option \"$1\""
+            if [[ $1 == *=* ]]; then
+                option[$name]=${1#*=}
+            elif (($# > 1)); then
+                option[$name]=$2
+                shift
+            else
+                wrong_usage "option \"$1\" needs a value"
+            fi
+            ;;
+        -?*) wrong_usage "unknown option \"$1\"" ;;
+        *) arguments+=("$1") ;;
+        esac
+        shift
+    done
+}
+
+# --- Programs -------------------------------------------------------------------------------------
+
+# Ends the script: program $1 is missing, or as $2 says; this package has it.
+missing() {
+    local program scripts apt dnf apk hints=()
+    while read -r program scripts apt dnf apk; do
+        [[ $program == "$1" ]] || continue
+        [[ $apt == - ]] || hints+=("apt install $apt")
+        [[ $dnf == - ]] || hints+=("dnf install $dnf")
+        [[ $apk == - ]] || hints+=("apk add $apk")
+    done <"${lib%/*}/PACKAGES"
+    : "$scripts"
+    printf -v hints ', or %s' "${hints[@]}"
+    die "\"$1\" ${2:-is missing}: ${hints#, or }"
+}
+
+need() {
+    local program
+    for program in "$@"; do
+        type -P "$program" >/dev/null || missing "$program"
+    done
+}
+
+# --- Ids ------------------------------------------------------------------------------------------
+#
+# A rootfs belongs to whom `gocontainer parent` will take its files for:
+#
+#            0 inside                     1, 2, … inside
+#   ranges   the caller                   the caller's ranges in /etc/subuid and /etc/subgid
+#            (root: its ranges' first id)  (root: the rest of them)
+#   single   the caller                   nobody, so that every file is the caller's
+#   all      0                            1, 2, …: root that has no ranges
+#
+# uid_map and gid_map hold it as newuidmap(1) takes it: INSIDE OUTSIDE COUNT, in a row.
+
+# Appends the ranges of the user $2 in the file $1 to the map in the variable $3.
+append_ranges() {
+    local -n map_of=$3
+    local who start count inside=0 found=1
+    [[ ! $map_of ]] || inside=1
+    [[ -r $1 ]] || return 1
+    while IFS=: read -r who start count; do
+        [[ $who == "$2" || $who == "$EUID" ]] || continue
+        map_of+=" $inside $start $count"
+        inside=$((inside + count))
+        found=0
+    done <"$1"
+    return "$found"
+}
+
+choose_map() {
+    local name
+    [[ ! $map ]] || return 0
+    name=$(id -un 2>/dev/null) || name=$EUID
+    map=ranges
+    if ((EUID)); then
+        uid_map="0 $EUID 1" gid_map="0 $(id -g) 1"
+    fi
+    if ! append_ranges /etc/subuid "$name" uid_map || ! append_ranges /etc/subgid "$name" gid_map; then
+        map=single
+        ((EUID)) || map=all
+    elif ((EUID)) && ! type -P newuidmap newgidmap >/dev/null; then
+        map=single
+    fi
+}
+
+# Turns this process into "$@", as uid 0 of a new user namespace with the map of ranges, if that is
+# the map. It stays one process throughout, so that its status and its end are those of "$@".
+in_userns() {
+    local self=$BASHPID
+    choose_map
+    [[ $map == ranges ]] || exec "$@"
+    # newuidmap is setuid root, which counts outside the new namespace only, and a process has no
+    # capabilities in its namespace before it has an id there. So each waits for the other:
+    #
+    #   in the new namespace ── "ready" ──► outside: newuidmap, newgidmap ── "mapped" ──► exec "$@"
+    #
+    # shellcheck disable=SC2016,SC2086  # $@ is for the inner bash; a map is many words
+    if ((EUID)); then
+        # "$@" is exec'd as uid 0 of the namespace, which gives it all capabilities there.
+        coproc helper {
+            read -r _ && newuidmap "$self" $uid_map && newgidmap "$self" $gid_map && echo mapped
+        }
+        # Opened anew, because bash closes a coprocess's own descriptors on exec.
+        exec 8<"/dev/fd/${helper[0]}" 9>"/dev/fd/${helper[1]}"
+        exec unshare --user -- "$BASH" -c '
+            echo ready >&9 && read -r _ <&8 || exit 125
+            exec 8<&- 9>&-
+            exec "$@"' bash "$@"
+    fi
+    # Root's own id is no id of the namespace, so it can't exec itself into being root there. It
+    # enters a namespace that another process holds open for it, and takes the id in doing so.
+    coproc helper { exec unshare --user -- "$BASH" -c 'echo ready && read -r _'; }
+    # shellcheck disable=SC2086,SC2154  # as above; coproc sets helper_PID
+    read -r _ <&"${helper[0]}" && newuidmap "$helper_PID" $uid_map &&
+        newgidmap "$helper_PID" $gid_map && exec 8<"/proc/$helper_PID/ns/user" || exit 125
+    exec nsenter --user=/proc/self/fd/8 --setuid=0 --setgid=0 -- "$@"
+}
+
+# Gives the trees $@ to what will be 0:0 inside.
+give_to_root() {
+    local uid gid
+    choose_map
+    ((EUID == 0)) && [[ $map == ranges ]] || return 0
+    read -r _ uid _ <<<"$uid_map"
+    read -r _ gid _ <<<"$gid_map"
+    chown -hR -- "$uid:$gid" "$@"
+}
+
+# Ends the script with the reason when ranges can't be used on this host or in this folder.
+check_map() {
+    choose_map
+    case $map in
+    all) return ;;
+    single)
+        if [[ $gid_map == *' 1 1 '* ]]; then
+            say "newuidmap or newgidmap is missing, so every file will be yours: apt install uidmap"
+        else
+            say "you have no ids in /etc/subuid and /etc/subgid, so every file will be yours"
+        fi
+        return
+        ;;
+    esac
+    need unshare newuidmap newgidmap
+    local probe=$partial/tmp/probe problem setting value good
+    mkdir -- "$probe"
+    give_to_root "$root" "$partial/tmp"
+    ! problem=$(in_userns chown 1:1 -- "$probe" 2>&1) || return 0
+    while read -r setting value good; do
+        if [[ -r /proc/sys/${setting//./\/} && $(<"/proc/sys/${setting//./\/}") == "$value" ]]; then
+            die "this host refuses user namespaces: sudo sysctl $setting=$good"
+        fi
+    done <<'END'
+kernel.unprivileged_userns_clone 0 1
+kernel.apparmor_restrict_unprivileged_userns 1 0
+user.max_user_namespaces 0 10000
+END
+    if ! (in_userns true) 2>/dev/null; then
+        die "no user namespace with your ids from /etc/subuid: ${problem##*$'\n'}"
+    fi
+    if ! (in_userns test -d "$probe"); then
+        die "\"$parent\" can't be entered by root of a container: choose a folder that others can" \
+            "enter, or chmod a+x the folders above it"
+    fi
+    die "files in \"$parent\" can't belong to other ids: choose a folder on a local file system"
+}
+
+# --- TARGET ---------------------------------------------------------------------------------------
+
+# Is something mounted on $1, or below it?
+has_mounts() {
+    local fields mounted
+    while read -ra fields; do
+        # Blanks and backslashes are octal there.
+        printf -v mounted %b "${fields[4]//\\/\\0}"
+        [[ $mounted != "$1" && $mounted != "$1"/* ]] || return 0
+    done </proc/self/mountinfo
+    return 1
+}
+
+# Removes the tree $1, whoever of the caller's ids its files belong to.
+remove_tree() {
+    [[ -e $1 ]] || return 0
+    if ! has_mounts "$1"; then
+        ! rm -rf -- "$1" 2>/dev/null || return 0
+        choose_map
+        ! (in_userns rm -rf -- "$1") 2>/dev/null || return 0
+        chmod -R u+rwX -- "$1" 2>/dev/null || :
+        ! rm -rf -- "$1" 2>/dev/null || return 0
+    fi
+    printf 'rootfs-scripts/%s: can'\''t remove "%s": unmount what is in it, then sudo rm -rf %q\n' \
+        "$script" "$1" "$1" >&2
+    return 1
+}
+
+# Renames the folder $1 to $2, which may be an empty folder. Moving a folder to another parent
+# changes its "..", for which its owner and mode may lack the right.
+move() {
+    local mode
+    ! mv -fT -- "$1" "$2" 2>/dev/null || return 0
+    choose_map
+    ! (in_userns mv -fT -- "$1" "$2") 2>/dev/null || return 0
+    mode=$(stat -c %a -- "$1")
+    chmod u+w -- "$1" && mv -fT -- "$1" "$2" && chmod "$mode" -- "$2"
+}
+
+# A folder's inode and time of birth: what a rename keeps, and a copy or a new folder changes.
+identity() {
+    stat -c '%i %W' -- "$1"
+}
+
+# Reads the marker into made[], if there is one and it speaks of this very folder.
+read_marker() {
+    local line
+    made=()
+    [[ -f $marker && -r $marker ]] || return 1
+    while read -r line; do
+        [[ $line != [a-z]*=* ]] || made[${line%%=*}]=${line#*=}
+    done <"$marker"
+    [[ ${made[folder]-} == "$(identity "$target")" && ${made[script]-} ]]
+}
+
+# Sets state, or refuses TARGET.
+look_at_target() {
+    local entries
+    if [[ ! -e $target ]]; then
+        state=absent
+    elif [[ ! -d $target ]]; then
+        die "\"$shown\" is not a folder"
+    elif read_marker; then
+        if [[ ${made[script]} != "$script" ]]; then
+            die "\"$shown\" was made by rootfs-scripts/${made[script]}: name another folder," \
+                "or first rootfs-scripts/${made[script]} --remove $(printf %q "$shown")"
+        fi
+        if [[ ! -O $marker ]] && ((EUID)); then
+            die "\"$shown\" was made by $(stat -c %U -- "$marker"): name another folder"
+        fi
+        state=made
+    else
+        shopt -s nullglob dotglob
+        entries=("$target"/*)
+        shopt -u nullglob dotglob
+        if ((${#entries[@]})) || [[ ! -r $target ]]; then
+            die "\"$shown\" was not made by a rootfs script: name a new or an empty folder"
+        fi
+        state=empty
+    fi
+}
+
+# Takes the script's argument TARGET, or refuses it; does what --remove asks.
+take_target() {
+    local path=$1
+    [[ $path ]] || wrong_usage "TARGET is empty"
+    while [[ $path == ?*/ ]]; do path=${path%/}; done
+    shown=$path
+    [[ $path == /* ]] || path=./$path
+    if [[ -d $path ]]; then
+        target=$(cd -P -- "$path" 2>/dev/null && pwd) || die "\"$shown\" can't be entered"
+    elif [[ -L $path ]]; then
+        die "\"$shown\" is a symlink that leads nowhere"
+    else
+        parent=${path%/*}
+        [[ -d ${parent:-/} ]] || die "\"$parent\" is not a folder: mkdir -p $(printf %q "$parent")"
+        target=$(cd -P -- "${parent:-/}" 2>/dev/null && pwd) || die "\"$parent\" can't be entered"
+        target=${target%/}/${path##*/}
+    fi
+    [[ $target != / ]] || die "\"/\" is this system itself: name a new folder"
+    parent=${target%/*}
+    parent=${parent:-/}
+    marker=$target.gocontainer
+    look_at_target
+    [[ ! $remove ]] || remove_target
+}
+
+# Ends the script when TARGET was made from $1 already.
+end_if_up_to_date() {
+    if [[ $state == made && ! $force && ${made[source]-} == "$1" ]]; then
+        say "\"$shown\" is up to date (--force builds it again)"
+        show_entry
+        exit 0
+    fi
+}
+
+# --- The partial tree -----------------------------------------------------------------------------
+
+# Two scripts with neighbouring targets meet here for milliseconds only: to make or sweep partial
+# trees, and to rename. A partial tree itself is locked by its script and that one's steps for as
+# long as any of them lives, which tells it from what a killed script left.
+lock_parent() {
+    exec {parent_lock}<"$parent"
+    flock "$parent_lock"
+}
+
+unlock_parent() {
+    exec {parent_lock}<&-
+}
+
+sweep() {
+    local stale lock
+    for stale in "$target".partial.????????; do
+        [[ -d $stale && ! -L $stale && -O $stale ]] || continue
+        [[ -f $stale/rootfs-script ]] || rmdir -- "$stale" 2>/dev/null || continue
+        exec {lock}<"$stale" || continue
+        if flock --nonblock "$lock"; then
+            say "removing \"${stale##*/}\", left by a killed script"
+            remove_tree "$stale" || :
+        fi
+        exec {lock}<&-
+    done
+}
+
+start_partial() {
+    need flock setsid
+    [[ -w $parent && -x $parent ]] || die "you can't write to \"$parent\""
+    if [[ $state != absent ]] && has_mounts "$target"; then
+        die "something is mounted in \"$shown\": unmount it first"
+    fi
+    trap failed EXIT
+    local signal
+    for signal in INT TERM HUP QUIT PIPE; do
+        # shellcheck disable=SC2064  # the signal of now
+        trap "stopped $signal" "$signal"
+    done
+    lock_parent
+    sweep
+    # Named before it is made, so that a signal between the two can't leave it behind.
+    printf -v partial '%s.partial.%04x%04x' "$target" "$RANDOM" "$RANDOM"
+    mkdir -m 711 -- "$partial" || die "no folder can be made in \"$parent\""
+    exec {partial_lock}<"$partial"
+    flock "$partial_lock"
+    unlock_parent
+    echo "$script" >"$partial/rootfs-script"
+    # A setgid parent would hand its group down into the rootfs.
+    [[ ! -g $partial ]] || { chgrp -- "${GROUPS[0]}" "$partial" && chmod g-s -- "$partial"; }
+    root=$partial/rootfs
+    mkdir -- "$root" "$partial/tmp"
+}
+
+# Runs "$@", a program or a function of this file, in a session of its own, where a signal to the
+# script reaches it only through clean(), and then with all that it started.
+step() {
+    local status=0
+    step_running=1
+    # shellcheck disable=SC2016  # for the inner bash
+    TMPDIR=$partial/tmp setsid "$BASH" -c '
+        source "$0"
+        script=$1 quiet=$2 map=$3 uid_map=$4 gid_map=$5
+        shift 5
+        "$@"' "$lib" "$script" "$quiet" "$map" "$uid_map" "$gid_map" "$@" </dev/null >&2 &
+    wait "$!" || status=$?
+    step_running=''
+    return "$status"
+}
+
+# For step: unpacks the tar archive that "$@" prints into the folder $1. Nothing of its /dev: the
+# kernel makes no device nodes in a user namespace, and gocontainer mounts a /dev of its own. Nodes
+# elsewhere are left out one by one, for the same reason.
+unpack_tar() {
+    local into=$1 owner=--same-owner status=0 line others=''
+    shift
+    [[ $map != single ]] || owner=--no-same-owner
+    "$@" | LC_ALL=C in_userns tar --extract --file=- --directory="$into" --numeric-owner \
+        --same-permissions "$owner" --delay-directory-restore --xattrs --xattrs-include='user.*' \
+        --xattrs-include=security.capability --anchored --exclude='dev/*' --exclude='./dev/*' \
+        --exclude=.dockerenv 2>"$TMPDIR/tar-errors" || status=$?
+    while IFS= read -r line; do
+        if [[ $line =~ ^tar:\ (.*):\ Cannot\ mknod:\ Operation\ not\ permitted$ ]]; then
+            say "left out \"${BASH_REMATCH[1]}\", a device node"
+        elif [[ $line != 'tar: Exiting with failure status due to previous errors' ]]; then
+            printf '%s\n' "$line" >&2
+            others=1
+        fi
+    done <"$TMPDIR/tar-errors"
+    # tar's status 2 with no other complaint was about nodes only.
+    ((status == 0)) || [[ $status == 2 && -s $TMPDIR/tar-errors && ! $others ]]
+}
+
+# For step: runs "$@" in the folder $1.
+in_folder() {
+    cd -- "$1"
+    shift
+    "$@"
+}
+
+# Adds what a container can't do without, where an image leaves it to its runtime: folders to mount
+# on, a file for gocontainer to bind its resolv.conf over, a name for 127.0.0.1. Follows no symlink
+# of the image.
+complete_tree() {
+    local folder wanted=() file
+    for folder in dev proc sys etc; do
+        [[ -e $root/$folder || -L $root/$folder ]] || wanted+=("$root/$folder")
+    done
+    ((${#wanted[@]} == 0)) || step in_userns mkdir -- "${wanted[@]}"
+    [[ ! -L $root/etc ]] || return 0
+    file=$root/etc/resolv.conf
+    [[ -e $file || -L $file ]] || step in_userns touch -- "$file"
+    file=$root/etc/hosts
+    [[ -s $file || -L $file ]] || printf '127.0.0.1 localhost\n::1       localhost\n' |
+        (in_userns tee -- "$file" >/dev/null)
+}
+
+# --- The end --------------------------------------------------------------------------------------
+
+# Ends what runs and removes what is half-made. No signal interrupts that.
+clean() {
+    set +e
+    trap '' INT TERM HUP QUIT PIPE
+    trap - EXIT
+    if [[ $step_running ]]; then
+        # All that a step makes is in the partial tree, so nothing is lost by the hardest signal.
+        # It goes to the process, and to the session that it may have become just now.
+        kill -KILL "$!"
+        kill -KILL -- "-$!"
+        wait "$!"
+        step_running=''
+    fi 2>/dev/null
+    "$at_cleanup"
+    [[ ! $partial ]] || remove_tree "$partial"
+}
+
+failed() {
+    local status=$?
+    clean
+    exit "$status"
+}
+
+stopped() {
+    set +e
+    trap '' INT TERM HUP QUIT PIPE
+    say "stopped by SIG$1: removing what is half-made"
+    clean
+    # Its own end is by that signal too, so that a shell or a make that waits for it stops as well.
+    trap - "$1"
+    kill -s "$1" "$$"
+}
+
+# Puts the new tree in TARGET's place. $1: what it was made from, for the next run to compare;
+# $2: an image's configuration (OCI image-spec config.md, the object "config"), if there is one.
+finish() {
+    local old_marker=''
+    {
+        printf '# This file tells rootfs-scripts/%s that it made the folder beside it.\n' "$script"
+        printf '# Without it, or after a change by hand, the script leaves that folder alone.\n'
+        printf 'script=%s\nfolder=%s\nsource=%s\n' "$script" "$(identity "$root")" "$1"
+        [[ ! ${2-} ]] || printf 'config=%s\n' "$2"
+    } >"$partial/marker"
+    trap '' INT TERM HUP QUIT PIPE
+    lock_parent
+    look_at_target
+    if [[ $state == made ]]; then
+        old_marker=$(<"$marker")
+        move "$target" "$partial/old"
+    fi
+    # The marker first: it speaks of the new tree's inode, so alone it says nothing.
+    mv -fT -- "$partial/marker" "$marker"
+    if ! move "$root" "$target"; then
+        [[ $state != made ]] || move "$partial/old" "$target"
+        [[ ! $old_marker ]] || printf '%s\n' "$old_marker" >"$marker"
+        [[ $old_marker ]] || rm -f -- "$marker"
+        die "\"$shown\" can't be put in its place"
+    fi
+    unlock_parent
+    read_marker || :
+    clean
+    say "\"$shown\" is ready; enter it with"
+    show_entry
+}
+
+remove_target() {
+    case $state in
+    empty) die "\"$shown\" was not made by a rootfs script: rmdir $(printf %q "$shown")" ;;
+    absent)
+        [[ ! -f $marker ]] || rm -f -- "$marker"
+        say "there is no \"$shown\""
+        ;;
+    made)
+        start_partial
+        say "removing \"$shown\""
+        trap '' INT TERM HUP QUIT PIPE
+        lock_parent
+        look_at_target
+        move "$target" "$partial/old"
+        rm -f -- "$marker"
+        unlock_parent
+        remove_tree "$partial"
+        ;;
+    esac
+    exit 0
+}
+
+# Prints the command that enters TARGET; for an image, with the environment, folder, user and
+# command that its configuration asks for.
+show_entry() {
+    local command=(./gocontainer parent --rootfs "$shown") line config=${made[config]-}
+    local words=() variable folder user
+    if [[ $config ]]; then
+        while IFS= read -r -d '' variable; do
+            command+=(-e "$variable")
+        done < <(jq -j '.Env[]? + "\u0000"' <<<"$config")
+        folder=$(jq -r '.WorkingDir // ""' <<<"$config")
+        [[ ! $folder || $folder == / ]] || command+=(-w "$folder")
+        user=$(jq -r '.User // ""' <<<"$config")
+        [[ ! $user ]] || command+=(-u "$user")
+        mapfile -d '' -t words < <(jq -j '(.Entrypoint // []) + (.Cmd // []) | .[] + "\u0000"' \
+            <<<"$config")
+    fi
+    ((${#words[@]})) || words=(/bin/sh)
+    printf -v line ' %q' "${command[@]}" "${words[@]}"
+    printf '%s\n' "${line# }"
+}
