@@ -40,6 +40,15 @@ $(BUILD)/%.o: %.cpp
 
 -include $(OBJ:.o=.d)
 
+# --- first steps -------------------------------------------------------------------------------
+
+.PHONY: shell
+shell:
+	@tools/install build shell
+	@$(MAKE) --no-print-directory $(BIN)
+	@test -d rootfs || rootfs-scripts/busybox rootfs
+	@tools/shell
+
 .PHONY: clean
 clean:
 	rm -rf build build-* gocontainer
@@ -71,3 +80,20 @@ $(eval $(call suite,vm))
 
 .PHONY: test-bins
 test-bins: $(BIN) $(TEST_BINS)
+
+.PHONY: test
+test:
+	@tools/install build shell test vm
+	@$(MAKE) --no-print-directory test-bins
+	@tests/run unit stage system
+	@tests/vm/run
+
+.PHONY: test-unit test-stage test-system test-vm
+test-unit test-stage test-system:
+	@tools/install build shell test
+	@$(MAKE) --no-print-directory test-bins
+	@tests/run $(@:test-%=%)
+test-vm:
+	@tools/install build shell test vm
+	@$(MAKE) --no-print-directory test-bins
+	@tests/vm/run
