@@ -222,6 +222,12 @@ std::string child_main(const std::vector<std::string>& args) {
     memfd.close();
     Inside inside{.spec = packed->spec, .facts = packed->facts};
     inside.note = [&socket](const std::string& line) { (void)say_note(socket, line); };
+    if (packed->facts.idmapped_rootfs) {
+        auto sent = hear(socket);
+        if (!sent || sent->said != Said::rootfs)
+            sys::exit_now(125); // the parent is gone
+        inside.rootfs = std::move(sent->fd);
+    }
     if (auto walked = walk(inside, socket); !walked)
         fail(socket, walked.error());
     inside.console.close();

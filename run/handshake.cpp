@@ -32,6 +32,9 @@ std::string dump(const json& value) {
 Result<void> say_go(const Fd& socket) {
     return say(socket, Said::go, "");
 }
+Result<void> say_rootfs(const Fd& socket, const Fd& mount) {
+    return say(socket, Said::rootfs, "", &mount);
+}
 Result<void> say_note(const Fd& socket, const std::string& line) {
     return say(socket, Said::note, line);
 }
@@ -80,6 +83,7 @@ Result<Fd> pack(const spec::Spec& spec, const stages::Facts& facts) {
                 {"gids", facts.gids},
                 {"resolvConf", facts.resolv_conf},
                 {"seccompFilter", facts.seccomp_filter},
+                {"idmappedRootfs", facts.idmapped_rootfs},
                 {"signalMask", facts.signal_mask}};
     // Strings of bytes, not of text: a path that is not UTF-8 must arrive as it is.
     std::vector<std::uint8_t> bytes = json::to_cbor(out);
@@ -113,6 +117,7 @@ Result<Packed> unpack(const Fd& memfd) {
         in.at("gids").get_to(out.facts.gids);
         in.at("resolvConf").get_to(out.facts.resolv_conf);
         in.at("seccompFilter").get_to(out.facts.seccomp_filter);
+        in.at("idmappedRootfs").get_to(out.facts.idmapped_rootfs);
         in.at("signalMask").get_to(out.facts.signal_mask);
     } catch (const json::exception& problem) {
         return sys::wrong(std::string("the packed spec is damaged: ") + problem.what());

@@ -4,7 +4,8 @@
 //     │ prepare halves                                .
 //     │ clone3 ───────────────────────────────────►   │ blocked in receive()
 //     │ parent halves: id maps, network               │
-//     │ go ───────────────────────────────────────►   │ enter halves, re-exec, child halves
+//     │ go ───────────────────────────────────────►   │ enter halves, re-exec
+//     │ rootfs {+ fd} ────────────────────────────►   │ (only an idmapped one) child halves
 //     │   ◄──────────────────────────── note {text}   │ a line for the person
 //     │   ◄───────────────────────── console {+ fd}   │ the pty's master, with a terminal
 //     │   ◄────────────────────────── failed {Error}  │ …and it exits
@@ -27,7 +28,14 @@ using sys::Error;
 using sys::Fd;
 using sys::Result;
 
-enum class Said : char { go = 'G', note = 'N', console = 'C', failed = 'F', end = '\0' };
+enum class Said : char {
+    go = 'G',
+    rootfs = 'R',
+    note = 'N',
+    console = 'C',
+    failed = 'F',
+    end = '\0'
+};
 
 struct Message {
     Said said = Said::end; ///< end: the other side has closed
@@ -36,6 +44,7 @@ struct Message {
 };
 
 Result<void> say_go(const Fd& socket);
+Result<void> say_rootfs(const Fd& socket, const Fd& mount);
 Result<void> say_note(const Fd& socket, const std::string& line);
 Result<void> say_console(const Fd& socket, const Fd& master);
 Result<void> say_failed(const Fd& socket, const Error& error);

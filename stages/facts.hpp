@@ -20,6 +20,7 @@ struct Facts {
     std::vector<spec::IdMap> gids;
     std::string resolv_conf;       ///< text; empty: leave the rootfs's own
     std::string seccomp_filter;    ///< hex of struct sock_filter; empty: the compiled-in default
+    bool idmapped_rootfs = false;  ///< the parent sends the rootfs as an idmapped mount
     std::uint64_t signal_mask = 0; ///< the caller's blocked signals, bit N-1 for signal N
 };
 

@@ -15,8 +15,9 @@
 #include "stages/rootfs.hpp"
 #include "stages/stages.hpp"
 
+#include <sys/statvfs.h>
+
 #include <cerrno>
-#include <cstring>
 
 namespace stages::mount {
 
@@ -26,17 +27,17 @@ constexpr std::uint64_t kUp = MS_PRIVATE; // nothing we mount reaches the host, 
 
 /// overlayfs over the rootfs: lower is the rootfs, upper a tmpfs or --upper's directory. Layers
 /// are named through /proc/self/fd, so that no character of a path has a meaning to overlayfs.
-Result<Fd> overlay(Inside& inside, const Fd& lower) {
+Result<void> add_overlay(Inside& inside) {
     const spec::Root& root = inside.spec.root;
-    auto self = [](const Fd& fd, const char* name) {
-        return "/proc/self/fd/" + std::to_string(fd.get()) + name;
-    };
+    const Fd& lower = inside.rootfs;
+    auto self = [](const Fd& fd) { return "/proc/self/fd/" + std::to_string(fd.get()); };
+    Fd changes; // --overlay's tmpfs
     Fd upper;
     Fd work;
     if (root.overlay) {
         // overlayfs takes no layer from a detached mount, so the tmpfs goes onto the rootfs
         // first; the overlay covers it and keeps it alive.
-        Fd changes = TRY(new_filesystem("tmpfs", {"mode=755"}, MOUNT_ATTR_NOSUID));
+        changes = TRY(new_filesystem("tmpfs", {"mode=755"}, MOUNT_ATTR_NOSUID));
         TRY(attach(changes, lower));
         struct stat like = TRY(sys::fstat(lower.get()));
         TRY(sys::mkdirat(changes.get(), "upper", like.st_mode & 07777));
@@ -47,36 +48,46 @@ Result<Fd> overlay(Inside& inside, const Fd& lower) {
         upper = TRY(sys::openat(AT_FDCWD, root.upper, O_PATH | O_DIRECTORY));
         work = TRY(sys::openat(AT_FDCWD, work_directory(root.upper), O_PATH | O_DIRECTORY));
     }
-    std::vector<std::string> options{"lowerdir=" + self(lower, ""), "upperdir=" + self(upper, ""),
-                                     "workdir=" + self(work, "")};
+    std::vector<std::string> options{"lowerdir=" + self(lower), "upperdir=" + self(upper),
+                                     "workdir=" + self(work)};
     // Rootless, whiteouts and the like are marked in user.overlay.*: trusted.* is root's.
     if (inside.spec.stages.has(spec::Stage::user))
         options.emplace_back("userxattr");
-    auto mounted = new_filesystem("overlay", options, 0);
-    if (!mounted)
-        mounted.error().hint =
-            causes::no_overlay(root.overlay ? root.path : root.upper, mounted.error().hint);
-    return mounted;
+    auto merged = new_filesystem("overlay", options, 0);
+    if (!merged) {
+        merged.error().hint =
+            causes::no_overlay(root.overlay ? root.path : root.upper, merged.error().hint);
+        return std::unexpected(std::move(merged).error());
+    }
+    // Where it can't write its work directory, overlayfs mounts all the same, read-only.
+    if ((TRY(sys::fstatfs(merged->get())).f_flags & ST_RDONLY) != 0)
+        return sys::wrong("container root may not write to \"" + root.upper + "\"",
+                          "it is uid " + std::to_string(inside.facts.uids.empty()
+                                                            ? sys::geteuid()
+                                                            : inside.facts.uids.front().outside) +
+                              " of this machine: chown the directory to it");
+    TRY(attach(*merged, changes.valid() ? changes : lower));
+    inside.rootfs = std::move(*merged);
+    return {};
 }
 
 /// The rootfs becomes a mount of its own, as pivot_root wants it.
 Result<void> mount_rootfs(Inside& inside) {
     const spec::Root& root = inside.spec.root;
     auto cannot = [&](const Error& error) { return causes::no_rootfs(root.path, error.code); };
-    Fd below = TRY(hint(sys::openat(AT_FDCWD, root.path, O_PATH | O_DIRECTORY), cannot));
-    if (!root.overlay && root.upper.empty()) {
-        Fd tree = TRY(hint(clone_mount(below.get(), "", AT_EMPTY_PATH | AT_RECURSIVE),
-                           [](const Error& e) { return causes::powerless_root(e.code); }));
-        TRY(attach(tree, below));
-        inside.rootfs = std::move(tree);
-        return {};
+    auto powerless = [](const Error& error) { return causes::powerless_root(error.code); };
+    if (inside.rootfs.valid()) {
+        // The parent's idmapped copy. Its place in the tree doesn't matter, as pivot_root moves
+        // it; "/" is the one directory that container root can surely reach.
+        Fd top = TRY(sys::openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY));
+        TRY(hint(attach(inside.rootfs, top), powerless));
+    } else {
+        Fd below = TRY(hint(sys::openat(AT_FDCWD, root.path, O_PATH | O_DIRECTORY), cannot));
+        inside.rootfs =
+            TRY(hint(clone_mount(below.get(), "", AT_EMPTY_PATH | AT_RECURSIVE), powerless));
+        TRY(attach(inside.rootfs, below));
     }
-    Fd merged = TRY(overlay(inside, below));
-    // Looked up anew: for --overlay a tmpfs now lies on it.
-    Fd target = TRY(sys::openat(AT_FDCWD, root.path, O_PATH | O_DIRECTORY));
-    TRY(attach(merged, target));
-    inside.rootfs = std::move(merged);
-    return {};
+    return root.overlay || !root.upper.empty() ? add_overlay(inside) : Result<void>{};
 }
 
 /// /sys: our own where the network namespace is ours, else the host's; read-only either way.
@@ -158,8 +169,33 @@ Result<void> mount_volume(Inside& inside, const spec::Mount& wanted) {
 
 Result<void> prepare(Launch& launch) {
     TRY(check_rootfs(launch.spec));
+    launch.facts.idmapped_rootfs =
+        sys::geteuid() == 0 && !launch.facts.uids.empty() && launch.facts.uids.front().outside != 0;
     if (!launch.spec.root.upper.empty())
         TRY(make_work_directory(launch));
+    return {};
+}
+
+// Root with a subordinate range: container root is an ordinary uid of the host, to which root's
+// files are somebody else's. An idmapped copy of the mount shows uid 0's as uid 0's again, without
+// a chown of the tree (mount_setattr(2), "ID-mapped mounts"); only the host's root may make it.
+Result<void> parent(Launch& launch) {
+    if (!launch.facts.idmapped_rootfs)
+        return {};
+    Fd tree = TRY(clone_mount(AT_FDCWD, launch.spec.root.path, AT_RECURSIVE));
+    Fd owner =
+        TRY(sys::openat(AT_FDCWD, "/proc/" + std::to_string(launch.child) + "/ns/user", O_RDONLY));
+    mount_attr attr{};
+    attr.attr_set = MOUNT_ATTR_IDMAP;
+    attr.userns_fd = static_cast<std::uint64_t>(owner.get());
+    TRY(hint(sys::mount_setattr(tree.get(), "", AT_EMPTY_PATH | AT_RECURSIVE, attr),
+             [&](const Error& error) {
+                 return error.code == EINVAL ? "the file system of \"" + launch.spec.root.path +
+                                                   "\" knows no idmapped mounts: put it on ext4, "
+                                                   "xfs or btrfs, or use --map 0:0:4294967295"
+                                             : std::string();
+             }));
+    launch.rootfs = std::move(tree);
     return {};
 }
 

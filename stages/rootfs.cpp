@@ -56,6 +56,12 @@ Result<void> make_work_directory(Launch& launch) {
                        : "overlayfs needs a work directory beside \"" + upper + "\"";
         });
     }
+    // The kernel makes its own directories in it as container root.
+    if (launch.facts.idmapped_rootfs) {
+        Fd directory = TRY(sys::openat(AT_FDCWD, absolute, O_RDONLY | O_DIRECTORY));
+        TRY(sys::fchown(directory.get(), launch.facts.uids.front().outside,
+                        launch.facts.gids.front().outside));
+    }
     return {};
 }
 

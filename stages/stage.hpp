@@ -41,6 +41,7 @@ struct Launch {
     pid_t child = 0;
     Fd pidfd;
     Fd leaf;         ///< the leaf cgroup's directory, for CLONE_INTO_CGROUP
+    Fd rootfs;       ///< idmapped copy of the rootfs's mount, for the child
     Fd helper_alive; ///< slirp4netns ends when this is closed (--exit-fd)
     /// Must be called before anything is written to the ledger: it starts the keeper.
     std::function<Result<void>()> keep;
@@ -52,7 +53,8 @@ struct Launch {
 struct Inside {
     const spec::Spec& spec;
     const Facts& facts;
-    Fd rootfs;  ///< O_PATH of the mounted root, from the mount stage on
+    Fd rootfs;  ///< O_PATH of the mounted root, from the mount stage on; before it, the
+                ///< parent's idmapped copy if it sent one
     Fd console; ///< pty master from the container's own devpts, to be sent to the parent
     /// One line for the person.
     std::function<void(const std::string&)> note;

@@ -31,6 +31,7 @@ Result<void> enter(const spec::Spec&, const Facts&);
 }
 namespace mount {
 Result<void> prepare(Launch&);
+Result<void> parent(Launch&);
 Result<void> child(Inside&);
 void undo(Ledger&);
 } // namespace mount

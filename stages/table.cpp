@@ -43,7 +43,7 @@ constexpr Stage kTable[] = {
      .prepare = nullptr, .parent = nullptr, .enter = time::enter, .child = nullptr, .undo = nullptr},
     {.id = spec::Stage::mount, .summary = "the root filesystem with /dev, /sys and volumes; nothing reaches the host",
      .lesson = "04-mount", .on_by_default = true, .clone_flag = CLONE_NEWNS, .unshares = false, .ns = "mnt", .restricts = false,
-     .prepare = mount::prepare, .parent = nullptr, .enter = nullptr, .child = mount::child, .undo = mount::undo},
+     .prepare = mount::prepare, .parent = mount::parent, .enter = nullptr, .child = mount::child, .undo = mount::undo},
     {.id = spec::Stage::pid, .summary = "process numbers that start at 1, and a /proc that shows them",
      .lesson = "07-pid", .on_by_default = true, .clone_flag = CLONE_NEWPID, .unshares = false, .ns = "pid", .restricts = false,
      .prepare = nullptr, .parent = nullptr, .enter = nullptr, .child = pid::child, .undo = nullptr},
