@@ -15,8 +15,6 @@
 #include "stages/rootfs.hpp"
 #include "stages/stages.hpp"
 
-#include <sys/statvfs.h>
-
 #include <cerrno>
 
 namespace stages::mount {
@@ -46,6 +44,13 @@ Result<void> add_overlay(Inside& inside) {
         work = TRY(sys::openat(changes.get(), "work", O_PATH | O_DIRECTORY));
     } else {
         upper = TRY(sys::openat(AT_FDCWD, root.upper, O_PATH | O_DIRECTORY));
+        // overlayfs itself would mount it, and then refuse every change.
+        TRY(hint(sys::faccessat(AT_FDCWD, root.upper, W_OK | X_OK), [&](const Error&) {
+            auto outside = inside.facts.uids.empty() ? sys::geteuid()
+                                                     : inside.facts.uids.front().outside;
+            return "container root is uid " + std::to_string(outside) +
+                   " of this machine: 'chown " + std::to_string(outside) + " " + root.upper + "'";
+        }));
         work = TRY(sys::openat(AT_FDCWD, work_directory(root.upper), O_PATH | O_DIRECTORY));
     }
     std::vector<std::string> options{"lowerdir=" + self(lower), "upperdir=" + self(upper),
@@ -59,13 +64,6 @@ Result<void> add_overlay(Inside& inside) {
             causes::no_overlay(root.overlay ? root.path : root.upper, merged.error().hint);
         return std::unexpected(std::move(merged).error());
     }
-    // Where it can't write its work directory, overlayfs mounts all the same, read-only.
-    if ((TRY(sys::fstatfs(merged->get())).f_flags & ST_RDONLY) != 0)
-        return sys::wrong("container root may not write to \"" + root.upper + "\"",
-                          "it is uid " + std::to_string(inside.facts.uids.empty()
-                                                            ? sys::geteuid()
-                                                            : inside.facts.uids.front().outside) +
-                              " of this machine: chown the directory to it");
     TRY(attach(*merged, changes.valid() ? changes : lower));
     inside.rootfs = std::move(*merged);
     return {};
