@@ -378,6 +378,16 @@ Result<void> set_nonblocking(int fd) {
         Shown{"O_NONBLOCK"}));
 }
 
+Result<void> fill_standard_streams() {
+    for (int stream : {0, 1, 2}) {
+        if (::fcntl(stream, F_GETFD) != -1)
+            continue;
+        // The lowest free number: this one. It stays open across every exec, as the other two do.
+        TRY(invoke("open", [] { return ::open("/dev/null", O_RDWR); }, "/dev/null"));
+    }
+    return {};
+}
+
 Result<void> close_range(unsigned first, unsigned last, unsigned flags) {
     return done(invoke(
         "close_range", [&] { return syscall(SYS_close_range, first, last, flags); }, first, last,

@@ -112,6 +112,9 @@ Result<Fd> dup_above(int fd, int lowest);
 Result<void> dup2(int from, int to);
 Result<void> set_cloexec(int fd, bool on);
 Result<void> set_nonblocking(int fd);
+/// Open /dev/null where 0, 1 or 2 is closed: else a descriptor of ours would become the command's
+/// standard output.
+Result<void> fill_standard_streams();
 Result<void> close_range(unsigned first, unsigned last, unsigned flags);
 Result<std::pair<Fd, Fd>> pipe();
 Result<void> chdir(const std::string& path);
