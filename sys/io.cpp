@@ -210,13 +210,13 @@ Result<pid_t> tcgetpgrp(int fd) {
 
 // --- waiting and signals -----------------------------------------------------------------------
 
-Result<int> poll(std::span<pollfd> fds) {
+Result<int> poll(std::span<pollfd> fds, Wait wait) {
     return static_cast<int>(TRY(invoke(
         "poll",
         [&] {
             long ready = 0;
             do
-                ready = ::poll(fds.data(), fds.size(), -1);
+                ready = ::poll(fds.data(), fds.size(), wait == Wait::until_ready ? -1 : 0);
             while (ready == -1 && errno == EINTR);
             return ready;
         },

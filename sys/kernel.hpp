@@ -166,7 +166,9 @@ Result<Fd> pty_peer(int master);
 Result<pid_t> tcgetpgrp(int fd);
 
 // --- waiting and signals -----------------------------------------------------------------------
-Result<int> poll(std::span<pollfd> fds);
+/// Without a timeout; or none at all: what is ready now.
+enum class Wait { until_ready, not_at_all };
+Result<int> poll(std::span<pollfd> fds, Wait wait = Wait::until_ready);
 Result<Fd> signalfd(const sigset_t& set);
 struct SignalInfo {
     int number;
