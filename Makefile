@@ -97,3 +97,12 @@ test-vm:
 	@tools/install build shell test vm
 	@$(MAKE) --no-print-directory test-bins
 	@tests/vm/run
+
+# --- speed -------------------------------------------------------------------------------------
+
+.PHONY: bench
+bench:
+	@tools/install build shell bench
+	@$(MAKE) --no-print-directory $(BIN)
+	@test -d rootfs || rootfs-scripts/busybox rootfs
+	@bench/run --svg build/bench.svg
