@@ -8,6 +8,7 @@
 #include "sys/result.hpp"
 #include "sys/seam.hpp"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <linux/sched.h>
 #include <poll.h>
@@ -26,6 +27,7 @@
 // complete one on every libc.
 #include <linux/mount.h>
 
+#include <chrono>
 #include <cstdint>
 #include <ctime>
 #include <optional>
@@ -121,6 +123,13 @@ Result<void> chdir(const std::string& path);
 Result<void> fchdir(int fd);
 /// The absolute path of the working directory; an error when it is not below the root.
 Result<std::string> getcwd();
+struct Entry {
+    std::string name;
+    unsigned char type; ///< DT_DIR and so on, where the file system tells
+};
+/// What is in an open directory, without "." and ".." (getdents64(2)).
+Result<std::vector<Entry>> entries(int fd);
+Result<void> flock(int fd, int operation);
 
 // --- mounts ------------------------------------------------------------------------------------
 Result<Fd> open_tree(int at, const std::string& path, unsigned flags);
@@ -169,6 +178,7 @@ Result<pid_t> tcgetpgrp(int fd);
 /// Without a timeout; or none at all: what is ready now.
 enum class Wait { until_ready, not_at_all };
 Result<int> poll(std::span<pollfd> fds, Wait wait = Wait::until_ready);
+Result<int> poll(std::span<pollfd> fds, std::chrono::milliseconds most);
 Result<Fd> signalfd(const sigset_t& set);
 struct SignalInfo {
     int number;
