@@ -1,0 +1,205 @@
+// Flags of `parent` to a Spec, by getopt_long(3).
+//
+// Not by CLI11: its global objects are constructed at every start, twice a container, whether they
+// are used or not, and took 13 % of a whole launch.
+#include "cli/parent.hpp"
+
+#include "cli/options.hpp"
+#include "spec/options.hpp"
+
+#include <getopt.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <sstream>
+
+namespace cli {
+
+namespace {
+
+using Args = std::vector<std::string>;
+
+/// The table in getopt_long's form. An option's value is its row's number, from kFirst on, so
+/// that no row is taken for the characters that getopt_long answers with.
+constexpr int kFirst = 1000;
+constexpr int kHelp = kFirst - 1;
+
+struct Long {
+    Args names; // what `options` points into
+    std::vector<option> options;
+    std::string letters = "+:h"; // + ends at COMMAND; : tells a missing value from an unknown name
+};
+
+Long long_options() {
+    Long out;
+    auto rows = parent_options();
+    out.names.reserve(rows.size());
+    out.options.push_back({"help", no_argument, nullptr, kHelp});
+    for (std::size_t row = 0; row < rows.size(); ++row) {
+        std::string_view names = rows[row].names;
+        bool value = rows[row].value != nullptr;
+        if (names[1] != '-') {
+            out.letters += names[1];
+            out.letters += value ? ":" : "";
+        }
+        out.names.emplace_back(names.substr(names.find("--") + 2));
+        out.options.push_back({out.names.back().c_str(), value ? required_argument : no_argument,
+                               nullptr, kFirst + static_cast<int>(row)});
+    }
+    out.options.push_back({});
+    return out;
+}
+
+const Option* row_of(int answer) {
+    auto rows = parent_options();
+    if (answer >= kFirst)
+        return &rows[static_cast<std::size_t>(answer - kFirst)];
+    for (const Option& row : rows)
+        if (row.names[1] == answer)
+            return &row;
+    return nullptr;
+}
+
+std::string long_name(const Option& row) {
+    std::string names = row.names;
+    return names.substr(names.find("--"));
+}
+
+/// --help in the table's words, grouped by stage.
+std::string help_text() {
+    constexpr std::size_t kColumn = 36;
+    std::string out =
+        "Usage: gocontainer parent [OPTIONS] [--] [COMMAND [ARG…]]\n\n"
+        "Runs COMMAND (default: /bin/sh) in a container. Each stage can be left out;\n"
+        "'gocontainer stages' lists them.\n";
+    std::string group;
+    for (const Option& row : parent_options()) {
+        if (*row.help == '\0')
+            continue;
+        if (group != row.group)
+            out += "\n" + (group = row.group) + ":\n";
+        std::string left = "  " + std::string(row.names[1] == '-' ? "    " : "") + row.names;
+        if (row.value != nullptr)
+            left += std::string(" ") + row.value;
+        // Columns are counted in characters, and "…" is three bytes.
+        auto width = static_cast<std::size_t>(
+            std::ranges::count_if(left, [](char c) { return (c & 0xc0) != 0x80; }));
+        if (width + 2 > kColumn) {
+            left += "\n";
+            width = 0;
+        }
+        out += left + std::string(kColumn - width, ' ') + row.help + "\n";
+    }
+    return out;
+}
+
+/// One VARIABLE=VALUE a line; empty lines and those that begin with # are passed over.
+std::expected<Args, std::string> read_env_file(const std::string& path, const ReadFile& read) {
+    auto text = read(path);
+    if (!text)
+        return std::unexpected("--env-file " + text.error());
+    Args out;
+    std::istringstream lines(*text);
+    std::string line;
+    for (int number = 1; std::getline(lines, line); ++number) {
+        if (line.empty() || line.starts_with('#'))
+            continue;
+        auto parsed = spec::parse_env(line);
+        if (!parsed)
+            return std::unexpected("--env-file \"" + path + "\" line " + std::to_string(number) +
+                                   ": " + parsed.error());
+        out.push_back(std::move(*parsed));
+    }
+    return out;
+}
+
+std::vector<std::string> capabilities(const Draft& draft) {
+    auto has = [](const Args& names, const std::string& name) {
+        return std::ranges::find(names, name) != names.end();
+    };
+    // As with Docker: "drop all, add one" is one, whatever their order on the line.
+    Args usual = spec::default_capabilities();
+    Args out;
+    for (const std::string& name : spec::all_capabilities()) {
+        bool added = has(draft.caps_added, name);
+        bool dropped = has(draft.caps_dropped, name);
+        if (dropped && draft.caps_dropped.size() < spec::all_capabilities().size())
+            continue;
+        if (added || (has(usual, name) && !dropped))
+            out.push_back(name);
+    }
+    return out;
+}
+
+std::expected<spec::Spec, std::string> finish(Draft draft, Args command, const ReadFile& read) {
+    spec::Spec spec = std::move(draft.spec);
+    bool init = spec.stages.has(spec::Stage::init);
+    if (draft.only)
+        spec.stages = *draft.only;
+    if (init)
+        spec.stages.add(spec::Stage::init);
+    if (spec.time.boottime || spec.time.monotonic)
+        spec.stages.add(spec::Stage::time);
+    for (spec::Stage stage : draft.left_out)
+        spec.stages.remove(stage);
+
+    spec.capabilities.bounding = capabilities(draft);
+    spec.root.masked = spec::default_masked_paths();
+    spec.root.readonly = spec::default_readonly_paths();
+
+    if (const char* term = getenv("TERM"); term != nullptr)
+        spec.process.env.push_back(std::string("TERM=") + term);
+    for (const std::string& path : draft.env_files) {
+        auto lines = read_env_file(path, read);
+        if (!lines)
+            return std::unexpected(std::move(lines).error());
+        std::ranges::move(*lines, std::back_inserter(spec.process.env));
+    }
+    std::ranges::move(draft.env, std::back_inserter(spec.process.env));
+    spec.process.args = command.empty() ? Args{"/bin/sh"} : std::move(command);
+    if (std::string wrong = spec::validate(spec); !wrong.empty())
+        return std::unexpected(std::move(wrong));
+    return spec;
+}
+
+} // namespace
+
+std::expected<ParentCommand, std::string> parse_parent(const Args& args, const ReadFile& read) {
+    Long known = long_options();
+    std::vector<char*> argv{const_cast<char*>("gocontainer")}; // getopt_long only reorders pointers
+    for (const std::string& arg : args)
+        argv.push_back(const_cast<char*>(arg.c_str()));
+    argv.push_back(nullptr);
+    int count = static_cast<int>(args.size()) + 1;
+
+    Draft draft;
+    opterr = 0;
+    optind = 0; // start over, GNU's way
+    for (;;) {
+        int before = std::max(optind, 1);
+        int answer =
+            getopt_long(count, argv.data(), known.letters.c_str(), known.options.data(), nullptr);
+        if (answer == -1)
+            break;
+        std::string written = argv[before];
+        if (answer == 'h' || answer == kHelp)
+            return ParentCommand{.spec = {}, .help = help_text()};
+        if (answer == ':')
+            return std::unexpected(written + " wants a value: see 'gocontainer parent --help'");
+        const Option* row = row_of(answer);
+        if (row == nullptr)
+            return std::unexpected("\"" + written +
+                                   "\" is no option, or not written so: see 'gocontainer parent "
+                                   "--help'");
+        auto applied = row->apply(draft, row->value != nullptr ? optarg : "");
+        if (!applied)
+            return std::unexpected(long_name(*row) + " " + applied.error());
+    }
+    Args command(argv.begin() + optind, argv.end() - 1);
+    auto spec = finish(std::move(draft), std::move(command), read);
+    if (!spec)
+        return std::unexpected(std::move(spec).error());
+    return ParentCommand{.spec = std::move(*spec), .help = {}};
+}
+
+} // namespace cli

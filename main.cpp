@@ -1,0 +1,120 @@
+// gocontainer: the table of subcommands, nothing else.
+#include "cli/parent.hpp"
+#include "run/child.hpp"
+#include "run/describe.hpp"
+#include "run/keeper.hpp"
+#include "run/parent.hpp"
+#include "sys/path.hpp"
+
+#include <cstdio>
+#include <string>
+#include <vector>
+
+namespace {
+
+using Args = std::vector<std::string>;
+
+constexpr int kOurFailure = 125;
+
+void print(FILE* stream, const std::string& text) {
+    (void)fwrite(text.data(), 1, text.size(), stream); // a closed stream hears nothing
+    (void)fflush(stream);
+}
+
+int complain(const std::string& line) {
+    print(stderr, "gocontainer: " + line + "\n");
+    return kOurFailure;
+}
+
+int parent(const Args& args) {
+    auto read = [](const std::string& path) -> std::expected<std::string, std::string> {
+        auto text = sys::read_file(path);
+        return text ? std::move(*text)
+                    : std::expected<std::string, std::string>(std::unexpect,
+                                                              sys::to_line(text.error()));
+    };
+    auto command = cli::parse_parent(args, read);
+    if (!command)
+        return complain(command.error());
+    if (command->help) {
+        print(stdout, *command->help);
+        return 0;
+    }
+    spec::Spec& spec = command->spec;
+    spec.process.terminal = sys::isatty(0) && sys::isatty(1);
+    auto status = run::launch(spec, [&spec](const std::string& line) {
+        if (!spec.quiet)
+            (void)complain(line);
+    });
+    if (!status) {
+        (void)complain(sys::to_line(status.error()));
+        return status.error().status;
+    }
+    return *status;
+}
+
+int child(const Args& args) {
+    return complain(run::child_main(args));
+}
+
+int keeper(const Args&) {
+    return complain(run::keeper_main());
+}
+
+int stages(const Args& args) {
+    if (args.empty()) {
+        print(stdout, run::describe_stages());
+        return 0;
+    }
+    if (args.size() != 1 || args.front() != "--json")
+        return complain("stages takes no arguments but --json");
+    print(stdout, run::describe_stages_json());
+    return 0;
+}
+
+int help(const Args&);
+
+struct Subcommand {
+    const char* name;
+    const char* summary; // nullptr: not for calling by hand
+    int (*run)(const Args&);
+};
+constexpr Subcommand kSubcommands[] = {
+    {"parent", "[OPTIONS] [--] [COMMAND [ARG…]]   run a command in a container", parent},
+    {"stages", "[--json]                          what happens on the way there", stages},
+    {"child", nullptr, child},
+    {"keeper", nullptr, keeper},
+    {"help", nullptr, help},
+    {"--help", nullptr, help},
+    {"-h", nullptr, help},
+};
+
+int help(const Args&) {
+    std::string text =
+        "gocontainer turns a command into a container, one visible stage at a time\n\n";
+    for (const Subcommand& subcommand : kSubcommands)
+        if (subcommand.summary != nullptr)
+            text +=
+                std::string("  gocontainer ") + subcommand.name + " " + subcommand.summary + "\n";
+    print(stdout, text + "\n'gocontainer parent --help' lists its options, grouped by stage\n");
+    return 0;
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    // A setuid copy of us would hand the host to whoever calls it (security: bubblewrap's history).
+    if (sys::geteuid() != sys::getuid())
+        return complain("this program must not be installed setuid: 'chmod u-s' it");
+    if (auto filled = sys::fill_standard_streams(); !filled)
+        return complain(sys::to_line(filled.error()));
+    if (argc < 2) {
+        (void)help({});
+        return kOurFailure;
+    }
+    std::string name = argv[1];
+    for (const Subcommand& subcommand : kSubcommands)
+        if (name == subcommand.name)
+            return subcommand.run(Args(argv + 2, argv + argc));
+    return complain("\"" + name + "\" is no subcommand: see 'gocontainer help'");
+}

@@ -1,0 +1,30 @@
+// One launch, from the child's side.
+#pragma once
+
+#include "spec/spec.hpp"
+#include "stages/stage.hpp"
+
+#include <string>
+#include <vector>
+
+namespace run {
+
+/// What the cloned child starts with. It lives in the parent's memory (sys::clone3), with a copy
+/// of its descriptor table: numbers, not owners.
+struct Entering {
+    const spec::Spec& spec;
+    const stages::Facts& facts;
+    const std::vector<const stages::Stage*>& order;
+    int socket;
+    int parents_socket;
+    int packed;
+};
+
+/// First half: in the cloned child, until it is `/proc/self/exe child`. `entering` is an Entering.
+[[noreturn]] void enter(void* entering);
+
+/// Second half: `gocontainer child SOCKET PACKED`, until it is the command. Returns only when it
+/// was called by hand (the line to print) or has failed (empty: the parent has been told).
+std::string child_main(const std::vector<std::string>& args);
+
+} // namespace run

@@ -1,0 +1,235 @@
+// Becoming the command.
+#include "run/command.hpp"
+
+#include "stages/passwd.hpp"
+#include "sys/path.hpp"
+
+#include <elf.h>
+#include <linux/close_range.h>
+#include <sys/resource.h>
+#include <sys/statvfs.h>
+
+#include <cerrno>
+#include <cstring>
+#include <map>
+
+namespace run {
+
+using sys::Error;
+using sys::Fd;
+using sys::Result;
+
+namespace {
+
+constexpr const char* kPath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// Ours first, then what was asked for; of one name the last wins, in its first place.
+sys::Strings environment(const spec::Spec& spec) {
+    sys::Strings all{kPath, "HOME=" + stages::home_of(sys::geteuid()), "container=gocontainer"};
+    if (spec.stages.has(spec::Stage::uts))
+        all.push_back("HOSTNAME=" + (spec.uts.hostname.empty() ? spec.name : spec.uts.hostname));
+    all.insert(all.end(), spec.process.env.begin(), spec.process.env.end());
+    sys::Strings out;
+    std::map<std::string, std::size_t> places;
+    for (std::string& variable : all) {
+        std::string name = variable.substr(0, variable.find('='));
+        auto [place, fresh] = places.try_emplace(name, out.size());
+        if (fresh)
+            out.push_back(std::move(variable));
+        else
+            out[place->second] = std::move(variable);
+    }
+    return out;
+}
+
+std::string path_of(const sys::Strings& env) {
+    for (const std::string& variable : env)
+        if (variable.starts_with("PATH="))
+            return variable.substr(5);
+    return {};
+}
+
+Error not_found(const std::string& command, std::string hint) {
+    return Error{.stage = {},
+                 .call = {},
+                 .detail =
+                     "exec: \"" + command + "\": " +
+                     (command.find('/') == std::string::npos ? "executable file not found in $PATH"
+                                                             : "no such file or directory"),
+                 .hint = std::move(hint),
+                 .status = 127};
+}
+
+Error not_executable(const std::string& command, int code, std::string hint) {
+    return Error{.stage = {},
+                 .call = "execve(" + sys::show(command) + ")",
+                 .code = code,
+                 .detail = {},
+                 .hint = std::move(hint),
+                 .status = 126};
+}
+
+/// What "#!" or the ELF header names as the program's loader; "" if it names none.
+std::string loader_of(const std::string& path) {
+    auto file = sys::openat(AT_FDCWD, path, O_RDONLY | O_NONBLOCK);
+    std::string head(4096, '\0');
+    auto length = file ? sys::read(file->get(), std::span(head)) : Result<std::size_t>(0);
+    if (!length)
+        return {};
+    head.resize(*length);
+    if (head.starts_with("#!")) {
+        std::size_t start = head.find_first_not_of(" \t", 2);
+        return start == std::string::npos
+                   ? ""
+                   : head.substr(start, head.find_first_of(" \t\n", start) - start);
+    }
+    auto search = [&]<class Header, class Program>() -> std::string {
+        Header header;
+        if (head.size() < sizeof header)
+            return {};
+        memcpy(&header, head.data(), sizeof header);
+        for (unsigned i = 0; i < header.e_phnum; ++i) {
+            Program program;
+            std::size_t where = header.e_phoff + i * sizeof program;
+            if (where > head.size() || head.size() - where < sizeof program)
+                return {};
+            memcpy(&program, head.data() + where, sizeof program);
+            if (program.p_type != PT_INTERP || program.p_offset >= head.size())
+                continue;
+            return std::string(
+                head.data() + program.p_offset,
+                strnlen(head.data() + program.p_offset,
+                        std::min<std::size_t>(program.p_filesz, head.size() - program.p_offset)));
+        }
+        return {};
+    };
+    if (!head.starts_with(ELFMAG) || head.size() < EI_NIDENT)
+        return {};
+    return head[EI_CLASS] == ELFCLASS64 ? search.operator()<Elf64_Ehdr, Elf64_Phdr>()
+                                        : search.operator()<Elf32_Ehdr, Elf32_Phdr>();
+}
+
+/// Why execve of a file that is there failed.
+Error explain(const std::string& path, int code) {
+    auto info = sys::fstatat(AT_FDCWD, path, 0);
+    if (!info)
+        return not_found(path, "");
+    if (code == ENOENT || code == ENOTDIR) {
+        std::string loader = loader_of(path);
+        return Error{.stage = {},
+                     .call = {},
+                     .detail = "exec: \"" + path +
+                               "\": no such file or directory: it is there, but "
+                               "its loader \"" +
+                               loader + "\" is not",
+                     .hint = "copy the loader and its libraries into the root filesystem, or use a "
+                             "static program",
+                     .status = 127};
+    }
+    if (S_ISDIR(info->st_mode))
+        return not_executable(path, code, "it is a directory");
+    if (code == EACCES) {
+        auto where = sys::statfs(path);
+        if (where && (where->f_flags & ST_NOEXEC) != 0)
+            return not_executable(path, code, "its file system is mounted noexec");
+        return not_executable(path, code, "'chmod +x' it in the root filesystem");
+    }
+    if (code == ENOEXEC)
+        return not_executable(path, code,
+                              "it is neither a program of this machine's architecture nor a script "
+                              "that starts with #!");
+    return not_executable(path, code, "");
+}
+
+} // namespace
+
+Result<void> set_limits(const spec::Process& process) {
+    for (const spec::Rlimit& limit : process.rlimits) {
+        auto set =
+            sys::prlimit(0, limit.resource, rlimit{limit.soft, limit.hard}, limit.name.c_str());
+        if (!set && set.error().code == EPERM)
+            set.error().hint = "a hard limit can't be raised inside a user namespace: the caller's "
+                               "own is " +
+                               [&] {
+                                   auto now = sys::getrlimit(limit.resource);
+                                   return now ? std::to_string(now->rlim_max) : std::string("?");
+                               }();
+        TRY(std::move(set));
+    }
+    return {};
+}
+
+Result<void> enter_directory(const spec::Spec& spec) {
+    const std::string& wanted = spec.process.cwd;
+    if (!wanted.empty()) {
+        auto there = sys::chdir(wanted);
+        if (!there && there.error().code == ENOENT && spec.stages.has(spec::Stage::root)) {
+            // The root is ours now, so following its links leads nowhere else.
+            Fd root = TRY(sys::openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY));
+            Fd made = TRY(sys::in_root(root.get(), wanted, sys::Want::directory));
+            there = sys::fchdir(made.get());
+        }
+        TRY(std::move(there));
+    }
+    // --root chdir leaves us in the rootfs of a root that is not ours; getcwd finds that fine.
+    TRY(sys::getcwd());
+    return {};
+}
+
+Result<Fd> outer_console() {
+    return sys::openat(AT_FDCWD, "/dev/ptmx", O_RDWR | O_NOCTTY);
+}
+
+Result<void> take_terminal(const Fd& master) {
+    Fd slave = TRY(sys::pty_peer(master.get()));
+    TRY(sys::setsid());
+    TRY(sys::make_controlling_terminal(slave.get()));
+    for (int stream : {0, 1, 2})
+        if (stream != 2 || sys::isatty(2)) // `2>log` stays with the log
+            TRY(sys::dup2(slave.get(), stream));
+    return {};
+}
+
+Error become_command(const spec::Spec& spec, const Fd& socket) {
+    // Without a terminal of our own the caller's may be a standard stream: in a session without
+    // one, nobody can push input into it (TIOCSTI, CVE-2017-5226), and tty signals come to the
+    // parent, which forwards them. EPERM: we lead a session already.
+    if (!spec.process.terminal)
+        (void)sys::setsid();
+    sys::Strings env = environment(spec);
+    const std::string& command = spec.process.args.front();
+    // Nothing but the streams and the socket, which the exec closes: closed for real, for
+    // whoever looks into /proc before the exec.
+    if (socket.get() != 3)
+        return Error{.stage = {}, .call = {}, .detail = "the handshake's socket has moved"};
+    if (auto closed = sys::close_range(4, ~0U, 0); !closed)
+        return closed.error();
+
+    if (command.find('/') != std::string::npos)
+        return explain(command, sys::execve(command, spec.process.args, env).code);
+    std::string path = path_of(env);
+    std::string found;
+    int code = ENOENT;
+    std::size_t start = 0;
+    while (start <= path.size()) {
+        std::size_t end = std::min(path.find(':', start), path.size());
+        std::string directory = path.substr(start, end - start);
+        start = end + 1;
+        std::string candidate = sys::join(directory.empty() ? "." : directory, command);
+        int failed = sys::execve(candidate, spec.process.args, env).code;
+        // As execvp(3): a directory that can't be searched is not the last word.
+        if (failed == ENOENT && !sys::exists(candidate))
+            continue;
+        if (failed == ENOTDIR)
+            continue;
+        found = candidate;
+        code = failed;
+        if (failed != EACCES)
+            break;
+    }
+    if (found.empty())
+        return not_found(command, "PATH in the container is \"" + path + "\"");
+    return explain(found, code);
+}
+
+} // namespace run

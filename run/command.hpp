@@ -1,0 +1,24 @@
+// The last steps before, and the exec of, the command itself.
+#pragma once
+
+#include "spec/spec.hpp"
+#include "sys/kernel.hpp"
+
+namespace run {
+
+sys::Result<void> set_limits(const spec::Process& process);
+
+/// Change to the working directory, making it when it is missing, and prove that it is inside the
+/// root (CVE-2024-21626).
+sys::Result<void> enter_directory(const spec::Spec& spec);
+
+/// A pty of the surrounding /dev, when there is no /dev of our own.
+sys::Result<sys::Fd> outer_console();
+
+/// Make the pty behind `master` our controlling terminal and standard streams.
+sys::Result<void> take_terminal(const sys::Fd& master);
+
+/// Replace this process by the command. Only returns the reason why it could not.
+sys::Error become_command(const spec::Spec& spec, const sys::Fd& socket);
+
+} // namespace run

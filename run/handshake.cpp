@@ -1,0 +1,128 @@
+// Messages and the packed Spec, as JSON.
+#include "run/handshake.hpp"
+
+#include "spec/json.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <array>
+
+namespace run {
+
+using nlohmann::json;
+
+namespace {
+
+// A command line may hold ARG_MAX bytes of arguments, and an error quotes a part of it.
+constexpr std::size_t kMostMessage = 1 << 16;
+
+Result<void> say(const Fd& socket, Said kind, const std::string& text, const Fd* fd = nullptr) {
+    std::string bytes(1, static_cast<char>(kind));
+    bytes += text.substr(0, kMostMessage - 1);
+    return sys::send(socket.get(), bytes, fd != nullptr ? std::optional(fd->get()) : std::nullopt);
+}
+
+/// Paths and arguments may hold any byte; JSON wants UTF-8.
+std::string dump(const json& value) {
+    return value.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+} // namespace
+
+Result<void> say_go(const Fd& socket) {
+    return say(socket, Said::go, "");
+}
+Result<void> say_rootfs(const Fd& socket, const Fd& mount) {
+    return say(socket, Said::rootfs, "", &mount);
+}
+Result<void> say_note(const Fd& socket, const std::string& line) {
+    return say(socket, Said::note, line);
+}
+Result<void> say_console(const Fd& socket, const Fd& master) {
+    return say(socket, Said::console, "", &master);
+}
+Result<void> say_failed(const Fd& socket, const Error& error) {
+    auto part = [](const std::string& text) { return text.substr(0, kMostMessage / 8); };
+    json out = {{"stage", error.stage},     {"call", part(error.call)},
+                {"errno", error.code},      {"detail", part(error.detail)},
+                {"hint", part(error.hint)}, {"status", error.status}};
+    return say(socket, Said::failed, dump(out));
+}
+
+Result<Message> hear(const Fd& socket) {
+    sys::Received got = TRY(sys::receive(socket.get(), kMostMessage));
+    Message message;
+    if (got.bytes.empty())
+        return message;
+    message.said = static_cast<Said>(got.bytes.front());
+    message.text = got.bytes.substr(1);
+    message.fd = std::move(got.fd);
+    return message;
+}
+
+Error error_of(const Message& failed) {
+    json in = json::parse(failed.text, nullptr, /*allow_exceptions=*/false);
+    Error error;
+    if (!in.is_object()) {
+        error.detail = "the child failed and could not say why";
+        return error;
+    }
+    error.stage = in.value("stage", "");
+    error.call = in.value("call", "");
+    error.code = in.value("errno", 0);
+    error.detail = in.value("detail", "");
+    error.hint = in.value("hint", "");
+    error.status = in.value("status", 125);
+    return error;
+}
+
+Result<Fd> pack(const spec::Spec& spec, const stages::Facts& facts) {
+    json out = {{"spec", spec},
+                {"namespaces", facts.host_namespaces},
+                {"uids", facts.uids},
+                {"gids", facts.gids},
+                {"resolvConf", facts.resolv_conf},
+                {"seccompFilter", facts.seccomp_filter},
+                {"idmappedRootfs", facts.idmapped_rootfs},
+                {"signalMask", facts.signal_mask}};
+    // Strings of bytes, not of text: a path that is not UTF-8 must arrive as it is.
+    std::vector<std::uint8_t> bytes = json::to_cbor(out);
+    Fd memfd = TRY(sys::memfd_create("gocontainer-spec"));
+    std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    while (!text.empty())
+        text.remove_prefix(TRY(sys::write(memfd.get(), text)));
+    TRY(sys::seal(memfd.get()));
+    TRY(sys::lseek_start(memfd.get()));
+    return memfd;
+}
+
+Result<Packed> unpack(const Fd& memfd) {
+    auto size = static_cast<std::size_t>(TRY(sys::fstat(memfd.get())).st_size);
+    std::string bytes(size, '\0');
+    std::size_t have = 0;
+    while (have < size) {
+        std::size_t got = TRY(sys::read(memfd.get(), std::span(bytes.data() + have, size - have)));
+        if (got == 0)
+            break;
+        have += got;
+    }
+    json in = json::from_cbor(bytes, /*strict=*/true, /*allow_exceptions=*/false);
+    if (!in.is_object())
+        return sys::wrong("the packed spec is damaged");
+    Packed out;
+    try {
+        in.at("spec").get_to(out.spec);
+        in.at("namespaces").get_to(out.facts.host_namespaces);
+        in.at("uids").get_to(out.facts.uids);
+        in.at("gids").get_to(out.facts.gids);
+        in.at("resolvConf").get_to(out.facts.resolv_conf);
+        in.at("seccompFilter").get_to(out.facts.seccomp_filter);
+        in.at("idmappedRootfs").get_to(out.facts.idmapped_rootfs);
+        in.at("signalMask").get_to(out.facts.signal_mask);
+    } catch (const json::exception& problem) {
+        return sys::wrong(std::string("the packed spec is damaged: ") + problem.what());
+    }
+    return out;
+}
+
+} // namespace run

@@ -1,0 +1,62 @@
+// The handshake: what parent and child say to each other, over one SOCK_SEQPACKET pair.
+//
+//   parent                                          child
+//     │ prepare halves                                .
+//     │ clone3 ───────────────────────────────────►   │ blocked in receive()
+//     │ parent halves: id maps, network               │
+//     │ go ───────────────────────────────────────►   │ enter halves, re-exec
+//     │ rootfs {+ fd} ────────────────────────────►   │ (only an idmapped one) child halves
+//     │   ◄──────────────────────────── note {text}   │ a line for the person
+//     │   ◄───────────────────────── console {+ fd}   │ the pty's master, with a terminal
+//     │   ◄────────────────────────── failed {Error}  │ …and it exits
+//     │   ◄─────────────────────────────────── EOF    │ execve has closed the last copy
+//     │ waits for the command                         │ is the command
+//
+// EOF alone does not prove that the command started: a killed child's socket closes as well. The
+// wait status tells them apart. EOF on the child's side means that the parent is gone.
+#pragma once
+
+#include "spec/spec.hpp"
+#include "stages/facts.hpp"
+#include "sys/kernel.hpp"
+
+#include <string>
+
+namespace run {
+
+using sys::Error;
+using sys::Fd;
+using sys::Result;
+
+enum class Said : char {
+    go = 'G',
+    rootfs = 'R',
+    note = 'N',
+    console = 'C',
+    failed = 'F',
+    end = '\0'
+};
+
+struct Message {
+    Said said = Said::end; ///< end: the other side has closed
+    std::string text;      ///< note: the line; failed: the Error as JSON
+    Fd fd;                 ///< console: the master
+};
+
+Result<void> say_go(const Fd& socket);
+Result<void> say_rootfs(const Fd& socket, const Fd& mount);
+Result<void> say_note(const Fd& socket, const std::string& line);
+Result<void> say_console(const Fd& socket, const Fd& master);
+Result<void> say_failed(const Fd& socket, const Error& error);
+Result<Message> hear(const Fd& socket);
+Error error_of(const Message& failed);
+
+/// What the child needs to know, in a sealed memfd: nobody can change it any more.
+Result<Fd> pack(const spec::Spec& spec, const stages::Facts& facts);
+struct Packed {
+    spec::Spec spec;
+    stages::Facts facts;
+};
+Result<Packed> unpack(const Fd& memfd);
+
+} // namespace run

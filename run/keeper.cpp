@@ -1,0 +1,116 @@
+// Waiting for somebody else's end.
+#include "run/keeper.hpp"
+
+#include "stages/stages.hpp"
+
+#include <linux/close_range.h>
+#include <sys/prctl.h>
+
+#include <ranges>
+
+namespace run {
+
+using stages::Ledger;
+using sys::Fd;
+using sys::Result;
+
+namespace {
+
+// The keeper's descriptors, and those of what it executes.
+constexpr int kLauncher = 0; ///< pidfd
+constexpr int kLedger = 1;
+
+/// Everything that watch() uses, made before it runs.
+struct Watch {
+    int launcher;
+    int ledger;
+    sys::Strings argv{"/proc/self/exe", "keeper"};
+    sys::Strings env;
+    std::string exe = "/proc/self/exe";
+};
+
+// In the launcher's namespaces and memory, while it runs: system calls only.
+[[noreturn]] void watch(void* argument) {
+    const Watch& with = *static_cast<const Watch*>(argument);
+    // A session of its own: Ctrl-C, and a kill of the launcher's process group, pass by.
+    (void)sys::setsid();
+    // Whoever waits for the end of the launcher's output must not wait for us.
+    if (!sys::dup2(with.launcher, kLauncher) || !sys::dup2(with.ledger, kLedger) ||
+        !sys::close_range(kLedger + 1, ~0U, 0))
+        sys::exit_now(125);
+    pollfd end{.fd = kLauncher, .events = POLLIN, .revents = 0};
+    if (sys::poll(std::span(&end, 1))) // the launcher is dead, and its memory is ours alone
+        (void)sys::execve(with.exe, with.argv, with.env);
+    sys::exit_now(125);
+}
+
+} // namespace
+
+void undo(Ledger& ledger) {
+    for (const stages::Stage& stage : std::views::reverse(stages::table()))
+        if (stage.undo != nullptr)
+            stage.undo(ledger);
+}
+
+Result<Keeper> Keeper::make() {
+    Fd file = TRY(sys::memfd_create("gocontainer-ledger"));
+    // All zero is an empty Ledger; constructing one would touch its every page.
+    auto* ledger = static_cast<Ledger*>(TRY(sys::map_shared(file.get(), sizeof(Ledger))));
+    return Keeper(std::move(file), ledger);
+}
+
+Keeper::Keeper(Keeper&& other) noexcept
+    : file_(std::move(other.file_)), ledger_(std::exchange(other.ledger_, nullptr)),
+      pid_(std::exchange(other.pid_, 0)) {}
+
+Keeper::~Keeper() {
+    dismiss();
+    if (ledger_ != nullptr)
+        sys::release_memory(ledger_, sizeof *ledger_);
+}
+
+Result<void> Keeper::start() {
+    if (pid_ != 0)
+        return {};
+    Fd self = TRY(sys::pidfd_open(sys::getpid()));
+    // Numbers that watch() doesn't overwrite before it reads them; it uses this until it ends.
+    Fd launcher = TRY(sys::dup_above(self.get(), kLedger + 2));
+    static Watch with;
+    with.launcher = launcher.get();
+    with.ledger = file_.get();
+    sigset_t all;
+    sigfillset(&all);
+    sigset_t before = TRY(sys::sigprocmask(SIG_SETMASK, all)); // the keeper has no handlers
+    clone_args args{};
+    args.exit_signal = SIGCHLD;
+    auto pid = sys::clone3(args, watch, &with, nullptr);
+    TRY(sys::sigprocmask(SIG_SETMASK, before));
+    pid_ = TRY(std::move(pid));
+    return {};
+}
+
+void Keeper::dismiss() {
+    if (pid_ == 0)
+        return;
+    // Both can't fail: it is our child, and not waited for yet.
+    (void)sys::kill(pid_, SIGKILL);
+    (void)sys::waitpid(pid_, 0);
+    pid_ = 0;
+}
+
+std::string keeper_main() {
+    auto file = sys::fstat(kLedger);
+    auto link = sys::readlinkat(AT_FDCWD, "/proc/self/fd/" + std::to_string(kLedger));
+    if (!file || !link || !link->starts_with("/memfd:gocontainer-ledger") ||
+        file->st_size != sizeof(Ledger))
+        return "keeper is what cleans up after a launcher that was killed: it is not for calling "
+               "by hand";
+    (void)sys::prctl(PR_SET_NAME, "PR_SET_NAME",
+                     reinterpret_cast<unsigned long>("keeper")); // only for people who run ps
+    auto memory = sys::map_shared(kLedger, sizeof(Ledger));
+    if (memory)
+        undo(*static_cast<Ledger*>(*memory));
+    sys::exit_now(0);
+}
+
+} // namespace run

@@ -1,0 +1,17 @@
+// One launch, from the parent's side.
+#pragma once
+
+#include "spec/spec.hpp"
+#include "sys/result.hpp"
+
+#include <functional>
+#include <string>
+
+namespace run {
+
+/// Start what `spec` wants, wait for it, undo. The exit status of the command (128+N when signal N
+/// ended it), or why there is none. A spec without a name gets one. `say` gets a line for the
+/// person now and then.
+sys::Result<int> launch(spec::Spec spec, std::function<void(const std::string&)> say);
+
+} // namespace run

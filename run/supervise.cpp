@@ -1,0 +1,220 @@
+// One poll loop until the command has ended. Nothing here sleeps or asks twice.
+#include "run/supervise.hpp"
+
+#include "run/terminal.hpp"
+#include "sys/path.hpp"
+
+#include <sys/wait.h>
+
+#include <array>
+#include <cerrno>
+
+namespace run {
+
+namespace {
+
+/// What a launcher can pass on. SIGCHLD comes with the pidfd; SIGTTIN and SIGTTOU are our own.
+constexpr int kForwarded[] = {SIGTERM,  SIGHUP,  SIGINT,  SIGQUIT, SIGUSR1, SIGUSR2,
+                              SIGWINCH, SIGTSTP, SIGCONT, SIGALRM, SIGIO,   SIGPWR};
+
+sigset_t forwarded() {
+    sigset_t set;
+    sigemptyset(&set);
+    for (int number : kForwarded)
+        (void)sigaddset(&set, number); // valid numbers
+    return set;
+}
+
+class Supervisor {
+public:
+    Supervisor(const spec::Spec& spec, pid_t child, const Fd& pidfd, const Fd& socket,
+               const std::function<void(const std::string&)>& say)
+        : spec_(spec), child_(child), pidfd_(pidfd), socket_(socket), say_(say) {}
+
+    Result<int> run();
+
+private:
+    Result<void> on_message();
+    Result<void> on_signal();
+    Result<void> on_typed(const std::string& typed);
+    Result<void> deliver(int signal);
+    Result<void> suspend();
+    bool shielded(int signal) const;
+    int status_of(int wait_status) const;
+
+    const spec::Spec& spec_;
+    pid_t child_;
+    const Fd& pidfd_;
+    const Fd& socket_;
+    const std::function<void(const std::string&)>& say_;
+    Fd signals_;
+    Terminal terminal_;
+    std::optional<Error> failed_;
+    bool talking_ = true;
+    int killed_for_ = 0; ///< the signal whose default action we carried out
+};
+
+Result<int> Supervisor::run() {
+    signals_ = TRY(sys::signalfd(forwarded()));
+    for (;;) {
+        std::array<pollfd, 6> fds{};
+        fds[0] = {.fd = talking_ ? socket_.get() : -1, .events = POLLIN, .revents = 0};
+        fds[1] = {.fd = pidfd_.get(), .events = POLLIN, .revents = 0};
+        fds[2] = {.fd = signals_.get(), .events = POLLIN, .revents = 0};
+        auto tty = std::span(fds).last<3>();
+        terminal_.interest(tty);
+        TRY(sys::poll(fds));
+        if (fds[0].revents != 0)
+            TRY(on_message());
+        if (terminal_.attached()) {
+            std::string typed = TRY(terminal_.relay(tty));
+            TRY(on_typed(typed));
+        }
+        if (fds[2].revents != 0)
+            TRY(on_signal());
+        if (fds[1].revents != 0)
+            break;
+    }
+    while (talking_) // what it said last came before its end
+        TRY(on_message());
+    terminal_.finish();
+    int status = TRY(sys::waitpid(child_, 0)).second;
+    if (failed_)
+        return std::unexpected(std::move(*failed_));
+    return status_of(status);
+}
+
+Result<void> Supervisor::on_message() {
+    Message message = TRY(hear(socket_));
+    switch (message.said) {
+    case Said::note:
+        say_(message.text);
+        break;
+    case Said::console:
+        TRY(terminal_.attach(std::move(message.fd)));
+        break;
+    case Said::failed:
+        failed_ = error_of(message);
+        break;
+    default:
+        talking_ = false;
+        break;
+    }
+    return {};
+}
+
+/// The kernel gives the first process of a PID namespace no signal that it has no handler for,
+/// unless it is SIGKILL or SIGSTOP from outside (pid_namespaces(7)). A person who types ^C at
+/// `gocontainer parent sleep 100` expects what the signal does elsewhere. Is this such a case?
+bool Supervisor::shielded(int signal) const {
+    if (!spec_.stages.has(spec::Stage::pid))
+        return false;
+    auto text = sys::read_file("/proc/" + std::to_string(child_) + "/status", 1 << 16);
+    if (!text)
+        return false;
+    for (const char* field : {"\nSigBlk:\t", "\nSigIgn:\t", "\nSigCgt:\t"}) {
+        std::size_t where = text->find(field);
+        if (where == std::string::npos)
+            return false;
+        std::uint64_t bits = std::stoull(text->substr(where + 9, 16), nullptr, 16);
+        if ((bits >> (signal - 1) & 1) != 0)
+            return false; // blocked, ignored or caught: its own affair
+    }
+    return true;
+}
+
+Result<void> Supervisor::deliver(int signal) {
+    (void)sys::pidfd_send_signal(pidfd_.get(), signal); // ended already: poll says so next
+    if (signal != SIGWINCH && signal != SIGCONT && signal != SIGIO && shielded(signal)) {
+        killed_for_ = signal;
+        (void)sys::pidfd_send_signal(pidfd_.get(), SIGKILL); // likewise
+    }
+    return {};
+}
+
+/// Stop the container, then ourselves, so that the caller's shell sees a stopped job; go on with
+/// both when we are continued.
+Result<void> Supervisor::suspend() {
+    // The command leads a session and with it a process group of its own.
+    if (!sys::kill(-child_, SIGSTOP))
+        (void)sys::pidfd_send_signal(pidfd_.get(), SIGSTOP); // a group it has left, or none yet
+    terminal_.flush();
+    terminal_.restore();
+    TRY(sys::kill(sys::getpid(), SIGSTOP));
+    if (terminal_.attached()) {
+        TRY(terminal_.make_raw());
+        terminal_.copy_size();
+    }
+    if (!sys::kill(-child_, SIGCONT))
+        (void)sys::pidfd_send_signal(pidfd_.get(), SIGCONT); // likewise
+    return {};
+}
+
+Result<void> Supervisor::on_signal() {
+    auto signal = sys::read_signal(signals_.get());
+    if (!signal)
+        return signal.error().code == EAGAIN ? Result<void>{}
+                                             : std::unexpected(std::move(signal).error());
+    switch (signal->number) {
+    case SIGTSTP:
+        return suspend();
+    case SIGCONT:
+        return {}; // suspend() has done it
+    case SIGWINCH:
+        if (terminal_.attached() && signal->sender == 0) {
+            terminal_.copy_size(); // the kernel tells the pty's foreground itself
+            return {};
+        }
+        break;
+    default:
+        break;
+    }
+    return deliver(signal->number);
+}
+
+/// The pty has made signals of ^C, ^\ and ^Z, for whoever is in its foreground. Where that is a
+/// shielded PID 1, we do what they would have done.
+Result<void> Supervisor::on_typed(const std::string& typed) {
+    for (char character : typed) {
+        if (static_cast<unsigned char>(character) >= ' ' && character != 0x7f)
+            continue; // cheap way out: the three are control characters
+        int signal = terminal_.signal_of(character);
+        if (signal == 0 || terminal_.foreground() != child_ || !shielded(signal))
+            continue;
+        if (signal == SIGTSTP)
+            return suspend();
+        killed_for_ = signal;
+        (void)sys::pidfd_send_signal(pidfd_.get(), SIGKILL); // ended already: poll says so next
+    }
+    return {};
+}
+
+int Supervisor::status_of(int wait_status) const {
+    if (WIFEXITED(wait_status))
+        return WEXITSTATUS(wait_status);
+    int signal = WTERMSIG(wait_status);
+    return 128 + (signal == SIGKILL && killed_for_ != 0 ? killed_for_ : signal);
+}
+
+} // namespace
+
+Result<BlockedSignals> block_signals() {
+    sigset_t before = TRY(sys::sigprocmask(SIG_BLOCK, forwarded()));
+    std::uint64_t bits = 0;
+    for (int number = 1; number < NSIG; ++number)
+        if (sigismember(&before, number) == 1)
+            bits |= std::uint64_t{1} << (number - 1);
+    return BlockedSignals(before, bits);
+}
+
+BlockedSignals::~BlockedSignals() {
+    if (active_)
+        (void)sys::sigprocmask(SIG_SETMASK, before_); // a set that was in force: can't fail
+}
+
+Result<int> supervise(const spec::Spec& spec, pid_t child, const Fd& pidfd, const Fd& socket,
+                      const std::function<void(const std::string&)>& say) {
+    return Supervisor(spec, child, pidfd, socket, say).run();
+}
+
+} // namespace run

@@ -1,0 +1,36 @@
+// The parent's wait: messages, signals, the terminal, the end.
+#pragma once
+
+#include "run/handshake.hpp"
+
+#include <functional>
+
+namespace run {
+
+/// Signals held back from here to the end of its life; supervise() takes them from a signalfd.
+class BlockedSignals {
+public:
+    BlockedSignals(sigset_t before, std::uint64_t bits) : before_(before), bits_(bits) {}
+    BlockedSignals(BlockedSignals&& other) noexcept
+        : before_(other.before_), bits_(other.bits_), active_(std::exchange(other.active_, false)) {
+    }
+    BlockedSignals(const BlockedSignals&) = delete;
+    BlockedSignals& operator=(const BlockedSignals&) = delete;
+    BlockedSignals& operator=(BlockedSignals&&) = delete;
+    ~BlockedSignals();
+    /// What was blocked before, bit N-1 for signal N: the command gets that back.
+    std::uint64_t mask_bits() const { return bits_; }
+
+private:
+    sigset_t before_;
+    std::uint64_t bits_;
+    bool active_ = true;
+};
+Result<BlockedSignals> block_signals();
+
+/// Wait for the command's end, forwarding signals and, with a terminal, bytes both ways.
+/// The exit status, 128+N for signal N; the child's own Error when it failed before its exec.
+Result<int> supervise(const spec::Spec& spec, pid_t child, const Fd& pidfd, const Fd& socket,
+                      const std::function<void(const std::string&)>& say);
+
+} // namespace run

@@ -1,0 +1,146 @@
+// Relay between two terminals, without ever blocking on one while the other waits.
+#include "run/terminal.hpp"
+
+#include <array>
+#include <cerrno>
+
+namespace run {
+
+using sys::Fd;
+using sys::Result;
+
+namespace {
+constexpr std::size_t kChunk = 1 << 14;
+constexpr std::size_t kFull = 1 << 16; // past this we stop reading until it is written
+} // namespace
+
+Result<void> Terminal::attach(Fd master) {
+    master_ = std::move(master);
+    copy_size();
+    // The inner line discipline takes over what the outer one did for the caller: its erase
+    // character, its UTF-8.
+    termios outer = TRY(sys::tcgetattr(STDIN_FILENO));
+    TRY(sys::tcsetattr(master_.get(), outer));
+    TRY(sys::set_nonblocking(master_.get()));
+    return make_raw();
+}
+
+Result<void> Terminal::make_raw() {
+    termios mode = TRY(sys::tcgetattr(STDIN_FILENO));
+    if (!outer_)
+        outer_ = mode;
+    cfmakeraw(&mode);
+    return sys::tcsetattr(STDIN_FILENO, mode);
+}
+
+void Terminal::restore() {
+    if (outer_)
+        (void)sys::tcsetattr(STDIN_FILENO, *outer_); // the terminal may be gone by now
+    outer_.reset();
+}
+
+void Terminal::copy_size() {
+    if (auto size = sys::get_winsize(STDIN_FILENO))
+        (void)sys::set_winsize(master_.get(), *size); // an odd size is no reason to stop
+}
+
+void Terminal::interest(std::span<pollfd, 3> fds) const {
+    bool on = attached();
+    auto events = [](bool read, bool write) {
+        return static_cast<short>((read ? POLLIN : 0) | (write ? POLLOUT : 0));
+    };
+    bool read_input = on && input_open_ && to_inner_.size() < kFull;
+    bool read_output = on && output_open_ && to_outer_.size() < kFull;
+    bool write_inner = on && output_open_ && !to_inner_.empty();
+    bool write_outer = on && !to_outer_.empty();
+    fds[0] = {.fd = read_input ? STDIN_FILENO : -1, .events = events(true, false), .revents = 0};
+    fds[1] = {.fd = read_output || write_inner ? master_.get() : -1,
+              .events = events(read_output, write_inner),
+              .revents = 0};
+    fds[2] = {.fd = write_outer ? STDOUT_FILENO : -1, .events = events(false, true), .revents = 0};
+}
+
+Result<std::string> Terminal::relay(std::span<const pollfd, 3> fds) {
+    std::array<char, kChunk> buffer;
+    std::string typed;
+    if (fds[0].revents != 0) {
+        auto got = sys::read(STDIN_FILENO, buffer);
+        if (got && *got > 0) {
+            typed.assign(buffer.data(), *got);
+            to_inner_ += typed;
+        } else if (!got && got.error().code == EAGAIN) {
+            // somebody made our stdin non-blocking, and was quicker
+        } else {
+            input_open_ = false; // hung up: SIGHUP follows
+        }
+    }
+    if ((fds[1].revents & (POLLIN | POLLHUP | POLLERR)) != 0) {
+        auto got = sys::read(master_.get(), buffer);
+        if (got && *got > 0)
+            to_outer_.append(buffer.data(), *got);
+        else if (!got && got.error().code != EAGAIN)
+            output_open_ = false; // EIO: no process has the slave open
+    }
+    if (!to_inner_.empty() && output_open_) {
+        auto put = sys::write(master_.get(), to_inner_);
+        if (put)
+            to_inner_.erase(0, *put);
+        else if (put.error().code != EAGAIN)
+            to_inner_.clear();
+    }
+    if ((fds[2].revents & POLLOUT) != 0) {
+        auto put = sys::write(STDOUT_FILENO, std::string_view(to_outer_).substr(0, 1024));
+        if (put)
+            to_outer_.erase(0, *put);
+        else if (put.error().code != EAGAIN)
+            return std::unexpected(std::move(put).error());
+    } else if ((fds[2].revents & (POLLERR | POLLHUP)) != 0) {
+        to_outer_.clear();
+    }
+    return typed;
+}
+
+void Terminal::flush() {
+    std::array<char, kChunk> buffer;
+    while (attached() && output_open_) {
+        auto got = sys::read(master_.get(), buffer);
+        if (!got || *got == 0)
+            break; // EIO at the end, EAGAIN when there is no more for now
+        to_outer_.append(buffer.data(), *got);
+    }
+    while (!to_outer_.empty()) {
+        pollfd out{.fd = STDOUT_FILENO, .events = POLLOUT, .revents = 0};
+        auto ready = sys::poll(std::span(&out, 1));
+        auto put = sys::write(STDOUT_FILENO, std::string_view(to_outer_).substr(0, 1024));
+        if (!ready || (!put && put.error().code != EAGAIN))
+            break; // the terminal is gone
+        if (put)
+            to_outer_.erase(0, *put);
+    }
+}
+
+void Terminal::finish() {
+    flush();
+    master_.close();
+    restore();
+}
+
+int Terminal::signal_of(char character) const {
+    auto mode = sys::tcgetattr(master_.get());
+    if (!mode || (mode->c_lflag & ISIG) == 0)
+        return 0;
+    auto typed = static_cast<cc_t>(character);
+    if (typed == 0)
+        return 0;
+    if (typed == mode->c_cc[VINTR])
+        return SIGINT;
+    if (typed == mode->c_cc[VQUIT])
+        return SIGQUIT;
+    return typed == mode->c_cc[VSUSP] ? SIGTSTP : 0;
+}
+
+pid_t Terminal::foreground() const {
+    return sys::tcgetpgrp(master_.get()).value_or(0);
+}
+
+} // namespace run

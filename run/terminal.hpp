@@ -1,0 +1,51 @@
+// The caller's terminal in raw mode, and the bytes between it and the container's pty.
+#pragma once
+
+#include "sys/kernel.hpp"
+
+#include <optional>
+#include <string>
+
+namespace run {
+
+class Terminal {
+public:
+    Terminal() = default;
+    ~Terminal() { restore(); }
+    Terminal(const Terminal&) = delete;
+    Terminal& operator=(const Terminal&) = delete;
+
+    /// `master` has come from the child: give it our size and modes, go raw.
+    sys::Result<void> attach(sys::Fd master);
+    bool attached() const { return master_.valid(); }
+    int master() const { return master_.get(); }
+
+    /// Raw, or as the caller had it (before a stop, and at the end).
+    sys::Result<void> make_raw();
+    void restore();
+    void copy_size();
+
+    /// What to wait for: fill three entries, for stdin, the master and stdout.
+    void interest(std::span<pollfd, 3> fds) const;
+    /// Move bytes. The returned ones were typed: the caller looks for ^C among them.
+    sys::Result<std::string> relay(std::span<const pollfd, 3> fds);
+    /// Write what the command has written so far.
+    void flush();
+    /// The command has ended: what it wrote last, and the caller's modes again.
+    void finish();
+
+    /// The signal that the pty's line discipline makes of `character` now; 0 for none.
+    int signal_of(char character) const;
+    /// Foreground process group of the pty, as seen from here.
+    pid_t foreground() const;
+
+private:
+    sys::Fd master_;
+    std::optional<termios> outer_; ///< the caller's modes, while we are raw
+    std::string to_inner_;
+    std::string to_outer_;
+    bool input_open_ = true;
+    bool output_open_ = true;
+};
+
+} // namespace run

@@ -1,0 +1,15 @@
+// Spec as JSON: how it travels from the parent to the child.
+#pragma once
+
+#include "spec/spec.hpp"
+
+#include <nlohmann/json_fwd.hpp>
+
+namespace spec {
+
+void to_json(nlohmann::json& json, const Spec& spec);
+void from_json(const nlohmann::json& json, Spec& spec);
+void to_json(nlohmann::json& json, const IdMap& map);
+void from_json(const nlohmann::json& json, IdMap& map);
+
+} // namespace spec

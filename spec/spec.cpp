@@ -1,0 +1,148 @@
+// Defaults and validation of a Spec.
+#include "spec/spec.hpp"
+
+#include <algorithm>
+
+namespace spec {
+
+std::optional<Stage> stage_named(std::string_view name) {
+    const auto* found = std::ranges::find(kStageNames, name);
+    if (found == std::end(kStageNames))
+        return std::nullopt;
+    return static_cast<Stage>(found - kStageNames);
+}
+
+std::vector<std::string> default_capabilities() {
+    return {"cap_chown",       "cap_dac_override", "cap_fowner",
+            "cap_fsetid",      "cap_kill",         "cap_setgid",
+            "cap_setuid",      "cap_setpcap",      "cap_net_bind_service",
+            "cap_net_raw",     "cap_sys_chroot",   "cap_mknod",
+            "cap_audit_write", "cap_setfcap"};
+}
+
+// What tells about, or reaches, the machine rather than the container (moby's oci/defaults.go).
+std::vector<std::string> default_masked_paths() {
+    return {"/proc/acpi",       "/proc/asound",      "/proc/interrupts",
+            "/proc/kcore",      "/proc/keys",        "/proc/latency_stats",
+            "/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug",
+            "/proc/scsi",       "/sys/firmware",     "/sys/devices/virtual/powercap"};
+}
+
+std::vector<std::string> default_readonly_paths() {
+    return {"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"};
+}
+
+namespace {
+
+std::string check_maps(const std::vector<IdMap>& maps, const char* option) {
+    std::vector<IdMap> sorted = maps;
+    auto overlap = [&](auto field) {
+        std::ranges::sort(sorted, {}, field);
+        for (std::size_t i = 0; i + 1 < sorted.size(); ++i)
+            if (std::uint64_t{sorted[i].*field} + sorted[i].count > sorted[i + 1].*field)
+                return true;
+        return false;
+    };
+    for (const IdMap& map : maps)
+        if (map.count == 0)
+            return std::string(option) + ": a range of no ids maps nothing";
+    if (overlap(&IdMap::inside) || overlap(&IdMap::outside))
+        return std::string(option) + ": two ranges overlap";
+    if (maps.size() > 340) // the kernel's UID_GID_MAP_MAX_EXTENTS
+        return std::string(option) + ": more than 340 ranges";
+    return {};
+}
+
+bool maps_zero(const std::vector<IdMap>& maps) {
+    return std::ranges::any_of(maps, [](const IdMap& map) { return map.inside == 0; });
+}
+
+std::string check_user(const Spec& spec) {
+    if (spec.user.mapping != Mapping::listed)
+        return {};
+    if (!spec.stages.has(Stage::user))
+        return "--map: needs the user stage";
+    if (std::string wrong = check_maps(spec.user.uids, "--map"); !wrong.empty())
+        return wrong;
+    if (std::string wrong = check_maps(spec.user.gids, "--gid-map"); !wrong.empty())
+        return wrong;
+    if (spec.user.uids.empty())
+        return "--gid-map: needs a --map to go with it";
+    if (!maps_zero(spec.user.uids) ||
+        !maps_zero(spec.user.gids.empty() ? spec.user.uids : spec.user.gids))
+        return "--map: id 0 of the container must be mapped, since the stages run as it";
+    return {};
+}
+
+std::string check_mount(const Spec& spec) {
+    const Root& root = spec.root;
+    bool mount = spec.stages.has(Stage::mount);
+    if (!mount) {
+        if (!root.mounts.empty())
+            return "\"" + root.mounts.front().destination + "\": a volume needs the mount stage";
+        if (root.overlay)
+            return "--overlay: needs the mount stage";
+        if (!root.upper.empty())
+            return "--upper: needs the mount stage";
+        if (root.read_only)
+            return "--read-only: needs the mount stage";
+        if (spec.stages.has(Stage::root) && root.mode == RootMode::pivot)
+            return "--root pivot: needs the mount stage, since pivot_root moves mounts: "
+                   "use --root chroot, or leave the root stage out too";
+        if (spec.stages.has(Stage::pid) &&
+            (spec.proc == ProcMode::fresh || spec.proc == ProcMode::bind))
+            return "--proc: needs the mount stage, or /proc would change for the whole host";
+    }
+    if (root.overlay && !root.upper.empty())
+        return "--overlay: can't go with --upper: one drops the changes, the other keeps them";
+    for (const Mount& mount_of : root.mounts) {
+        if (!mount_of.destination.starts_with('/'))
+            return "\"" + mount_of.destination + "\": a mount's destination must be absolute";
+        if (mount_of.destination.find_first_not_of('/') == std::string::npos)
+            return "\"/\": a volume can't replace the root: use --rootfs";
+    }
+    return {};
+}
+
+std::string check_rest(const Spec& spec) {
+    if ((spec.time.boottime || spec.time.monotonic) && !spec.stages.has(Stage::time))
+        return "--boottime, --monotonic: need the time stage";
+    if (!spec.uts.domainname.empty() && !spec.stages.has(Stage::uts))
+        return "--domainname: needs the uts stage";
+    if (!spec.uts.hostname.empty() && !spec.stages.has(Stage::uts))
+        return "--hostname: needs the uts stage";
+    if (spec.uts.hostname.size() > 64 || spec.uts.domainname.size() > 64)
+        return "--hostname: at most 64 characters (the kernel's __NEW_UTS_LEN)";
+    bool connected = spec.stages.has(Stage::net) && spec.net.mode != NetMode::none &&
+                     spec.net.mode != NetMode::host;
+    if (!spec.net.ports.empty() && !connected)
+        return "-p: needs --net slirp or --net pasta";
+    if (spec.net.allow_host_loopback && !connected)
+        return "--allow-host-loopback: needs --net slirp or --net pasta";
+    if (!spec.net.dns.empty() && !spec.stages.has(Stage::mount))
+        return "--dns: needs the mount stage, which puts resolv.conf in place";
+    const Resources& limits = spec.cgroup.resources;
+    if ((limits.any() || !spec.cgroup.path.empty()) && !spec.stages.has(Stage::cgroup))
+        return "a limit needs the cgroup stage";
+    if (limits.memory_swap && !limits.memory)
+        return "--memory-swap: needs --memory: it is the sum of memory and swap";
+    if (limits.memory && limits.memory_swap && *limits.memory_swap >= 0 &&
+        (*limits.memory < 0 || *limits.memory_swap < *limits.memory))
+        return "--memory-swap: is the sum of memory and swap, so it can't be less than --memory";
+    if (spec.process.args.empty() || spec.process.args.front().empty())
+        return "COMMAND: is empty";
+    if (!spec.process.cwd.empty() && !spec.process.cwd.starts_with('/'))
+        return "-w: must be an absolute path";
+    return {};
+}
+
+} // namespace
+
+std::string validate(const Spec& spec) {
+    for (auto* check : {check_user, check_mount, check_rest})
+        if (std::string wrong = check(spec); !wrong.empty())
+            return wrong;
+    return {};
+}
+
+} // namespace spec

@@ -1,0 +1,14 @@
+// Becoming the user that the command runs as; part of the caps stage, done without it too.
+#pragma once
+
+#include "stages/stage.hpp"
+
+namespace stages {
+
+/// Groups, gid, uid of spec.process.user, looked up in the root that is in place.
+Result<void> become_user(const Inside& inside);
+
+/// SIGKILL when the parent dies; to be said again after every change of credentials.
+Result<void> die_with_parent();
+
+} // namespace stages

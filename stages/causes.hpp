@@ -1,0 +1,30 @@
+// Why this machine says no: each function looks at what is really there and answers with the
+// cause and the fix, for an Error's hint. The one table of causes; nothing here changes anything.
+#pragma once
+
+#include <string>
+
+namespace stages::causes {
+
+/// clone3 or unshare refused a user namespace with errno `code`.
+std::string no_user_namespace(int code);
+/// Something that a user namespace's root may do was refused: is it AppArmor, seccomp, a chroot?
+std::string powerless_root(int code);
+/// A new /proc was refused.
+std::string no_proc(int code);
+/// newuidmap or newgidmap at `path` failed and said `said`.
+std::string no_id_map(const std::string& path, const std::string& said);
+/// The rootfs at `path` can't be used; `code` is what opening it said.
+std::string no_rootfs(const std::string& path, int code);
+/// Something could not be made in the rootfs at `path`: is it its file system?
+std::string rootfs_cannot_hold(const std::string& path, int code);
+/// overlayfs was refused over `path`.
+std::string no_overlay(const std::string& path, const std::string& kernel_says);
+/// A call that this kernel does not have.
+std::string old_kernel(const std::string& call);
+
+/// The package that has `program` on this distribution, as a command to type.
+std::string install(const std::string& debian, const std::string& fedora,
+                    const std::string& alpine);
+
+} // namespace stages::causes

@@ -1,0 +1,97 @@
+// The container's /dev: a small tmpfs with what programs count on, and nothing of the host's
+// hardware. Nodes are bound from the host one by one: mknod of a device needs real root.
+#include "stages/dev.hpp"
+
+#include "stages/causes.hpp"
+#include "stages/mounting.hpp"
+
+#include <cerrno>
+
+namespace stages {
+
+namespace {
+
+constexpr const char* kNodes[] = {"null", "zero", "full", "random", "urandom", "tty"};
+
+struct Link {
+    const char* name;
+    const char* to;
+};
+constexpr Link kLinks[] = {
+    {"fd", "/proc/self/fd"},       {"stdin", "/proc/self/fd/0"}, {"stdout", "/proc/self/fd/1"},
+    {"stderr", "/proc/self/fd/2"}, {"core", "/proc/kcore"},      {"ptmx", "pts/ptmx"},
+};
+
+Result<void> bind_node(const Fd& dev, const char* name) {
+    std::string path = std::string("/dev/") + name;
+    Fd node = TRY(clone_mount(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW));
+    if (!S_ISCHR(TRY(sys::fstat(node.get())).st_mode))
+        return sys::wrong("\"" + path + "\" of this machine is not a device");
+    Fd target = TRY(sys::openat(dev.get(), name, O_CREAT | O_EXCL | O_WRONLY, 0644));
+    return attach(node, target);
+}
+
+Result<Fd> mount_at(const Fd& dev, const char* name, const char* type,
+                    const std::vector<std::string>& options, std::uint64_t attributes) {
+    Fd mounted = TRY(new_filesystem(type, options, attributes));
+    TRY(sys::mkdirat(dev.get(), name, 0755));
+    Fd target = TRY(sys::openat(dev.get(), name, O_PATH | O_DIRECTORY | O_NOFOLLOW));
+    TRY(attach(mounted, target));
+    return mounted;
+}
+
+/// A terminal of the container's own: the master goes to the parent, the slave is /dev/console.
+/// No path of the container is looked up for either.
+Result<void> make_console(Inside& inside, const Fd& dev, const Fd& pts) {
+    inside.console = TRY(sys::openat(pts.get(), "ptmx", O_RDWR | O_NOCTTY));
+    Fd slave = TRY(clone_mount(pts.get(), "0", AT_SYMLINK_NOFOLLOW)); // a new devpts starts at 0
+    Fd target = TRY(sys::openat(dev.get(), "console", O_CREAT | O_EXCL | O_WRONLY, 0600));
+    return attach(slave, target);
+}
+
+/// The file is made in the /dev tmpfs, bound to where it is wanted, and its first name removed.
+Result<void> bind_text(Inside& inside, const Fd& dev, const std::string& text,
+                       const std::string& destination) {
+    constexpr const char* kName = ".bound";
+    Fd file = TRY(sys::openat(dev.get(), kName, O_CREAT | O_EXCL | O_RDWR, 0644));
+    TRY(sys::write(file.get(), text));
+    TRY(sys::fchmod(file.get(), 0644)); // whatever the umask was
+    Fd copy = TRY(clone_mount(dev.get(), kName, AT_SYMLINK_NOFOLLOW));
+    TRY(sys::unlinkat(dev.get(), kName));
+    Fd target = TRY(hint(sys::in_root(inside.rootfs.get(), destination, sys::Want::file),
+                         [&](const Error& error) {
+                             return causes::rootfs_cannot_hold(inside.spec.root.path, error.code);
+                         }));
+    return attach(copy, target);
+}
+
+} // namespace
+
+Result<void> mount_dev(Inside& inside) {
+    Fd place = TRY(real_directory(inside, "dev"));
+    Fd dev = TRY(new_filesystem("tmpfs", {"mode=755", "size=65536k"},
+                                MOUNT_ATTR_NOSUID | MOUNT_ATTR_STRICTATIME));
+    TRY(attach(dev, place));
+    for (const char* name : kNodes)
+        TRY(bind_node(dev, name));
+    for (const Link& link : kLinks)
+        TRY(sys::symlinkat(link.to, dev.get(), link.name));
+
+    // gid 5 is "tty" on every distribution; without it mapped, the slave belongs to its opener.
+    bool tty_group = !inside.spec.stages.has(spec::Stage::user) || maps(inside.facts.gids, 5);
+    std::vector<std::string> options{"newinstance", "ptmxmode=0666", "mode=0620"};
+    if (tty_group)
+        options.emplace_back("gid=5");
+    Fd pts = TRY(mount_at(dev, "pts", "devpts", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC));
+    TRY(mount_at(dev, "shm", "tmpfs", {"mode=1777", "size=65536k"}, kQuiet));
+    // A queue file system shows the IPC namespace that it is mounted from: not the host's.
+    if (inside.spec.stages.has(spec::Stage::ipc))
+        TRY(mount_at(dev, "mqueue", "mqueue", {}, kQuiet));
+    if (inside.spec.process.terminal)
+        TRY(make_console(inside, dev, pts));
+    if (!inside.facts.resolv_conf.empty())
+        TRY(bind_text(inside, dev, inside.facts.resolv_conf, "/etc/resolv.conf"));
+    return {};
+}
+
+} // namespace stages

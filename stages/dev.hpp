@@ -1,0 +1,12 @@
+// /dev of the container, and the files that we put over the rootfs's own.
+#pragma once
+
+#include "stages/stage.hpp"
+
+namespace stages {
+
+/// A tmpfs with Docker's nodes and links, pts, shm, mqueue; console with a terminal of our own;
+/// resolv.conf bound over the rootfs's.
+Result<void> mount_dev(Inside& inside);
+
+} // namespace stages

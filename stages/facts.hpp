@@ -1,0 +1,30 @@
+// Facts: what this host answered, found by the parent before the clone.
+//
+// The Spec says what is wanted, Facts say what that means here. Both go to the child in one
+// sealed memfd.
+#pragma once
+
+#include "spec/spec.hpp"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace stages {
+
+struct Facts {
+    /// Inodes of the parent's own namespaces, in the order of the stage table; the walker's guard
+    /// compares them with the child's.
+    std::vector<std::uint64_t> host_namespaces;
+    std::vector<spec::IdMap> uids; ///< the maps that are written; empty without the user stage
+    std::vector<spec::IdMap> gids;
+    std::string resolv_conf;       ///< text; empty: leave the rootfs's own
+    std::string seccomp_filter;    ///< hex of struct sock_filter; empty: the compiled-in default
+    bool idmapped_rootfs = false;  ///< the parent sends the rootfs as an idmapped mount
+    std::uint64_t signal_mask = 0; ///< the caller's blocked signals, bit N-1 for signal N
+};
+
+/// Is container id `id` mapped?
+bool maps(const std::vector<spec::IdMap>& map, std::uint32_t id);
+
+} // namespace stages

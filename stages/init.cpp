@@ -1,0 +1,54 @@
+// init: a PID 1 that does its two duties, so that the command need not (lessons/08-init).
+//
+//   reap      orphans become its children; without a wait they stay zombies
+//   forward   signals to the command; the kernel gives PID 1 none that it has no handler for
+#include "stages/stages.hpp"
+
+#include <linux/close_range.h>
+#include <sys/wait.h>
+
+#include <cerrno>
+
+namespace stages::init {
+
+namespace {
+
+// PID 1 of the container (or, without the pid stage, its first process). Every signal is blocked
+// and taken one by one, so none is lost and no handler runs.
+[[noreturn]] void serve(pid_t command, const sigset_t& all) {
+    // Of the handshake's socket too: only the command's exec may close the last copy late.
+    (void)sys::close_range(3, ~0U, 0); // none of ours is needed any more; a failure closes none
+    for (;;) {
+        auto signal = sys::sigwait(all);
+        if (!signal)
+            sys::exit_now(125);
+        if (*signal != SIGCHLD) {
+            (void)sys::kill(command, *signal); // gone already: then its SIGCHLD is on the way
+            continue;
+        }
+        for (;;) {
+            auto got = sys::waitpid(-1, WNOHANG);
+            if (!got || got->first == 0)
+                break;
+            if (got->first == command)
+                sys::exit_now(WIFSIGNALED(got->second) ? 128 + WTERMSIG(got->second)
+                                                       : WEXITSTATUS(got->second));
+        }
+    }
+}
+
+} // namespace
+
+// Everything is done but the exec: the command inherits all of it from this fork.
+Result<void> child(Inside&) {
+    sigset_t all;
+    sigfillset(&all);
+    sigset_t before = TRY(sys::sigprocmask(SIG_SETMASK, all));
+    pid_t command = TRY(sys::fork());
+    if (command != 0)
+        serve(command, all);
+    TRY(sys::sigprocmask(SIG_SETMASK, before));
+    return {};
+}
+
+} // namespace stages::init

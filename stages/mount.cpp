@@ -1,0 +1,224 @@
+// mount: the container's file tree, put together on the rootfs, seen by nobody else yet.
+//
+//   before                 after (the host's tree still there around it)
+//   /                      /                     propagation private, all of it
+//   └─ …/rootfs            └─ …/rootfs           bound to itself (or an overlay over it)
+//                             ├─ dev             tmpfs: nodes, pts, shm, mqueue   (stages/dev.cpp)
+//                             ├─ sys             read-only, with sys/fs/cgroup
+//                             ├─ VOLUME …        binds and tmpfs
+//                             └─ proc            the pid stage's
+//
+// Every target is found inside the rootfs by descriptor; no path leads out (sys::in_root).
+#include "stages/causes.hpp"
+#include "stages/dev.hpp"
+#include "stages/mounting.hpp"
+#include "stages/rootfs.hpp"
+#include "stages/stages.hpp"
+
+#include <cerrno>
+
+namespace stages::mount {
+
+namespace {
+
+constexpr std::uint64_t kUp = MS_PRIVATE; // nothing we mount reaches the host, nor the other way
+
+/// overlayfs over the rootfs: lower is the rootfs, upper a tmpfs or --upper's directory. Layers
+/// are named through /proc/self/fd, so that no character of a path has a meaning to overlayfs.
+Result<void> add_overlay(Inside& inside) {
+    const spec::Root& root = inside.spec.root;
+    const Fd& lower = inside.rootfs;
+    auto self = [](const Fd& fd) { return "/proc/self/fd/" + std::to_string(fd.get()); };
+    Fd changes; // --overlay's tmpfs
+    Fd upper;
+    Fd work;
+    if (root.overlay) {
+        // overlayfs takes no layer from a detached mount, so the tmpfs goes onto the rootfs
+        // first; the overlay covers it and keeps it alive.
+        changes = TRY(new_filesystem("tmpfs", {"mode=755"}, MOUNT_ATTR_NOSUID));
+        TRY(attach(changes, lower));
+        struct stat like = TRY(sys::fstat(lower.get()));
+        TRY(sys::mkdirat(changes.get(), "upper", like.st_mode & 07777));
+        TRY(sys::mkdirat(changes.get(), "work", 0700));
+        upper = TRY(sys::openat(changes.get(), "upper", O_PATH | O_DIRECTORY));
+        work = TRY(sys::openat(changes.get(), "work", O_PATH | O_DIRECTORY));
+    } else {
+        upper = TRY(sys::openat(AT_FDCWD, root.upper, O_PATH | O_DIRECTORY));
+        // overlayfs itself would mount it, and then refuse every change.
+        TRY(hint(sys::faccessat(AT_FDCWD, root.upper, W_OK | X_OK), [&](const Error&) {
+            auto outside = inside.facts.uids.empty() ? sys::geteuid()
+                                                     : inside.facts.uids.front().outside;
+            return "container root is uid " + std::to_string(outside) +
+                   " of this machine: 'chown " + std::to_string(outside) + " " + root.upper + "'";
+        }));
+        work = TRY(sys::openat(AT_FDCWD, work_directory(root.upper), O_PATH | O_DIRECTORY));
+    }
+    std::vector<std::string> options{"lowerdir=" + self(lower), "upperdir=" + self(upper),
+                                     "workdir=" + self(work)};
+    // Rootless, whiteouts and the like are marked in user.overlay.*: trusted.* is root's.
+    if (inside.spec.stages.has(spec::Stage::user))
+        options.emplace_back("userxattr");
+    auto merged = new_filesystem("overlay", options, 0);
+    if (!merged) {
+        merged.error().hint =
+            causes::no_overlay(root.overlay ? root.path : root.upper, merged.error().hint);
+        return std::unexpected(std::move(merged).error());
+    }
+    TRY(attach(*merged, changes.valid() ? changes : lower));
+    inside.rootfs = std::move(*merged);
+    return {};
+}
+
+/// The rootfs becomes a mount of its own, as pivot_root wants it.
+Result<void> mount_rootfs(Inside& inside) {
+    const spec::Root& root = inside.spec.root;
+    auto cannot = [&](const Error& error) { return causes::no_rootfs(root.path, error.code); };
+    auto powerless = [](const Error& error) { return causes::powerless_root(error.code); };
+    if (inside.rootfs.valid()) {
+        // The parent's idmapped copy. Its place in the tree doesn't matter, as pivot_root moves
+        // it; "/" is the one directory that container root can surely reach.
+        Fd top = TRY(sys::openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY));
+        TRY(hint(attach(inside.rootfs, top), powerless));
+    } else {
+        Fd below = TRY(hint(sys::openat(AT_FDCWD, root.path, O_PATH | O_DIRECTORY), cannot));
+        inside.rootfs =
+            TRY(hint(clone_mount(below.get(), "", AT_EMPTY_PATH | AT_RECURSIVE), powerless));
+        TRY(attach(inside.rootfs, below));
+    }
+    return root.overlay || !root.upper.empty() ? add_overlay(inside) : Result<void>{};
+}
+
+/// /sys: our own where the network namespace is ours, else the host's; read-only either way.
+Result<void> mount_sys(Inside& inside) {
+    const spec::Spec& spec = inside.spec;
+    Fd target = TRY(real_directory(inside, "sys"));
+    bool own_net = spec.stages.has(spec::Stage::net) && spec.net.mode != spec::NetMode::host;
+    Fd sys;
+    if (own_net) {
+        auto fresh = new_filesystem("sysfs", {}, kQuiet | MOUNT_ATTR_RDONLY);
+        if (fresh)
+            sys = std::move(*fresh);
+        // EPERM: the outer /sys is partly masked, as in a container without --privileged; what it
+        // shows more than ours would are the outer network's devices.
+        else if (fresh.error().code != EPERM)
+            return std::unexpected(std::move(fresh).error());
+    }
+    if (!sys.valid()) {
+        sys = TRY(clone_mount(AT_FDCWD, "/sys", AT_RECURSIVE));
+        TRY(set_attributes(sys, kQuiet | MOUNT_ATTR_RDONLY, AT_RECURSIVE));
+    }
+    TRY(attach(sys, target));
+    if (spec.stages.has(spec::Stage::cgroup)) {
+        auto place = sys::openat(sys.get(), "fs/cgroup", O_PATH | O_DIRECTORY | O_NOFOLLOW);
+        if (place) {
+            Fd cgroup = TRY(new_filesystem("cgroup2", {}, kQuiet | MOUNT_ATTR_RDONLY));
+            TRY(attach(cgroup, *place));
+        } else if (place.error().code != ENOENT) {
+            return std::unexpected(std::move(place).error());
+        }
+    }
+    TRY(mask(spec.root.masked, "/sys/", sys));
+    return make_readonly(spec.root.readonly, "/sys/", sys);
+}
+
+std::uint64_t propagation_named(const std::string& name) {
+    if (name == "shared")
+        return MS_SHARED;
+    if (name == "slave")
+        return MS_SLAVE;
+    return name == "unbindable" ? MS_UNBINDABLE : MS_PRIVATE;
+}
+
+Result<void> mount_volume(Inside& inside, const spec::Mount& wanted) {
+    auto cannot = [&](const Error& error) {
+        return causes::rootfs_cannot_hold(inside.spec.root.path, error.code);
+    };
+    if (wanted.type != "bind") {
+        Fd target = TRY(hint(
+            sys::in_root(inside.rootfs.get(), wanted.destination, sys::Want::directory), cannot));
+        Fd mounted = TRY(new_filesystem(wanted.type, wanted.options, wanted.attributes));
+        return attach(mounted, target);
+    }
+    unsigned recursive = wanted.recursive ? AT_RECURSIVE : 0;
+    auto source = sys::openat(AT_FDCWD, wanted.source, O_PATH);
+    if (!source)
+        return std::unexpected(std::move(hint(std::move(source), [&](const Error& error) {
+                                   return error.code == ENOENT ? "the volume's source must exist"
+                                                               : std::string();
+                               })).error());
+    bool directory = S_ISDIR(TRY(sys::fstat(source->get())).st_mode);
+    Fd tree =
+        TRY(hint(clone_mount(source->get(), "", AT_EMPTY_PATH | recursive), [](const Error& error) {
+            return error.code == EINVAL
+                       ? "something mounted below it is locked: bind it recursively"
+                       : causes::powerless_root(error.code);
+        }));
+    if (wanted.attributes != 0)
+        TRY(set_attributes(tree, wanted.attributes, recursive));
+    TRY(set_propagation(tree.get(), "", propagation_named(wanted.propagation),
+                        AT_EMPTY_PATH | recursive));
+    Fd target = TRY(hint(sys::in_root(inside.rootfs.get(), wanted.destination,
+                                      directory ? sys::Want::directory : sys::Want::file),
+                         cannot));
+    return attach(tree, target);
+}
+
+} // namespace
+
+Result<void> prepare(Launch& launch) {
+    TRY(check_rootfs(launch.spec));
+    launch.facts.idmapped_rootfs =
+        sys::geteuid() == 0 && !launch.facts.uids.empty() && launch.facts.uids.front().outside != 0;
+    if (!launch.spec.root.upper.empty())
+        TRY(make_work_directory(launch));
+    return {};
+}
+
+// Root with a subordinate range: container root is an ordinary uid of the host, to which root's
+// files are somebody else's. An idmapped copy of the mount shows uid 0's as uid 0's again, without
+// a chown of the tree (mount_setattr(2), "ID-mapped mounts"); only the host's root may make it.
+Result<void> parent(Launch& launch) {
+    if (!launch.facts.idmapped_rootfs)
+        return {};
+    Fd tree = TRY(clone_mount(AT_FDCWD, launch.spec.root.path, AT_RECURSIVE));
+    Fd owner =
+        TRY(sys::openat(AT_FDCWD, "/proc/" + std::to_string(launch.child) + "/ns/user", O_RDONLY));
+    mount_attr attr{};
+    attr.attr_set = MOUNT_ATTR_IDMAP;
+    attr.userns_fd = static_cast<std::uint64_t>(owner.get());
+    TRY(hint(sys::mount_setattr(tree.get(), "", AT_EMPTY_PATH | AT_RECURSIVE, attr),
+             [&](const Error& error) {
+                 return error.code == EINVAL ? "the file system of \"" + launch.spec.root.path +
+                                                   "\" knows no idmapped mounts: put it on ext4, "
+                                                   "xfs or btrfs, or use --map 0:0:4294967295"
+                                             : std::string();
+             }));
+    launch.rootfs = std::move(tree);
+    return {};
+}
+
+// In the mount namespace of our own (a copy of the host's), container root, host tree visible.
+Result<void> child(Inside& inside) {
+    TRY(hint(set_propagation(AT_FDCWD, "/", kUp, AT_RECURSIVE),
+             [](const Error& error) { return causes::powerless_root(error.code); }));
+    TRY(mount_rootfs(inside));
+    TRY(mount_dev(inside));
+    TRY(mount_sys(inside));
+    for (const spec::Mount& wanted : inside.spec.root.mounts)
+        if (!wanted.destination.starts_with("/proc/")) // those wait for /proc: the pid stage
+            TRY(mount_volume(inside, wanted));
+    return {};
+}
+
+void undo(Ledger& ledger) {
+    remove_work_directory(ledger);
+}
+
+Result<void> mount_below_proc(Inside& inside) {
+    for (const spec::Mount& wanted : inside.spec.root.mounts)
+        if (wanted.destination.starts_with("/proc/"))
+            TRY(mount_volume(inside, wanted));
+    return {};
+}
+
+} // namespace stages::mount

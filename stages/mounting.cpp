@@ -1,0 +1,148 @@
+// Mounts by descriptor.
+#include "stages/mounting.hpp"
+
+#include "stages/causes.hpp"
+#include "sys/flags.hpp"
+
+#include <sys/sysmacros.h>
+
+#include <cerrno>
+
+namespace stages {
+
+Result<Fd> new_filesystem(const std::string& type, const std::vector<std::string>& options,
+                          std::uint64_t attributes) {
+    Fd context = TRY(sys::fsopen(type));
+    auto explain = [&](const Error& error) {
+        std::string said = sys::fs_message(context.get());
+        return said.empty() ? causes::powerless_root(error.code) : said;
+    };
+    TRY(hint(sys::fsconfig_string(context.get(), "source", type), explain)); // for mountinfo
+    for (const std::string& option : options) {
+        std::size_t equals = option.find('=');
+        if (equals == std::string::npos)
+            TRY(hint(sys::fsconfig_flag(context.get(), option), explain));
+        else
+            TRY(hint(sys::fsconfig_string(context.get(), option.substr(0, equals),
+                                          option.substr(equals + 1)),
+                     explain));
+    }
+    auto created = sys::fsconfig_create(context.get());
+    if (!created) {
+        created.error().call = "mount(\"" + type + "\")"; // what a person knows it as
+        return std::unexpected(std::move(hint(std::move(created), explain)).error());
+    }
+    return hint(sys::fsmount(context.get(), attributes), explain);
+}
+
+Result<Fd> clone_mount(int at, const std::string& source, unsigned flags) {
+    return sys::open_tree(at, source, flags | OPEN_TREE_CLONE);
+}
+
+Result<void> attach(const Fd& mount, const Fd& target) {
+    return sys::move_mount(mount.get(), target.get(), "", MOVE_MOUNT_T_EMPTY_PATH);
+}
+
+Result<void> set_attributes(const Fd& mount, std::uint64_t attributes, unsigned flags) {
+    mount_attr attr{};
+    attr.attr_set = attributes;
+    // The kernel wants the access-time bits cleared before one of them is set.
+    if ((attributes & MOUNT_ATTR__ATIME) != 0)
+        attr.attr_clr = MOUNT_ATTR__ATIME;
+    return sys::mount_setattr(mount.get(), "", flags | AT_EMPTY_PATH, attr);
+}
+
+Result<void> set_propagation(int at, const std::string& path, std::uint64_t propagation,
+                             unsigned flags) {
+    mount_attr attr{};
+    attr.propagation = propagation;
+    return sys::mount_setattr(at, path, flags, attr);
+}
+
+Result<Fd> real_directory(Inside& inside, const std::string& name) {
+    constexpr std::uint64_t flags = O_PATH | O_DIRECTORY | O_NOFOLLOW;
+    constexpr sys::Resolve inner{sys::names::kResolveBeneath | sys::names::kResolveNoSymlinks};
+    auto found = sys::openat2(inside.rootfs.get(), name, flags, inner);
+    if (found || found.error().code != ENOENT) {
+        if (!found && (found.error().code == ELOOP || found.error().code == ENOTDIR))
+            return sys::wrong("\"/" + name + "\" in the root filesystem is not a real directory",
+                              "a symlink there could lead mounts out of it: remove it");
+        return found;
+    }
+    auto cannot = [&](const Error& error) {
+        return causes::rootfs_cannot_hold(inside.spec.root.path, error.code);
+    };
+    TRY(hint(sys::mkdirat(inside.rootfs.get(), name, 0755), cannot));
+    return sys::openat2(inside.rootfs.get(), name, flags, inner);
+}
+
+namespace {
+
+constexpr sys::Resolve kBelow{sys::names::kResolveInRoot | sys::names::kResolveNoMagiclinks};
+
+/// `path` below `top`, or an invalid Fd when there is no such thing here.
+Result<Fd> find(const Fd& top, const std::string& path) {
+    auto found = sys::openat2(top.get(), path, O_PATH, kBelow);
+    if (!found && (found.error().code == ENOENT || found.error().code == ENOTDIR ||
+                   found.error().code == EACCES))
+        return Fd();
+    return found;
+}
+
+/// The host's /dev/null, proven to be it: an image can't put its own file in its place.
+Result<Fd> host_null() {
+    Fd null = TRY(sys::openat(AT_FDCWD, "/dev/null", O_PATH | O_NOFOLLOW));
+    struct stat info = TRY(sys::fstat(null.get()));
+    if (!S_ISCHR(info.st_mode) || info.st_rdev != makedev(1, 3))
+        return sys::wrong("\"/dev/null\" of this machine is not the null device");
+    return null;
+}
+
+} // namespace
+
+Result<void> mask(const std::vector<std::string>& paths, const std::string& prefix, const Fd& top) {
+    Fd null;
+    Fd empty; // the one tmpfs that hides directories; its first use is by itself, then copies
+    bool empty_used = false;
+    for (const std::string& path : paths) {
+        if (!path.starts_with(prefix))
+            continue;
+        Fd target = TRY(find(top, path.substr(prefix.size())));
+        if (!target.valid())
+            continue;
+        if (!S_ISDIR(TRY(sys::fstat(target.get())).st_mode)) {
+            if (!null.valid())
+                null = TRY(host_null());
+            Fd cover = TRY(clone_mount(null.get(), "", AT_EMPTY_PATH));
+            TRY(attach(cover, target));
+            continue;
+        }
+        if (!empty_used) {
+            empty = TRY(new_filesystem("tmpfs", {"size=4k", "nr_inodes=1", "mode=755"},
+                                       kQuiet | MOUNT_ATTR_RDONLY));
+            TRY(attach(empty, target));
+            empty_used = true;
+            continue;
+        }
+        Fd cover = TRY(clone_mount(empty.get(), "", AT_EMPTY_PATH));
+        TRY(attach(cover, target));
+    }
+    return {};
+}
+
+Result<void> make_readonly(const std::vector<std::string>& paths, const std::string& prefix,
+                           const Fd& top) {
+    for (const std::string& path : paths) {
+        if (!path.starts_with(prefix))
+            continue;
+        Fd target = TRY(find(top, path.substr(prefix.size())));
+        if (!target.valid())
+            continue;
+        Fd copy = TRY(clone_mount(target.get(), "", AT_EMPTY_PATH | AT_RECURSIVE));
+        TRY(set_attributes(copy, MOUNT_ATTR_RDONLY, AT_RECURSIVE));
+        TRY(attach(copy, target));
+    }
+    return {};
+}
+
+} // namespace stages

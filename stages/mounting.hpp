@@ -1,0 +1,39 @@
+// What the stages that mount have in common: file systems and binds as descriptors, put in place
+// by descriptor, so that no path is looked up twice.
+#pragma once
+
+#include "stages/stage.hpp"
+#include "sys/path.hpp"
+
+namespace stages {
+
+constexpr std::uint64_t kQuiet = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+
+/// A new file system, mounted nowhere yet. `options` are its own: "size=64m", "newinstance".
+Result<Fd> new_filesystem(const std::string& type, const std::vector<std::string>& options,
+                          std::uint64_t attributes);
+
+/// A copy of the mount at `source`, mounted nowhere yet. `flags` of open_tree(2).
+Result<Fd> clone_mount(int at, const std::string& source, unsigned flags);
+
+/// Put a detached mount on `target`, an O_PATH descriptor.
+Result<void> attach(const Fd& mount, const Fd& target);
+
+/// mount_setattr(2) with attributes to set.
+Result<void> set_attributes(const Fd& mount, std::uint64_t attributes, unsigned flags = 0);
+Result<void> set_propagation(int at, const std::string& path, std::uint64_t propagation,
+                             unsigned flags);
+
+/// A directory directly below the rootfs that must not be a symlink, made when it is missing:
+/// /dev, /proc and /sys of a hostile image could otherwise lead anywhere (CVE-2019-19921).
+Result<Fd> real_directory(Inside& inside, const std::string& name);
+
+/// Hide those of `paths` that lie below `prefix` ("/proc/"), which is mounted at `top`: files
+/// behind the host's /dev/null, directories behind one empty read-only tmpfs.
+Result<void> mask(const std::vector<std::string>& paths, const std::string& prefix, const Fd& top);
+
+/// Make those of `paths` that lie below `prefix` read-only.
+Result<void> make_readonly(const std::vector<std::string>& paths, const std::string& prefix,
+                           const Fd& top);
+
+} // namespace stages

@@ -1,0 +1,28 @@
+// Who `-u` means: names from the passwd and group files of the root that is in place now.
+#pragma once
+
+#include "sys/result.hpp"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace stages {
+
+struct Identity {
+    std::uint32_t uid = 0;
+    std::uint32_t gid = 0;
+    std::vector<std::uint32_t> groups; ///< supplementary, from the group file
+    std::string home = "/";
+};
+
+/// `user` is UID, NAME, UID:GID, NAME:GROUP …; empty stands for uid 0.
+///
+/// All digits is a number, never a name: an image may have a user called "1000" with uid 0
+/// (CVE-2016-3697). Numbers are whole, below 2^32-1, without a sign (CVE-2026-30892).
+sys::Result<Identity> identify(const std::string& user);
+
+/// Home directory of `uid` in the passwd file, "/" when it stands in none.
+std::string home_of(std::uint32_t uid);
+
+} // namespace stages

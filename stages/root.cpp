@@ -1,0 +1,47 @@
+// root: the rootfs becomes "/", three ways, of which only the first lets nobody out.
+//
+//   pivot    the mount at "/" is exchanged for the rootfs's, and the old one is let go: there is
+//            nothing left to escape to
+//   chroot   only this process's idea of "/" moves; whoever may chroot again gets out
+//   chdir    nothing moves; for the lesson on why not
+#include "stages/causes.hpp"
+#include "stages/mounting.hpp"
+#include "stages/rootfs.hpp"
+#include "stages/stages.hpp"
+
+namespace stages::root {
+
+Result<void> prepare(Launch& launch) {
+    // The mount stage has looked already, when it runs.
+    return launch.spec.stages.has(spec::Stage::mount) ? Result<void>{} : check_rootfs(launch.spec);
+}
+
+// In the container's mount namespace, with CAP_SYS_ADMIN and CAP_SYS_CHROOT in it.
+Result<void> child(Inside& inside) {
+    const spec::Root& root = inside.spec.root;
+    if (!inside.rootfs.valid())
+        inside.rootfs = TRY(sys::openat(AT_FDCWD, root.path, O_PATH | O_DIRECTORY));
+    // Last, when every mount point in it has been made.
+    if (root.read_only)
+        TRY(set_attributes(inside.rootfs, MOUNT_ATTR_RDONLY));
+    TRY(sys::fchdir(inside.rootfs.get()));
+    switch (root.mode) {
+    case spec::RootMode::pivot:
+        // Both arguments ".": the old root is stacked under the new one, where one detaching
+        // umount takes it off, and no directory for it is needed (pivot_root(2), NOTES).
+        TRY(sys::pivot_root(".", "."));
+        TRY(sys::umount2(".", sys::kDetach));
+        TRY(sys::chdir("/"));
+        break;
+    case spec::RootMode::chroot:
+        TRY(sys::chroot("."));
+        TRY(sys::chdir("/"));
+        break;
+    case spec::RootMode::chdir:
+        break;
+    }
+    inside.rootfs.close();
+    return {};
+}
+
+} // namespace stages::root

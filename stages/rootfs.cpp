@@ -1,0 +1,79 @@
+// Looking at the root filesystem before anything is made.
+#include "stages/rootfs.hpp"
+
+#include "stages/causes.hpp"
+#include "sys/path.hpp"
+
+#include <sys/statvfs.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace stages {
+
+Result<void> check_rootfs(const spec::Spec& spec) {
+    const std::string& path = spec.root.path;
+    auto cannot = [&](const Error& error) { return causes::no_rootfs(path, error.code); };
+    Fd rootfs = TRY(hint(sys::openat(AT_FDCWD, path, O_PATH | O_DIRECTORY), cannot));
+    struct statfs info = TRY(sys::fstatfs(rootfs.get()));
+    if ((info.f_flags & ST_NOEXEC) != 0)
+        return sys::wrong("\"" + path + "\" is mounted noexec, so no command in it can run",
+                          "move it to another file system, or remount this one with exec");
+    return {};
+}
+
+std::string work_directory(const std::string& upper) {
+    std::string path = upper;
+    while (path.size() > 1 && path.back() == '/')
+        path.pop_back();
+    std::size_t slash = path.rfind('/');
+    std::string name = slash == std::string::npos ? path : path.substr(slash + 1);
+    return (slash == std::string::npos ? "" : path.substr(0, slash + 1)) + "." + name + ".work";
+}
+
+Result<void> make_work_directory(Launch& launch) {
+    const std::string& upper = launch.spec.root.upper;
+    TRY(hint(sys::openat(AT_FDCWD, upper, O_PATH | O_DIRECTORY), [&](const Error& error) {
+        return error.code == ENOENT ? "--upper keeps changes in a directory that is there already: "
+                                      "'mkdir " +
+                                          upper + "'"
+                                    : std::string();
+    }));
+    std::string work = work_directory(upper);
+    std::string absolute = work.starts_with('/') ? work : sys::join(TRY(sys::getcwd()), work);
+    if (absolute.size() >= sizeof launch.ledger->work)
+        return sys::wrong("the path \"" + absolute + "\" is too long");
+    TRY(launch.keep());
+    memcpy(launch.ledger->work, absolute.c_str(), absolute.size() + 1);
+    auto made = sys::mkdirat(AT_FDCWD, absolute, 0700);
+    if (!made) {
+        launch.ledger->work[0] = '\0'; // it's not ours to remove
+        return hint(std::move(made), [&](const Error& error) {
+            return error.code == EEXIST
+                       ? "another container is using \"" + upper +
+                             "\", or one was left behind by "
+                             "a crash: then remove the directory"
+                       : "overlayfs needs a work directory beside \"" + upper + "\"";
+        });
+    }
+    // The kernel makes its own directories in it as container root.
+    if (launch.facts.idmapped_rootfs) {
+        Fd directory = TRY(sys::openat(AT_FDCWD, absolute, O_RDONLY | O_DIRECTORY));
+        TRY(sys::fchown(directory.get(), launch.facts.uids.front().outside,
+                        launch.facts.gids.front().outside));
+    }
+    return {};
+}
+
+// overlayfs makes an inner "work" (and may make "index"), mode 0 and empty once it is unmounted.
+void remove_work_directory(Ledger& ledger) {
+    if (ledger.work[0] == '\0')
+        return;
+    std::string path = ledger.work;
+    for (const char* inner : {"/work", "/index"})
+        (void)sys::unlinkat(AT_FDCWD, path + inner, AT_REMOVEDIR); // may be absent
+    (void)sys::unlinkat(AT_FDCWD, path, AT_REMOVEDIR);             // undo goes on whatever happens
+    ledger.work[0] = '\0';
+}
+
+} // namespace stages

@@ -1,0 +1,91 @@
+// What a stage is: five small functions and a line for people.
+//
+//   prepare   parent, before the clone   what the clone itself needs; what this host answers
+//   parent    parent, child blocked      what only the host's side may do to the child
+//   enter     child, before its re-exec  what an exec would spoil or what takes effect at one
+//   child     child, after its re-exec   what the stage is about
+//   undo      parent or keeper, last     in reverse order; works from the Ledger alone
+//
+// All of them may be absent. The walker (run/) calls them in the order of stages/table.cpp.
+#pragma once
+
+#include "spec/spec.hpp"
+#include "stages/facts.hpp"
+#include "sys/kernel.hpp"
+
+#include <functional>
+#include <string>
+
+namespace stages {
+
+using sys::Error;
+using sys::Fd;
+using sys::Result;
+
+/// What must be undone, written down before it is done, in memory that parent and keeper share:
+/// whichever of them survives can undo it. Plain bytes only.
+struct Ledger {
+    pid_t child = 0;  ///< the container's first process; the kernel itself writes it (clone3)
+    pid_t helper = 0; ///< slirp4netns or pasta
+    bool keep_cgroup = false;    ///< the leaf was there before us
+    bool leaf_ours = false;      ///< what runs in the leaf is the container: undo may kill it
+    char leaf[4096] = {};        ///< absolute path of the leaf cgroup
+    std::uint32_t leaf_base = 0; ///< the directories of `leaf` beyond so many bytes are ours too
+    char scratch[4096] = {};     ///< a directory of ours, removed with the files in it
+    char work[4096] = {}; ///< overlayfs's work directory, removed with what the kernel left in it
+};
+
+/// The parent's side of one launch.
+struct Launch {
+    const spec::Spec& spec;
+    Facts facts;
+    Ledger* ledger = nullptr;
+    pid_t child = 0;
+    Fd pidfd;
+    Fd leaf;         ///< the leaf cgroup's directory, for CLONE_INTO_CGROUP
+    Fd rootfs;       ///< idmapped copy of the rootfs's mount, for the child
+    Fd helper_alive; ///< slirp4netns ends when this is closed (--exit-fd)
+    /// Must be called before anything is written to the ledger: it starts the keeper.
+    std::function<Result<void>()> keep;
+    /// One line for the person, on stderr, unless -q.
+    std::function<void(const std::string&)> say;
+};
+
+/// The child's side: inside the new namespaces, uid 0 of its user namespace.
+struct Inside {
+    const spec::Spec& spec;
+    const Facts& facts;
+    Fd rootfs;  ///< O_PATH of the mounted root, from the mount stage on; before it, the
+                ///< parent's idmapped copy if it sent one
+    Fd console; ///< pty master from the container's own devpts, to be sent to the parent
+    /// One line for the person.
+    std::function<void(const std::string&)> note;
+};
+
+struct Stage {
+    spec::Stage id;
+    const char* summary; ///< one line for `gocontainer stages`
+    const char* lesson;  ///< directory below lessons/
+    bool on_by_default;
+    std::uint64_t clone_flag; ///< CLONE_NEW*, or 0
+    /// The namespace is unshared by the stage itself instead of made by clone3.
+    bool unshares;
+    const char* ns; ///< its link below /proc/self/ns, or nullptr
+    /// It takes powers away: user, limits and working directory are settled before it.
+    bool restricts;
+    Result<void> (*prepare)(Launch&);
+    Result<void> (*parent)(Launch&);
+    Result<void> (*enter)(const spec::Spec&, const Facts&);
+    Result<void> (*child)(Inside&);
+    void (*undo)(Ledger&);
+};
+
+/// Put `hint` (and what was found) on a failed call, when it has none yet.
+template <class T>
+Result<T> hint(Result<T> result, auto make_hint) {
+    if (!result && result.error().hint.empty())
+        result.error().hint = make_hint(result.error());
+    return result;
+}
+
+} // namespace stages

@@ -1,0 +1,95 @@
+// The stage table: the one place that knows the order.
+//
+// Parent halves run in this order, then child halves in the same order, undo backwards. Why so:
+//
+//   user     first: every other namespace is owned by it, and its maps give the child its id 0
+//   cgroup   the child is born in its leaf, and unshares once it is there: the leaf becomes "/"
+//   net      the helper needs the mapped user namespace; /sys (mount) needs the network's
+//   mount    before pid: /proc is mounted on the new root
+//   pid      before root: once the old /proc is gone, the kernel refuses a rootless new one
+//   root     before caps: pivot_root needs CAP_SYS_ADMIN
+//   caps     before seccomp, which no_new_privs allows without any capability
+//   seccomp  last, so that no stage of ours needs to be let through the filter
+//   init     forks, so that the command gets all of the above and PID 1 stays behind
+#include "stages/stages.hpp"
+
+#include <sched.h>
+
+#include <algorithm>
+
+namespace stages {
+
+namespace {
+
+// clang-format off
+constexpr Stage kTable[] = {
+    {.id = spec::Stage::user, .summary = "a user namespace: be root inside without being root outside",
+     .lesson = "02-user", .on_by_default = true, .clone_flag = CLONE_NEWUSER, .unshares = false, .ns = "user", .restricts = false,
+     .prepare = user::prepare, .parent = user::parent, .enter = user::enter, .child = nullptr, .undo = nullptr},
+    {.id = spec::Stage::cgroup, .summary = "a cgroup v2 leaf with limits, and a namespace that hides the rest",
+     .lesson = "11-cgroup", .on_by_default = true, .clone_flag = CLONE_NEWCGROUP, .unshares = true, .ns = "cgroup", .restricts = false,
+     .prepare = cgroup::prepare, .parent = nullptr, .enter = nullptr, .child = cgroup::child, .undo = cgroup::undo},
+    {.id = spec::Stage::net, .summary = "a network of its own, with a way out through slirp4netns or pasta",
+     .lesson = "09-net", .on_by_default = true, .clone_flag = CLONE_NEWNET, .unshares = false, .ns = "net", .restricts = false,
+     .prepare = net::prepare, .parent = net::parent, .enter = nullptr, .child = net::child, .undo = net::undo},
+    {.id = spec::Stage::uts, .summary = "a host name of its own",
+     .lesson = "03-uts", .on_by_default = true, .clone_flag = CLONE_NEWUTS, .unshares = false, .ns = "uts", .restricts = false,
+     .prepare = nullptr, .parent = nullptr, .enter = nullptr, .child = uts::child, .undo = nullptr},
+    {.id = spec::Stage::ipc, .summary = "System V and POSIX message queues of its own",
+     .lesson = "03-uts", .on_by_default = true, .clone_flag = CLONE_NEWIPC, .unshares = false, .ns = "ipc", .restricts = false,
+     .prepare = nullptr, .parent = nullptr, .enter = nullptr, .child = nullptr, .undo = nullptr},
+    {.id = spec::Stage::time, .summary = "clocks that started at another time",
+     .lesson = "07-pid", .on_by_default = false, .clone_flag = CLONE_NEWTIME, .unshares = true, .ns = "time", .restricts = false,
+     .prepare = nullptr, .parent = nullptr, .enter = time::enter, .child = nullptr, .undo = nullptr},
+    {.id = spec::Stage::mount, .summary = "the root filesystem with /dev, /sys and volumes; nothing reaches the host",
+     .lesson = "04-mount", .on_by_default = true, .clone_flag = CLONE_NEWNS, .unshares = false, .ns = "mnt", .restricts = false,
+     .prepare = mount::prepare, .parent = mount::parent, .enter = nullptr, .child = mount::child, .undo = mount::undo},
+    {.id = spec::Stage::pid, .summary = "process numbers that start at 1, and a /proc that shows them",
+     .lesson = "07-pid", .on_by_default = true, .clone_flag = CLONE_NEWPID, .unshares = false, .ns = "pid", .restricts = false,
+     .prepare = nullptr, .parent = nullptr, .enter = nullptr, .child = pid::child, .undo = nullptr},
+    {.id = spec::Stage::root, .summary = "the root filesystem becomes /, and the old one is gone",
+     .lesson = "06-pivot-root", .on_by_default = true, .clone_flag = 0, .unshares = false, .ns = nullptr, .restricts = false,
+     .prepare = nullptr, .parent = nullptr, .enter = nullptr, .child = root::child, .undo = nullptr},
+    {.id = spec::Stage::caps, .summary = "14 of root's 41 capabilities, and no way to more",
+     .lesson = "12-capabilities", .on_by_default = true, .clone_flag = 0, .unshares = false, .ns = nullptr, .restricts = true,
+     .prepare = nullptr, .parent = nullptr, .enter = nullptr, .child = caps::child, .undo = nullptr},
+    {.id = spec::Stage::seccomp, .summary = "a filter of system calls",
+     .lesson = "13-seccomp", .on_by_default = true, .clone_flag = 0, .unshares = false, .ns = nullptr, .restricts = true,
+     .prepare = seccomp::prepare, .parent = nullptr, .enter = nullptr, .child = seccomp::child, .undo = nullptr},
+    {.id = spec::Stage::init, .summary = "a PID 1 that reaps orphans and forwards signals",
+     .lesson = "08-init", .on_by_default = false, .clone_flag = 0, .unshares = false, .ns = nullptr, .restricts = true,
+     .prepare = nullptr, .parent = nullptr, .enter = nullptr, .child = init::child, .undo = nullptr},
+};
+// clang-format on
+
+} // namespace
+
+std::span<const Stage> table() {
+    return kTable;
+}
+
+std::uint64_t clone_flags(const spec::Spec& spec) {
+    std::uint64_t flags = 0;
+    for (const Stage& stage : kTable)
+        if (spec.stages.has(stage.id) && !stage.unshares)
+            flags |= stage.clone_flag;
+    if (spec.net.mode == spec::NetMode::host)
+        flags &= ~static_cast<std::uint64_t>(CLONE_NEWNET);
+    return flags;
+}
+
+std::vector<const Stage*> wanted(const spec::Spec& spec) {
+    std::vector<const Stage*> out;
+    for (const Stage& stage : kTable)
+        if (spec.stages.has(stage.id))
+            out.push_back(&stage);
+    // Without no_new_privs the filter needs CAP_SYS_ADMIN, so it must go before the capabilities.
+    if (spec.process.new_privileges) {
+        auto caps = std::ranges::find(out, spec::Stage::caps, &Stage::id);
+        if (caps != out.end() && caps + 1 != out.end() && (*(caps + 1))->id == spec::Stage::seccomp)
+            std::iter_swap(caps, caps + 1);
+    }
+    return out;
+}
+
+} // namespace stages

@@ -1,0 +1,76 @@
+// Five sets, three calls: PR_CAPBSET_DROP, PR_CAP_AMBIENT, capset.
+#include "sys/capability.hpp"
+
+#include <sys/capability.h>
+#include <sys/prctl.h>
+
+#include <algorithm>
+#include <memory>
+
+namespace sys {
+
+int capability_named(const std::string& name) {
+    cap_value_t value = 0;
+    return cap_from_name(name.c_str(), &value) == 0 ? value : -1;
+}
+
+namespace {
+
+std::vector<cap_value_t> numbers(const std::vector<std::string>& names) {
+    std::vector<cap_value_t> out;
+    for (const std::string& name : names)
+        if (int number = capability_named(name); number >= 0)
+            out.push_back(number);
+    return out;
+}
+
+std::string name_of(int number) {
+    char* name = cap_to_name(number);
+    std::string out = name != nullptr ? name : std::to_string(number);
+    (void)cap_free(name); // null is fine
+    return out;
+}
+
+} // namespace
+
+Result<void> bound_capabilities(const std::vector<std::string>& keep) {
+    std::vector<cap_value_t> kept = numbers(keep);
+    for (cap_value_t number = 0; number < cap_max_bits(); ++number) {
+        if (std::ranges::find(kept, number) != kept.end())
+            continue;
+        // Already gone is fine; a nested container's bounding set is small to begin with.
+        if (cap_get_bound(number) != 1)
+            continue;
+        TRY(invoke(
+            "prctl", [&] { return ::prctl(PR_CAPBSET_DROP, number, 0L, 0L, 0L); },
+            Shown{"PR_CAPBSET_DROP"}, Shown{listener != nullptr ? name_of(number) : ""}));
+    }
+    return {};
+}
+
+Result<void> set_capabilities(const std::vector<std::string>& keep) {
+    std::unique_ptr<_cap_struct, int (*)(void*)> held(cap_get_proc(), cap_free);
+    std::unique_ptr<_cap_struct, int (*)(void*)> wanted(cap_init(), cap_free);
+    for (cap_value_t number : numbers(keep)) {
+        cap_flag_value_t have = CAP_CLEAR;
+        if (cap_get_flag(held.get(), number, CAP_PERMITTED, &have) != 0 || have != CAP_SET)
+            continue;
+        TRY(invoke("cap_set_flag", [&] {
+            int both = cap_set_flag(wanted.get(), CAP_PERMITTED, 1, &number, CAP_SET);
+            return both | cap_set_flag(wanted.get(), CAP_EFFECTIVE, 1, &number, CAP_SET);
+        }));
+    }
+    TRY(invoke(
+        "prctl", [&] { return ::cap_reset_ambient(); }, Shown{"PR_CAP_AMBIENT"},
+        Shown{"PR_CAP_AMBIENT_CLEAR_ALL"}));
+    TRY(invoke(
+        "capset", [&] { return ::cap_set_proc(wanted.get()); }, Shown{[&] {
+            std::string list;
+            for (const std::string& name : keep)
+                list += (list.empty() ? "" : ",") + name;
+            return list;
+        }()}));
+    return {};
+}
+
+} // namespace sys

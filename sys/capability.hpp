@@ -1,0 +1,20 @@
+// Capabilities through libcap (capabilities(7)), and the seam.
+#pragma once
+
+#include "sys/kernel.hpp"
+
+#include <string>
+#include <vector>
+
+namespace sys {
+
+/// The number of "cap_chown"; -1 for a name that libcap doesn't know.
+int capability_named(const std::string& name);
+
+/// Drop every capability that is not in `keep` from the bounding set, for good.
+Result<void> bound_capabilities(const std::vector<std::string>& keep);
+
+/// Permitted and effective become `keep`, as far as they are held; inheritable and ambient empty.
+Result<void> set_capabilities(const std::vector<std::string>& keep);
+
+} // namespace sys

@@ -1,0 +1,54 @@
+// Names of the kernel's flag bits, for errors and the narrator.
+#pragma once
+
+#include "sys/kernel.hpp"
+
+namespace sys::names {
+
+#define NAMED(flag) {static_cast<std::uint64_t>(flag), #flag}
+
+inline constexpr FlagName clone[] = {
+    NAMED(CLONE_NEWUSER),        NAMED(CLONE_NEWNS),       NAMED(CLONE_NEWPID),
+    NAMED(CLONE_NEWNET),         NAMED(CLONE_NEWUTS),      NAMED(CLONE_NEWIPC),
+    NAMED(CLONE_NEWCGROUP),      NAMED(CLONE_NEWTIME),     NAMED(CLONE_PIDFD),
+    NAMED(CLONE_PARENT_SETTID),  NAMED(CLONE_INTO_CGROUP), NAMED(CLONE_VM),
+    NAMED(CLONE_CHILD_CLEARTID),
+};
+inline constexpr FlagName open[] = {
+    NAMED(O_PATH),   NAMED(O_DIRECTORY), NAMED(O_NOFOLLOW), NAMED(O_CREAT),
+    NAMED(O_EXCL),   NAMED(O_WRONLY),    NAMED(O_RDWR),     NAMED(O_TRUNC),
+    NAMED(O_NOCTTY), NAMED(O_CLOEXEC),   NAMED(O_NONBLOCK), NAMED(O_APPEND),
+};
+inline constexpr std::uint64_t kResolveNoXdev = 1, kResolveNoMagiclinks = 2, kResolveNoSymlinks = 4,
+                               kResolveBeneath = 8, kResolveInRoot = 16;
+inline constexpr FlagName resolve[] = {
+    {kResolveNoXdev, "RESOLVE_NO_XDEV"},         {kResolveNoMagiclinks, "RESOLVE_NO_MAGICLINKS"},
+    {kResolveNoSymlinks, "RESOLVE_NO_SYMLINKS"}, {kResolveBeneath, "RESOLVE_BENEATH"},
+    {kResolveInRoot, "RESOLVE_IN_ROOT"},
+};
+inline constexpr FlagName open_tree[] = {
+    NAMED(OPEN_TREE_CLONE),           {AT_RECURSIVE, "AT_RECURSIVE"},
+    {AT_EMPTY_PATH, "AT_EMPTY_PATH"}, {AT_SYMLINK_NOFOLLOW, "AT_SYMLINK_NOFOLLOW"},
+    NAMED(OPEN_TREE_CLOEXEC),
+};
+inline constexpr FlagName move_mount[] = {
+    NAMED(MOVE_MOUNT_F_EMPTY_PATH),
+    NAMED(MOVE_MOUNT_T_EMPTY_PATH),
+};
+inline constexpr FlagName mount_attr[] = {
+    NAMED(MOUNT_ATTR_RDONLY), NAMED(MOUNT_ATTR_NOSUID),      NAMED(MOUNT_ATTR_NODEV),
+    NAMED(MOUNT_ATTR_NOEXEC), NAMED(MOUNT_ATTR_NOATIME),     NAMED(MOUNT_ATTR_STRICTATIME),
+    NAMED(MOUNT_ATTR_IDMAP),  NAMED(MOUNT_ATTR_NOSYMFOLLOW),
+};
+inline constexpr FlagName propagation[] = {
+    {MS_PRIVATE, "MS_PRIVATE"},
+    {MS_SLAVE, "MS_SLAVE"},
+    {MS_SHARED, "MS_SHARED"},
+    {MS_UNBINDABLE, "MS_UNBINDABLE"},
+};
+inline constexpr FlagName umount[] = {{kDetach, "MNT_DETACH"}, {kNoFollow, "UMOUNT_NOFOLLOW"}};
+inline constexpr FlagName unlink[] = {NAMED(AT_REMOVEDIR)};
+
+#undef NAMED
+
+} // namespace sys::names

@@ -1,0 +1,267 @@
+// Names, sockets, terminals, waiting: the calls of sys/kernel.hpp that are about talking.
+#include "sys/kernel.hpp"
+
+#include <arpa/inet.h>
+#include <net/if.h>
+#include <sys/ioctl.h>
+#include <sys/signalfd.h>
+#include <sys/un.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <cstring>
+
+namespace sys {
+
+namespace {
+
+Result<void> done(Result<long> result) {
+    if (!result)
+        return std::unexpected(std::move(result).error());
+    return {};
+}
+Result<Fd> descriptor(Result<long> result) {
+    if (!result)
+        return std::unexpected(std::move(result).error());
+    return Fd(static_cast<int>(*result));
+}
+
+} // namespace
+
+Result<void> sethostname(const std::string& name) {
+    return done(
+        invoke("sethostname", [&] { return ::sethostname(name.c_str(), name.size()); }, name));
+}
+
+Result<void> setdomainname(const std::string& name) {
+    return done(
+        invoke("setdomainname", [&] { return ::setdomainname(name.c_str(), name.size()); }, name));
+}
+
+Result<std::pair<Fd, Fd>> socketpair(int type) {
+    int ends[2] = {-1, -1};
+    TRY(invoke(
+        "socketpair", [&] { return ::socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, ends); },
+        Shown{"AF_UNIX"}, type));
+    return std::pair{Fd(ends[0]), Fd(ends[1])};
+}
+
+Result<Fd> socket(int domain, int type) {
+    return descriptor(
+        invoke("socket", [&] { return ::socket(domain, type | SOCK_CLOEXEC, 0); }, domain, type));
+}
+
+Result<void> connect_unix(int fd, const std::string& path) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    if (path.size() >= sizeof address.sun_path)
+        return wrong("the socket path \"" + path + "\" is too long");
+    memcpy(address.sun_path, path.data(), path.size());
+    return done(invoke(
+        "connect",
+        [&] { return ::connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address); }, fd,
+        path));
+}
+
+Result<void> bind_inet(int fd, const std::string& address, std::uint16_t port) {
+    sockaddr_in where{};
+    where.sin_family = AF_INET;
+    where.sin_port = htons(port);
+    if (inet_pton(AF_INET, address.c_str(), &where.sin_addr) != 1)
+        return wrong("\"" + address + "\" is not an IPv4 address");
+    int yes = 1;
+    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes); // only makes the test milder
+    return done(invoke(
+        "bind", [&] { return ::bind(fd, reinterpret_cast<sockaddr*>(&where), sizeof where); }, fd,
+        address + ":" + std::to_string(port)));
+}
+
+Result<void> send(int fd, std::string_view bytes, std::optional<int> passed_fd) {
+    iovec part{const_cast<char*>(bytes.data()), bytes.size()}; // sendmsg(2) only reads it
+    msghdr message{};
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
+    if (passed_fd) {
+        message.msg_control = control.data();
+        message.msg_controllen = control.size();
+        cmsghdr* header = CMSG_FIRSTHDR(&message);
+        header->cmsg_level = SOL_SOCKET;
+        header->cmsg_type = SCM_RIGHTS;
+        header->cmsg_len = CMSG_LEN(sizeof(int));
+        memcpy(CMSG_DATA(header), &*passed_fd, sizeof(int));
+    }
+    return done(invoke(
+        "sendmsg",
+        [&] {
+            long sent = 0;
+            do
+                sent = ::sendmsg(fd, &message, MSG_NOSIGNAL);
+            while (sent == -1 && errno == EINTR);
+            return sent;
+        },
+        fd, Shown{bytes.size() <= 64 ? show(std::string(bytes)) : "…"}));
+}
+
+Result<Received> receive(int fd, std::size_t most) {
+    Received got;
+    // Nearly every message is a byte long; a buffer for the largest would cost its page faults.
+    std::size_t size = static_cast<std::size_t>(TRY(invoke(
+        "recv",
+        [&] {
+            long length = 0;
+            do
+                length = ::recv(fd, nullptr, 0, MSG_PEEK | MSG_TRUNC);
+            while (length == -1 && errno == EINTR);
+            return length;
+        },
+        fd, Shown{"MSG_PEEK|MSG_TRUNC"})));
+    got.bytes.resize(std::min(size, most));
+    iovec part{got.bytes.data(), got.bytes.size()};
+    msghdr message{};
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
+    message.msg_control = control.data();
+    message.msg_controllen = control.size();
+    long length = TRY(invoke(
+        "recvmsg",
+        [&] {
+            long received = 0;
+            do
+                received = ::recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
+            while (received == -1 && errno == EINTR);
+            return received;
+        },
+        fd));
+    got.bytes.resize(static_cast<std::size_t>(length));
+    for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr;
+         header = CMSG_NXTHDR(&message, header)) {
+        if (header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS) {
+            int number = -1;
+            memcpy(&number, CMSG_DATA(header), sizeof number);
+            got.fd = Fd(number);
+        }
+    }
+    return got;
+}
+
+Result<void> link_up(const std::string& name) {
+    Fd any = TRY(socket(AF_INET, SOCK_DGRAM));
+    ifreq request{};
+    (void)name.copy(request.ifr_name, IFNAMSIZ - 1); // the kernel refuses a name cut short
+    TRY(invoke(
+        "ioctl", [&] { return ::ioctl(any.get(), SIOCGIFFLAGS, &request); }, any.get(),
+        Shown{"SIOCGIFFLAGS"}, name));
+    request.ifr_flags = static_cast<short>(request.ifr_flags | IFF_UP);
+    return done(invoke(
+        "ioctl", [&] { return ::ioctl(any.get(), SIOCSIFFLAGS, &request); }, any.get(),
+        Shown{"SIOCSIFFLAGS"}, name, Shown{"IFF_UP"}));
+}
+
+// --- terminals ---------------------------------------------------------------------------------
+
+bool isatty(int fd) {
+    return ::isatty(fd) == 1;
+}
+
+Result<termios> tcgetattr(int fd) {
+    termios mode{};
+    TRY(invoke("ioctl", [&] { return ::tcgetattr(fd, &mode); }, fd, Shown{"TCGETS"}));
+    return mode;
+}
+
+Result<void> tcsetattr(int fd, const termios& mode) {
+    return done(
+        invoke("ioctl", [&] { return ::tcsetattr(fd, TCSADRAIN, &mode); }, fd, Shown{"TCSETSW"}));
+}
+
+Result<winsize> get_winsize(int fd) {
+    winsize size{};
+    TRY(invoke("ioctl", [&] { return ::ioctl(fd, TIOCGWINSZ, &size); }, fd, Shown{"TIOCGWINSZ"}));
+    return size;
+}
+
+Result<void> set_winsize(int fd, const winsize& size) {
+    return done(
+        invoke("ioctl", [&] { return ::ioctl(fd, TIOCSWINSZ, &size); }, fd, Shown{"TIOCSWINSZ"}));
+}
+
+Result<void> make_controlling_terminal(int fd) {
+    return done(invoke("ioctl", [&] { return ::ioctl(fd, TIOCSCTTY, 0); }, fd, Shown{"TIOCSCTTY"}));
+}
+
+Result<Fd> pty_peer(int master) {
+    int locked = 0;
+    TRY(invoke(
+        "ioctl", [&] { return ::ioctl(master, TIOCSPTLCK, &locked); }, master,
+        Shown{"TIOCSPTLCK"}));
+    return descriptor(invoke(
+        "ioctl", [&] { return ::ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC); },
+        master, Shown{"TIOCGPTPEER"}));
+}
+
+Result<pid_t> tcgetpgrp(int fd) {
+    pid_t group = 0;
+    TRY(invoke("ioctl", [&] { return ::ioctl(fd, TIOCGPGRP, &group); }, fd, Shown{"TIOCGPGRP"}));
+    return group;
+}
+
+// --- waiting and signals -----------------------------------------------------------------------
+
+namespace {
+Result<int> poll_for(std::span<pollfd> fds, int milliseconds) {
+    return static_cast<int>(TRY(invoke(
+        "poll",
+        [&] {
+            long ready = 0;
+            do
+                ready = ::poll(fds.data(), fds.size(), milliseconds);
+            while (ready == -1 && errno == EINTR);
+            return ready;
+        },
+        fds.size(), milliseconds)));
+}
+} // namespace
+
+Result<int> poll(std::span<pollfd> fds, Wait wait) {
+    return poll_for(fds, wait == Wait::until_ready ? -1 : 0);
+}
+
+Result<int> poll(std::span<pollfd> fds, std::chrono::milliseconds most) {
+    return poll_for(fds, static_cast<int>(most.count()));
+}
+
+Result<Fd> signalfd(const sigset_t& set) {
+    return descriptor(
+        invoke("signalfd", [&] { return ::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK); }));
+}
+
+Result<SignalInfo> read_signal(int signalfd) {
+    signalfd_siginfo info{};
+    TRY(invoke("read", [&] { return ::read(signalfd, &info, sizeof info); }, signalfd));
+    return SignalInfo{static_cast<int>(info.ssi_signo), static_cast<pid_t>(info.ssi_pid)};
+}
+
+Result<sigset_t> sigprocmask(int how, const sigset_t& set) {
+    sigset_t before{};
+    TRY(invoke("sigprocmask", [&] { return ::sigprocmask(how, &set, &before); }, how));
+    return before;
+}
+
+Result<int> sigwait(const sigset_t& set) {
+    return static_cast<int>(TRY(invoke("sigwaitinfo", [&] {
+        long number = 0;
+        do
+            number = ::sigwaitinfo(&set, nullptr);
+        while (number == -1 && errno == EINTR);
+        return number;
+    })));
+}
+
+void default_signal(int signal) {
+    (void)::signal(signal, SIG_DFL); /* a valid number: can't fail */
+}
+
+} // namespace sys

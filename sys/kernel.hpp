@@ -1,0 +1,202 @@
+// Every kernel call the product makes, under the kernel's own names.
+//
+// Each is one line over invoke() (sys/seam.hpp). They return what the call returns; descriptors
+// are O_CLOEXEC. The man page of the same name is the documentation, section 2 unless said.
+#pragma once
+
+#include "sys/fd.hpp"
+#include "sys/result.hpp"
+#include "sys/seam.hpp"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/types.h>
+#include <termios.h>
+#include <unistd.h>
+
+// linux/mount.h and sys/mount.h declare the same enums and can't be mixed; the kernel's is the
+// complete one on every libc.
+#include <linux/mount.h>
+
+#include <chrono>
+#include <cstdint>
+#include <ctime>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace sys {
+
+// What linux/mount.h leaves to libc (umount2(2)).
+constexpr int kDetach = 2;   ///< MNT_DETACH
+constexpr int kNoFollow = 8; ///< UMOUNT_NOFOLLOW
+
+using Strings = std::vector<std::string>;
+
+// --- processes ---------------------------------------------------------------------------------
+/// Tells when a child of clone3() has left our memory, by its exec or its end.
+struct MemoryLeft {
+    int word = 0;
+    void wait();
+};
+/// clone3 whose child runs `run(argument)`, which must not return, on a stack of its own in our
+/// memory. While both run, the child may make system calls and nothing else: no allocation, no
+/// change to what we can see. While we are in left->wait(), it may do anything.
+Result<pid_t> clone3(clone_args args, void (*run)(void*), void* argument, MemoryLeft* left);
+Result<void> unshare(std::uint64_t flags);
+Result<void> setns(int fd, std::uint64_t type);
+/// Never returns when it succeeds.
+Error execve(const std::string& path, const Strings& argv, const Strings& env);
+Error execveat(int fd, const Strings& argv, const Strings& env);
+Result<Fd> pidfd_open(pid_t pid);
+Result<void> pidfd_send_signal(int pidfd, int signal);
+Result<void> kill(pid_t pid, int signal);
+/// The wait status of `pid` (waitpid(2)); pid 0 of the pair when WNOHANG found nothing.
+Result<std::pair<pid_t, int>> waitpid(pid_t pid, int options);
+Result<pid_t> setsid();
+Result<void> prctl(int option, const char* name, unsigned long a = 0, unsigned long b = 0);
+Result<void> setresuid(uid_t uid);
+Result<void> setresgid(gid_t gid);
+Result<void> setgroups(const std::vector<gid_t>& groups);
+Result<void> prlimit(pid_t pid, int resource, const rlimit& limit, const char* name);
+Result<rlimit> getrlimit(int resource);
+Result<void> seccomp_set_filter(unsigned flags, std::span<const std::uint64_t> program);
+/// The memory of a file of `size` bytes, made that size, shared with whoever maps it too.
+Result<void*> map_shared(int fd, std::size_t size);
+void release_memory(void* memory, std::size_t size);
+uid_t getuid();
+uid_t geteuid();
+gid_t getgid();
+pid_t getpid();
+pid_t getppid();
+/// Fork without an exec to follow: only for PID 1's --init.
+Result<pid_t> fork();
+[[noreturn]] void exit_now(int status);
+
+// --- files -------------------------------------------------------------------------------------
+struct Resolve {
+    std::uint64_t flags = 0; ///< RESOLVE_* of openat2(2)
+};
+Result<Fd> openat(int at, const std::string& path, int flags, mode_t mode = 0);
+Result<Fd> openat2(int at, const std::string& path, std::uint64_t flags, Resolve resolve,
+                   mode_t mode = 0);
+Result<std::size_t> read(int fd, std::span<char> into);
+Result<std::size_t> write(int fd, std::string_view from);
+Result<void> mkdirat(int at, const std::string& path, mode_t mode);
+Result<void> symlinkat(const std::string& to, int at, const std::string& path);
+Result<std::string> readlinkat(int at, const std::string& path);
+Result<void> unlinkat(int at, const std::string& path, int flags = 0);
+Result<struct stat> fstat(int fd);
+Result<struct stat> fstatat(int at, const std::string& path, int flags);
+Result<struct statfs> fstatfs(int fd);
+Result<struct statfs> statfs(const std::string& path);
+Result<void> faccessat(int at, const std::string& path, int mode);
+Result<void> fchmod(int fd, mode_t mode);
+Result<void> fchown(int fd, uid_t uid, gid_t gid);
+/// `count` random bytes as hex digits.
+Result<std::string> random_hex(std::size_t count);
+Result<Fd> memfd_create(const std::string& name);
+Result<void> seal(int memfd);
+Result<void> lseek_start(int fd);
+Result<Fd> dup_above(int fd, int lowest);
+Result<void> dup2(int from, int to);
+Result<void> set_cloexec(int fd, bool on);
+Result<void> set_nonblocking(int fd);
+/// Open /dev/null where 0, 1 or 2 is closed: else a descriptor of ours would become the command's
+/// standard output.
+Result<void> fill_standard_streams();
+Result<void> close_range(unsigned first, unsigned last, unsigned flags);
+Result<std::pair<Fd, Fd>> pipe();
+Result<void> chdir(const std::string& path);
+Result<void> fchdir(int fd);
+/// The absolute path of the working directory; an error when it is not below the root.
+Result<std::string> getcwd();
+struct Entry {
+    std::string name;
+    unsigned char type; ///< DT_DIR and so on, where the file system tells
+};
+/// What is in an open directory, without "." and ".." (getdents64(2)).
+Result<std::vector<Entry>> entries(int fd);
+Result<void> flock(int fd, int operation);
+
+// --- mounts ------------------------------------------------------------------------------------
+Result<Fd> open_tree(int at, const std::string& path, unsigned flags);
+Result<void> move_mount(int from, int to_at, const std::string& to_path, unsigned flags);
+Result<void> mount_setattr(int at, const std::string& path, unsigned flags, const mount_attr& attr);
+Result<Fd> fsopen(const std::string& type);
+Result<void> fsconfig_string(int fs, const std::string& key, const std::string& value);
+Result<void> fsconfig_flag(int fs, const std::string& key);
+Result<void> fsconfig_create(int fs);
+Result<Fd> fsmount(int fs, std::uint64_t attributes);
+/// What the kernel said about the last failed fsconfig (it can be read from the fs descriptor).
+std::string fs_message(int fs);
+Result<void> umount2(const std::string& path, int flags);
+Result<void> pivot_root(const std::string& new_root, const std::string& put_old);
+Result<void> chroot(const std::string& path);
+
+// --- names, terminals, sockets -----------------------------------------------------------------
+Result<void> sethostname(const std::string& name);
+Result<void> setdomainname(const std::string& name);
+Result<std::pair<Fd, Fd>> socketpair(int type);
+Result<Fd> socket(int domain, int type);
+Result<void> connect_unix(int fd, const std::string& path);
+/// Bind and forget: is this address free? Used to tell why a port could not be published.
+Result<void> bind_inet(int fd, const std::string& address, std::uint16_t port);
+Result<void> send(int fd, std::string_view bytes, std::optional<int> passed_fd = std::nullopt);
+struct Received {
+    std::string bytes; ///< empty at end of file
+    Fd fd;             ///< the descriptor that came along, if one did
+};
+/// One message of a SOCK_SEQPACKET socket.
+Result<Received> receive(int fd, std::size_t most);
+/// SIOCGIFFLAGS, then SIOCSIFFLAGS with IFF_UP (netdevice(7)).
+Result<void> link_up(const std::string& name);
+bool isatty(int fd);
+Result<termios> tcgetattr(int fd);
+Result<void> tcsetattr(int fd, const termios& mode);
+Result<winsize> get_winsize(int fd);
+Result<void> set_winsize(int fd, const winsize& size);
+Result<void> make_controlling_terminal(int fd);
+/// The pty slave of a master, without any path (TIOCGPTPEER, ioctl_tty(2)); unlocks it first.
+Result<Fd> pty_peer(int master);
+/// Foreground process group of a terminal, in our pid namespace.
+Result<pid_t> tcgetpgrp(int fd);
+
+// --- waiting and signals -----------------------------------------------------------------------
+/// Without a timeout; or none at all: what is ready now.
+enum class Wait { until_ready, not_at_all };
+Result<int> poll(std::span<pollfd> fds, Wait wait = Wait::until_ready);
+Result<int> poll(std::span<pollfd> fds, std::chrono::milliseconds most);
+Result<Fd> signalfd(const sigset_t& set);
+struct SignalInfo {
+    int number;
+    pid_t sender;
+};
+Result<SignalInfo> read_signal(int signalfd);
+Result<sigset_t> sigprocmask(int how, const sigset_t& set);
+Result<int> sigwait(const sigset_t& set);
+void default_signal(int signal);
+
+// --- the only program starter: posix_spawn's job, with our descriptors in place ------------------
+struct Spawn {
+    Strings argv;
+    Strings env;
+    std::vector<std::pair<int, int>> fds; ///< {ours, the program's}; stdin is /dev/null if absent
+    pid_t* note = nullptr;                ///< where the child writes its pid before it execs
+};
+/// Start `spawn.argv[0]`, an absolute path. vfork, so an exec error comes back as ours.
+Result<pid_t> start(const Spawn& spawn);
+
+} // namespace sys

@@ -1,0 +1,163 @@
+// Whole files, and paths that stay inside a root.
+#include "sys/path.hpp"
+
+#include "sys/flags.hpp"
+
+#include <linux/magic.h>
+#include <sys/xattr.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <climits>
+#include <cstdlib>
+#include <deque>
+
+namespace sys {
+
+Result<std::string> read_file(int at, const std::string& path, std::size_t most) {
+    Fd file = TRY(openat(at, path, O_RDONLY | O_NONBLOCK));
+    std::string text;
+    for (;;) {
+        std::size_t have = text.size();
+        if (have > most)
+            return wrong("\"" + path + "\" is larger than " + std::to_string(most) + " bytes");
+        text.resize(have + 4096);
+        std::size_t got = TRY(read(file.get(), std::span(text.data() + have, 4096)));
+        text.resize(have + got);
+        if (got == 0)
+            return text;
+    }
+}
+
+Result<void> write_file(int at, const std::string& path, std::string_view text) {
+    Fd file = TRY(openat(at, path, O_WRONLY));
+    auto written = write(file.get(), text);
+    if (!written) {
+        Error error = std::move(written).error();
+        error.call = "write(\"" + path + "\", " + show(std::string(text)) + ")";
+        return std::unexpected(std::move(error));
+    }
+    return {};
+}
+
+Result<void> write_proc(const std::string& path, std::string_view text) {
+    Fd file = TRY(openat(AT_FDCWD, path, O_WRONLY));
+    if (TRY(fstatfs(file.get())).f_type != PROC_SUPER_MAGIC)
+        return wrong("\"" + path + "\" is not on procfs", "something is mounted over /proc");
+    auto written = write(file.get(), text);
+    if (!written) {
+        Error error = std::move(written).error();
+        error.call = "write(\"" + path + "\", " + show(std::string(text)) + ")";
+        return std::unexpected(std::move(error));
+    }
+    return {};
+}
+
+bool exists(const std::string& path) {
+    return faccessat(AT_FDCWD, path, F_OK).has_value();
+}
+
+bool has_file_capabilities(const std::string& path) {
+    return getxattr(path.c_str(), "security.capability", nullptr, 0) > 0;
+}
+
+std::string find_program(const std::string& name) {
+    const char* from = getenv("PATH");
+    std::string path = std::string(from != nullptr ? from : "") +
+                       ":/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+    std::size_t start = 0;
+    while (start < path.size()) {
+        std::size_t end = std::min(path.find(':', start), path.size());
+        std::string candidate = path.substr(start, end - start) + "/" + name;
+        start = end + 1;
+        // An empty or relative entry means the working directory: not for programs that we start.
+        if (candidate.starts_with('/') && faccessat(AT_FDCWD, candidate, X_OK))
+            return candidate;
+    }
+    return {};
+}
+
+std::string join(std::string_view directory, std::string_view name) {
+    std::string out(directory);
+    if (out.empty() || out.back() != '/')
+        out += '/';
+    while (!name.empty() && name.front() == '/')
+        name.remove_prefix(1);
+    return out.append(name);
+}
+
+namespace {
+
+constexpr Resolve kInside{names::kResolveInRoot | names::kResolveNoMagiclinks};
+
+void push_components(std::deque<std::string>& queue, const std::string& path) {
+    std::deque<std::string> parts;
+    std::size_t start = 0;
+    while (start <= path.size()) {
+        std::size_t end = path.find('/', start);
+        if (end == std::string::npos)
+            end = path.size();
+        if (end > start && path.compare(start, end - start, ".") != 0)
+            parts.push_back(path.substr(start, end - start));
+        start = end + 1;
+    }
+    queue.insert(queue.begin(), parts.begin(), parts.end());
+}
+
+/// Walk `path` below `root` name by name, making what is missing. `done` is always free of
+/// symlinks, so openat2 of it can only be fooled into failing, never into leading out.
+Result<Fd> make_in_root(int root, const std::string& path, Want want) {
+    std::deque<std::string> todo;
+    push_components(todo, path);
+    std::string done = ".";
+    int links = 0;
+    while (!todo.empty()) {
+        std::string name = todo.front();
+        todo.pop_front();
+        if (name == "..") {
+            std::size_t slash = done.rfind('/');
+            done = slash == std::string::npos ? "." : done.substr(0, slash);
+            continue;
+        }
+        Fd parent = TRY(openat2(root, done, O_PATH | O_DIRECTORY, kInside));
+        auto info = fstatat(parent.get(), name, AT_SYMLINK_NOFOLLOW);
+        if (info && S_ISLNK(info->st_mode)) {
+            if (++links > 40)
+                return std::unexpected(Error{.stage = {},
+                                             .call = "openat2(" + show(path) + ")",
+                                             .code = ELOOP,
+                                             .detail = {},
+                                             .hint = {}});
+            std::string to = TRY(readlinkat(parent.get(), name));
+            if (to.starts_with('/'))
+                done = ".";
+            push_components(todo, to);
+            continue;
+        }
+        if (!info && info.error().code != ENOENT)
+            return std::unexpected(std::move(info).error());
+        if (!info && (want == Want::directory || !todo.empty())) {
+            auto made = mkdirat(parent.get(), name, 0755);
+            if (!made && made.error().code != EEXIST)
+                return std::unexpected(std::move(made).error());
+        } else if (!info) {
+            auto made = openat(parent.get(), name, O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY, 0644);
+            if (!made && made.error().code != EEXIST)
+                return std::unexpected(std::move(made).error());
+        }
+        done += "/" + name;
+    }
+    return openat2(root, done, O_PATH, kInside);
+}
+
+} // namespace
+
+Result<Fd> in_root(int root, const std::string& path, Want want) {
+    std::uint64_t flags = O_PATH | (want == Want::directory ? O_DIRECTORY : 0);
+    auto found = openat2(root, path.empty() ? "." : path, flags, kInside);
+    if (found || want == Want::existing || found.error().code != ENOENT)
+        return found;
+    return make_in_root(root, path, want);
+}
+
+} // namespace sys

@@ -1,0 +1,107 @@
+// The seam: every system call of the product passes through invoke().
+//
+// With nobody listening it costs one null check. A listener sees each call spelled out, may
+// answer in the kernel's place (the unit tests' recorder, fault injection), and hears the result
+// (the narrator). A failed call becomes an Error that carries its own text and errno.
+#pragma once
+
+#include "sys/fd.hpp"
+#include "sys/result.hpp"
+
+#include <cerrno>
+#include <concepts>
+#include <cstdint>
+#include <initializer_list>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace sys {
+
+/// One system call, spelled as in C: name "mkdirat", text `mkdirat(5, "dev", 0755)`.
+struct Call {
+    std::string_view name;
+    std::string text;
+};
+
+/// Who hears calls. Answers and results are the kernel's: a value, or -errno.
+class Listener {
+public:
+    virtual ~Listener() = default;
+    virtual std::optional<long> before(const Call&) { return std::nullopt; }
+    virtual void after(const Call&, long) {}
+};
+inline Listener* listener = nullptr;
+
+/// A flag argument that is spelled by name: `MS_REC|MS_PRIVATE`.
+struct FlagName {
+    std::uint64_t value;
+    const char* name;
+};
+struct Flags {
+    std::uint64_t value;
+    std::span<const FlagName> names;
+};
+/// An octal argument (a file mode).
+struct Mode {
+    unsigned value;
+};
+/// An argument that only shows as text (a structure, a buffer).
+struct Shown {
+    std::string_view text;
+};
+
+std::string show(const Flags& flags);
+std::string show(Mode mode);
+inline std::string show(Shown shown) {
+    return std::string(shown.text);
+}
+/// A C string in quotes; a null pointer as NULL; AT_FDCWD is spelled by the caller.
+std::string show(const char* text);
+inline std::string show(const std::string& text) {
+    return show(text.c_str());
+}
+template <std::integral T>
+std::string show(T number) {
+    return std::to_string(number);
+}
+/// A directory descriptor: AT_FDCWD by name.
+struct At {
+    int fd;
+};
+std::string show(At at);
+
+namespace detail {
+/// `name(a, b)`.
+std::string spell(std::string_view name, std::initializer_list<std::string> args);
+std::unexpected<Error> failed(std::string text, int code);
+} // namespace detail
+
+/// Make one call. `kernel` is the call itself: it returns -1 and sets errno, as libc does.
+template <class Kernel, class... Args>
+Result<long> invoke(std::string_view name, Kernel kernel, const Args&... args) {
+    auto spelled = [&] { return detail::spell(name, {show(args)...}); };
+    if (listener == nullptr) [[likely]] {
+        long result = kernel();
+        if (result != -1) [[likely]]
+            return result;
+        int code = errno;
+        return detail::failed(spelled(), code);
+    }
+    Call call{name, spelled()};
+    long result = 0;
+    if (auto answer = listener->before(call)) {
+        result = *answer;
+    } else {
+        result = kernel();
+        if (result == -1)
+            result = -errno;
+    }
+    listener->after(call, result);
+    if (result < 0 && result >= -4095)
+        return detail::failed(std::move(call.text), static_cast<int>(-result));
+    return result;
+}
+
+} // namespace sys
