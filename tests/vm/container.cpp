@@ -258,6 +258,10 @@ std::string Container::leaf() {
     return line.starts_with("0::/") ? kCgroups + line.substr(3) : "";
 }
 
+void Container::step() {
+    EXPECT_EQ(write(input_, "\n", 1), 1);
+}
+
 void Container::go() {
     if (input_ >= 0)
         close(input_);

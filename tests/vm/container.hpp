@@ -77,7 +77,9 @@ public:
     /// A random word, in the command line of all that the script starts.
     const std::string& token() const { return token_; }
 
-    /// End its input.
+    /// Give it a line of input: one read of the script returns.
+    void step();
+    /// End its input: every read of the script returns.
     void go();
     /// The exit status, 128 + N for a signal; -1, and killed, when it took longer than a minute.
     int wait();

@@ -3,6 +3,7 @@
 // is theirs (tests/vm/boot) and root in it; the launches are its ordinary user's.
 #include "tests/vm/container.hpp"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <sys/stat.h>
@@ -32,7 +33,7 @@ void expect_refusal(Container& container, const std::vector<std::string>& words)
     std::string said = container.err();
     EXPECT_EQ(std::ranges::count(said, '\n'), 1) << said;
     for (const std::string& word : words)
-        EXPECT_NE(said.find(word), std::string::npos) << "no '" << word << "' in: " << said;
+        EXPECT_THAT(said, testing::HasSubstr(word));
     EXPECT_EQ(container.out(), "");
 }
 

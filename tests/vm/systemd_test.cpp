@@ -2,6 +2,7 @@
 // limit makes the launcher ask his own systemd for a scope, whose leaf is found here from outside.
 #include "tests/vm/container.hpp"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <unistd.h>
@@ -32,13 +33,24 @@ std::string why_not() {
     if (std::string why = why_not(); !why.empty())                                                 \
     GTEST_SKIP() << why
 
-/// All cgroups below the user's systemd.
+/// The cgroups of the user's programs. (Others come and go below him: his bus, when first called.)
 std::set<std::string> cgroups() {
     std::set<std::string> found;
-    for (const auto& entry : std::filesystem::recursive_directory_iterator(user_service()))
-        if (entry.is_directory())
-            found.insert(entry.path());
+    std::error_code gone; // while we look, which is no error here
+    std::filesystem::recursive_directory_iterator at(user_service() + "/app.slice", gone);
+    for (; !gone && at != std::filesystem::recursive_directory_iterator(); at.increment(gone))
+        if (at->is_directory(gone))
+            found.insert(at->path());
     return found;
+}
+
+/// systemd removes a scope itself, when it hears that it is empty.
+void expect_only(const std::set<std::string>& before) {
+    EXPECT_TRUE(eventually(20, [&] { return cgroups() == before; }));
+    for (const std::string& path : cgroups())
+        if (!before.contains(path))
+            ADD_FAILURE() << "left: " << path << " with processes '"
+                          << read_file(path + "/cgroup.procs") << "'";
 }
 
 void expect_leaf_in_scope_of_its_own(const Caller& caller) {
@@ -55,8 +67,7 @@ void expect_leaf_in_scope_of_its_own(const Caller& caller) {
         EXPECT_EQ(container.err(), "");
         EXPECT_FALSE(exists(leaf));
     }
-    // systemd removes the scope itself, when it hears that it is empty.
-    EXPECT_TRUE(eventually(20, [&] { return cgroups() == before; }));
+    expect_only(before);
 }
 
 } // namespace
@@ -74,8 +85,11 @@ TEST(SystemdTest, ScopeWithoutDelegationAsksForOne) {
 
 TEST(SystemdTest, LimitsInTheScopeHold) {
     NEEDS_SESSION();
-    Container container({"--memory", "32M"}, "tail /dev/zero; status=$?; read go; exit $status");
+    Container container({"--memory", "32M"},
+                        "read line; tail /dev/zero; status=$?; read go; exit $status");
     std::string leaf = container.leaf();
+    ASSERT_EQ(read_file(leaf + "/memory.max"), "33554432");
+    container.step();
     EXPECT_TRUE(
         eventually(30, [&] { return field(read_file(leaf + "/memory.events"), "oom_kill") > 0; }));
     container.go();
@@ -102,7 +116,7 @@ TEST(SystemdTest, NothingIsLeftWhenTheLauncherIsKilled) {
     ASSERT_NE(leaf, "");
     kill(container.launcher(), SIGKILL);
     EXPECT_EQ(container.wait(), 128 + SIGKILL);
-    EXPECT_TRUE(eventually(20, [&] { return cgroups() == before; })) << leaf;
+    expect_only(before);
 }
 
 TEST(SystemdTest, ControllerThatTheUserWasNotGivenIsAnError) {
@@ -113,11 +127,11 @@ TEST(SystemdTest, ControllerThatTheUserWasNotGivenIsAnError) {
     {
         Container container({"--io-weight", "200"}, "echo ran");
         EXPECT_EQ(container.wait(), 125);
-        EXPECT_NE(container.err().find("io"), std::string::npos) << container.err();
+        EXPECT_THAT(container.err(), testing::HasSubstr("io"));
         EXPECT_EQ(container.err().find('\n'), container.err().size() - 1) << container.err();
         EXPECT_EQ(container.out(), "");
     }
-    EXPECT_TRUE(eventually(20, [&] { return cgroups() == before; }));
+    expect_only(before);
 }
 
 TEST(SystemdTest, WithoutLimitsNoScopeIsAskedFor) {
