@@ -5,8 +5,8 @@
 #include <poll.h>
 #include <pty.h>
 #include <sys/ioctl.h>
-#include <sys/pidfd.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -93,7 +93,7 @@ pid_t start(const Command& command, const std::function<void()>& streams, int& p
         fail_with_errno("fork");
     if (pid == 0)
         become(command, streams);
-    pidfd = pidfd_open(pid, 0);
+    pidfd = static_cast<int>(syscall(SYS_pidfd_open, pid, 0)); // glibc 2.36 has it for C alone
     if (pidfd < 0)
         fail_with_errno("pidfd_open");
     return pid;
