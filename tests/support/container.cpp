@@ -109,6 +109,18 @@ Ended Container::end(int status) {
     return launcher_->wait();
 }
 
+bool shares(pid_t pid, const std::string& name) {
+    return namespace_of(pid, name) == namespace_of(getpid(), name);
+}
+
+Strings own_namespaces(pid_t pid) {
+    Strings out;
+    for (const std::string& name : kNamespaces)
+        if (!shares(pid, name))
+            out.push_back(name);
+    return out;
+}
+
 Strings lines(const std::string& text) {
     Strings out;
     std::istringstream in(text);

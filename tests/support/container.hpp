@@ -61,7 +61,12 @@ private:
 /// the network, has no such descendant. {-1, -1}: there is none.
 std::pair<pid_t, pid_t> find_container(pid_t launcher, const Strings& command);
 
-/// Lines of stderr.
+/// Is process `pid` in the same namespace as the test?
+bool shares(pid_t pid, const std::string& name);
+/// The names of those namespaces that are not the test's own.
+Strings own_namespaces(pid_t pid);
+
+/// By their newlines.
 Strings lines(const std::string& text);
 
 } // namespace support
