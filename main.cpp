@@ -106,6 +106,8 @@ int main(int argc, char** argv) {
     // A setuid copy of us would hand the host to whoever calls it (security: bubblewrap's history).
     if (sys::geteuid() != sys::getuid())
         return complain("this program must not be installed setuid: 'chmod u-s' it");
+    if (auto filled = sys::fill_standard_streams(); !filled)
+        return complain(sys::to_line(filled.error()));
     if (argc < 2) {
         (void)help({});
         return kOurFailure;

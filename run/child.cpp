@@ -103,8 +103,8 @@ void enter(void* entering) {
         sys::exit_now(125);
     Fd socket = std::move(*moved);
     auto entered = [&]() -> Result<void> {
-        // So that the kernel ends us with the parent from now on; were it gone already, the next
-        // message to it would tell.
+        // So that the kernel ends us with the parent from now on. Was it gone already?
+        // child_main() asks once more, after the last time this is said.
         TRY(stages::die_with_parent());
         for (const Stage* stage : with.order)
             if (stage->enter != nullptr)
@@ -193,6 +193,14 @@ Result<void> walk(Inside& inside, const Fd& socket) {
     return {};
 }
 
+/// PR_SET_PDEATHSIG tells nothing of a parent that died before it was said, or while a change of
+/// credentials had cleared it; the socket does.
+bool parent_is_gone(const Fd& socket) {
+    pollfd state{.fd = socket.get(), .events = 0, .revents = 0};
+    auto polled = sys::poll(std::span(&state, 1), sys::Wait::not_at_all);
+    return !polled || (state.revents & (POLLHUP | POLLERR)) != 0;
+}
+
 /// A descriptor number of the re-exec's command line, open and of the kind that we left there.
 bool ours(const std::string& text, int expected, bool socket) {
     int number = -1;
@@ -231,6 +239,8 @@ std::string child_main(const std::vector<std::string>& args) {
     if (auto walked = walk(inside, socket); !walked)
         fail(socket, walked.error());
     inside.console.close();
+    if (parent_is_gone(socket))
+        sys::exit_now(125);
     fail(socket, become_command(packed->spec, socket));
 }
 

@@ -77,7 +77,7 @@ Result<int> Supervisor::run() {
     }
     while (talking_) // what it said last came before its end
         TRY(on_message());
-    terminal_.drain();
+    terminal_.finish();
     int status = TRY(sys::waitpid(child_, 0)).second;
     if (failed_)
         return std::unexpected(std::move(*failed_));
@@ -138,6 +138,7 @@ Result<void> Supervisor::suspend() {
     // The command leads a session and with it a process group of its own.
     if (!sys::kill(-child_, SIGSTOP))
         (void)sys::pidfd_send_signal(pidfd_.get(), SIGSTOP); // a group it has left, or none yet
+    terminal_.flush();
     terminal_.restore();
     TRY(sys::kill(sys::getpid(), SIGSTOP));
     if (terminal_.attached()) {

@@ -100,14 +100,12 @@ Result<std::string> Terminal::relay(std::span<const pollfd, 3> fds) {
     return typed;
 }
 
-void Terminal::drain() {
-    if (!attached())
-        return;
+void Terminal::flush() {
     std::array<char, kChunk> buffer;
-    while (output_open_) {
+    while (attached() && output_open_) {
         auto got = sys::read(master_.get(), buffer);
         if (!got || *got == 0)
-            break; // EIO at the end, EAGAIN when somebody outside still holds the slave
+            break; // EIO at the end, EAGAIN when there is no more for now
         to_outer_.append(buffer.data(), *got);
     }
     while (!to_outer_.empty()) {
@@ -119,6 +117,10 @@ void Terminal::drain() {
         if (put)
             to_outer_.erase(0, *put);
     }
+}
+
+void Terminal::finish() {
+    flush();
     master_.close();
     restore();
 }

@@ -29,8 +29,10 @@ public:
     void interest(std::span<pollfd, 3> fds) const;
     /// Move bytes. The returned ones were typed: the caller looks for ^C among them.
     sys::Result<std::string> relay(std::span<const pollfd, 3> fds);
-    /// The command has ended: what it wrote last.
-    void drain();
+    /// Write what the command has written so far.
+    void flush();
+    /// The command has ended: what it wrote last, and the caller's modes again.
+    void finish();
 
     /// The signal that the pty's line discipline makes of `character` now; 0 for none.
     int signal_of(char character) const;

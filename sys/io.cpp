@@ -210,17 +210,27 @@ Result<pid_t> tcgetpgrp(int fd) {
 
 // --- waiting and signals -----------------------------------------------------------------------
 
-Result<int> poll(std::span<pollfd> fds) {
+namespace {
+Result<int> poll_for(std::span<pollfd> fds, int milliseconds) {
     return static_cast<int>(TRY(invoke(
         "poll",
         [&] {
             long ready = 0;
             do
-                ready = ::poll(fds.data(), fds.size(), -1);
+                ready = ::poll(fds.data(), fds.size(), milliseconds);
             while (ready == -1 && errno == EINTR);
             return ready;
         },
-        fds.size())));
+        fds.size(), milliseconds)));
+}
+} // namespace
+
+Result<int> poll(std::span<pollfd> fds, Wait wait) {
+    return poll_for(fds, wait == Wait::until_ready ? -1 : 0);
+}
+
+Result<int> poll(std::span<pollfd> fds, std::chrono::milliseconds most) {
+    return poll_for(fds, static_cast<int>(most.count()));
 }
 
 Result<Fd> signalfd(const sigset_t& set) {

@@ -8,6 +8,7 @@
 #include <linux/filter.h>
 #include <linux/openat2.h>
 #include <linux/seccomp.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
@@ -378,6 +379,16 @@ Result<void> set_nonblocking(int fd) {
         Shown{"O_NONBLOCK"}));
 }
 
+Result<void> fill_standard_streams() {
+    for (int stream : {0, 1, 2}) {
+        if (::fcntl(stream, F_GETFD) != -1)
+            continue;
+        // The lowest free number: this one. It stays open across every exec, as the other two do.
+        TRY(invoke("open", [] { return ::open("/dev/null", O_RDWR); }, "/dev/null"));
+    }
+    return {};
+}
+
 Result<void> close_range(unsigned first, unsigned last, unsigned flags) {
     return done(invoke(
         "close_range", [&] { return syscall(SYS_close_range, first, last, flags); }, first, last,
@@ -407,6 +418,29 @@ Result<std::string> getcwd() {
         return wrong("the working directory is outside the root: \"" + std::string(buffer.data()) +
                      "\"");
     return std::string(buffer.data());
+}
+
+Result<std::vector<Entry>> entries(int fd) {
+    std::vector<Entry> found;
+    alignas(dirent64) std::array<char, 8192> buffer{};
+    TRY(lseek_start(fd)); // a second look at the same descriptor starts over
+    for (;;) {
+        long length = TRY(invoke(
+            "getdents64", [&] { return ::getdents64(fd, buffer.data(), buffer.size()); }, fd));
+        if (length == 0)
+            return found;
+        for (long at = 0; at < length;) {
+            const auto* entry = reinterpret_cast<const dirent64*>(buffer.data() + at);
+            std::string_view name = entry->d_name;
+            if (name != "." && name != "..")
+                found.push_back({std::string(name), entry->d_type});
+            at += entry->d_reclen;
+        }
+    }
+}
+
+Result<void> flock(int fd, int operation) {
+    return done(invoke("flock", [&] { return ::flock(fd, operation); }, fd, operation));
 }
 
 // --- mounts ------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@
 #include "sys/result.hpp"
 #include "sys/seam.hpp"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <linux/sched.h>
 #include <poll.h>
@@ -26,6 +27,7 @@
 // complete one on every libc.
 #include <linux/mount.h>
 
+#include <chrono>
 #include <cstdint>
 #include <ctime>
 #include <optional>
@@ -112,12 +114,22 @@ Result<Fd> dup_above(int fd, int lowest);
 Result<void> dup2(int from, int to);
 Result<void> set_cloexec(int fd, bool on);
 Result<void> set_nonblocking(int fd);
+/// Open /dev/null where 0, 1 or 2 is closed: else a descriptor of ours would become the command's
+/// standard output.
+Result<void> fill_standard_streams();
 Result<void> close_range(unsigned first, unsigned last, unsigned flags);
 Result<std::pair<Fd, Fd>> pipe();
 Result<void> chdir(const std::string& path);
 Result<void> fchdir(int fd);
 /// The absolute path of the working directory; an error when it is not below the root.
 Result<std::string> getcwd();
+struct Entry {
+    std::string name;
+    unsigned char type; ///< DT_DIR and so on, where the file system tells
+};
+/// What is in an open directory, without "." and ".." (getdents64(2)).
+Result<std::vector<Entry>> entries(int fd);
+Result<void> flock(int fd, int operation);
 
 // --- mounts ------------------------------------------------------------------------------------
 Result<Fd> open_tree(int at, const std::string& path, unsigned flags);
@@ -163,7 +175,10 @@ Result<Fd> pty_peer(int master);
 Result<pid_t> tcgetpgrp(int fd);
 
 // --- waiting and signals -----------------------------------------------------------------------
-Result<int> poll(std::span<pollfd> fds);
+/// Without a timeout; or none at all: what is ready now.
+enum class Wait { until_ready, not_at_all };
+Result<int> poll(std::span<pollfd> fds, Wait wait = Wait::until_ready);
+Result<int> poll(std::span<pollfd> fds, std::chrono::milliseconds most);
 Result<Fd> signalfd(const sigset_t& set);
 struct SignalInfo {
     int number;

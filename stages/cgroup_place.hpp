@@ -1,0 +1,73 @@
+// Where a leaf can be: the cgroup v2 hierarchy as it is mounted here, and what stands in the way.
+#pragma once
+
+#include "stages/stage.hpp"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace stages::cgroup {
+
+enum class Layout : std::uint8_t {
+    pure,   ///< /sys/fs/cgroup is cgroup v2
+    hybrid, ///< v1 hierarchies, and v2 beside them in /sys/fs/cgroup/unified
+    none,   ///< v1 only, or nothing
+};
+
+struct Hierarchy {
+    Layout layout = Layout::none;
+    std::string root; ///< where v2 is mounted
+    std::string own; ///< our cgroup below it: "/", "/user.slice/…"; empty: not to be seen from here
+
+    /// The directory of a cgroup: "/sys/fs/cgroup/a" for "/a".
+    std::string directory(const std::string& cgroup) const;
+};
+Result<Hierarchy> find_hierarchy();
+
+/// One option that was given and the controller that enforces it.
+struct Limit {
+    const char* option;
+    const char* controller;
+};
+std::vector<Limit> limits_of(const spec::Resources& resources);
+
+/// Is `word` one of those of `text`, as in cgroup.controllers?
+bool has_word(std::string_view text, std::string_view word);
+
+/// Why no child of `directory` can be the leaf.
+struct Obstacle {
+    enum Kind : std::uint8_t {
+        read_only,    ///< cgroupfs is mounted so
+        not_writable, ///< not ours
+        managed,      ///< ours, but systemd's own business: it takes controllers back when it likes
+        no_controller, ///< `controller` was not handed down to it
+        has_processes, ///< and so can't enable `controller` for children
+        refused,       ///< by the kernel, for another reason: `error`
+    };
+    Kind kind;
+    std::string directory;
+    std::string controller;
+    Error error;
+};
+
+/// The obstacle that a failed call in `directory` means.
+Obstacle refusal(std::string directory, Error error, std::string controller = {});
+
+/// May the container be cloned into a child of `directory`? That is a move there from where we
+/// are, and takes write permission on cgroup.procs of the nearest common ancestor: `directory`
+/// itself, when it is ours or one above it.
+std::optional<Obstacle> check_access(const std::string& directory);
+
+/// Let `directory`'s children have the controllers that `limits` need.
+///
+/// They stay enabled: who else relies on them by now can't be known.
+std::optional<Obstacle> enable(const std::string& directory, const std::vector<Limit>& limits);
+
+/// Our own cgroup, its parent, … up to the root, as directories.
+std::vector<std::string> candidates(const Hierarchy& hierarchy);
+
+/// Under systemd: not within a unit that can have been delegated to us.
+bool is_managed(const Hierarchy& hierarchy, const std::string& directory);
+
+} // namespace stages::cgroup

@@ -1,0 +1,158 @@
+// Methods of org.freedesktop.systemd1.Manager, over the first socket that answers.
+#include "stages/systemd.hpp"
+
+#include "sys/path.hpp"
+
+#include <cerrno>
+#include <cstdlib>
+
+namespace stages {
+
+using sys::Result;
+using sys::dbus::Connection;
+using sys::dbus::Deadline;
+using sys::dbus::Message;
+using sys::dbus::Peer;
+using sys::dbus::Reader;
+using sys::dbus::Writer;
+
+namespace {
+
+// A busy machine takes a second; whoever waits longer than this wants to know why.
+constexpr std::chrono::seconds kPatience{15};
+
+struct Address {
+    std::string socket;
+    Peer peer;
+};
+
+/// The path of "unix:path=/run/user/1000/bus,guid=…"; empty for every other kind of address.
+std::string socket_of(std::string_view address) {
+    constexpr std::string_view key = "unix:path=";
+    if (!address.starts_with(key))
+        return {};
+    address.remove_prefix(key.size());
+    return std::string(address.substr(0, address.find_first_of(",;")));
+}
+
+/// In systemctl's order: the manager's own socket needs no bus and is one hop less.
+std::vector<Address> addresses() {
+    std::vector<Address> out;
+    if (sys::geteuid() == 0) {
+        out.push_back({"/run/systemd/private", Peer::direct});
+        out.push_back({"/run/dbus/system_bus_socket", Peer::bus});
+    }
+    const char* set = getenv("XDG_RUNTIME_DIR");
+    std::string runtime =
+        set != nullptr && *set == '/' ? set : "/run/user/" + std::to_string(sys::geteuid());
+    out.push_back({sys::join(runtime, "systemd/private"), Peer::direct});
+    const char* bus = getenv("DBUS_SESSION_BUS_ADDRESS");
+    std::string session = bus != nullptr ? socket_of(bus) : "";
+    out.push_back({session.empty() ? sys::join(runtime, "bus") : session, Peer::bus});
+    return out;
+}
+
+Message manager_call(const char* member) {
+    Message message;
+    message.destination = "org.freedesktop.systemd1";
+    message.path = "/org/freedesktop/systemd1";
+    message.interface = "org.freedesktop.systemd1.Manager";
+    message.member = member;
+    return message;
+}
+
+void put(Writer& out, bool value) {
+    out.signature("b");
+    out.boolean(value);
+}
+void put(Writer& out, std::uint64_t value) {
+    out.signature("t");
+    out.u64(value);
+}
+void put(Writer& out, const std::string& value) {
+    out.signature("s");
+    out.string(value);
+}
+void put(Writer& out, const Systemd::Pids& value) {
+    out.signature("au");
+    Writer::Array array = out.open_array(4);
+    for (std::uint32_t pid : value)
+        out.u32(pid);
+    out.close_array(array);
+}
+
+} // namespace
+
+bool Systemd::booted() {
+    return sys::exists("/run/systemd/system");
+}
+
+Result<Systemd> Systemd::connect() {
+    Deadline deadline = std::chrono::steady_clock::now() + kPatience;
+    Result<Systemd> result = sys::wrong("no address");
+    bool telling = false; // a socket that is there but fails says more than one that is not
+    for (const Address& address : addresses()) {
+        auto connection = Connection::open(address.socket, address.peer, deadline);
+        if (connection)
+            return Systemd(std::move(*connection), address.peer);
+        if (telling)
+            continue;
+        result = std::unexpected(std::move(connection).error());
+        telling = result.error().code != ENOENT;
+        if (result.error().call.empty())
+            result.error().detail = "\"" + address.socket + "\": " + result.error().detail;
+    }
+    return result;
+}
+
+Result<void> Systemd::start_transient_unit(const std::string& unit,
+                                           const std::vector<Property>& properties) {
+    Deadline deadline = std::chrono::steady_clock::now() + kPatience;
+    if (peer_ == Peer::bus) {
+        // A bus delivers only what was asked for, and systemd sends only to who subscribed; its
+        // own socket gets every signal.
+        Message match;
+        match.destination = match.interface = "org.freedesktop.DBus";
+        match.path = "/org/freedesktop/DBus";
+        match.member = "AddMatch";
+        match.signature = "s";
+        Writer rule;
+        rule.string("type='signal',sender='org.freedesktop.systemd1',"
+                    "interface='org.freedesktop.systemd1.Manager',member='JobRemoved'");
+        match.body = rule.bytes();
+        TRY(connection_.call(std::move(match), deadline));
+        TRY(connection_.call(manager_call("Subscribe"), deadline));
+    }
+    Message start = manager_call("StartTransientUnit");
+    start.signature = "ssa(sv)a(sa(sv))";
+    Writer body;
+    body.string(unit);
+    body.string("fail"); // a unit of this name that is there already is an error
+    Writer::Array array = body.open_array(8);
+    for (const Property& property : properties) {
+        body.align(8);
+        body.string(property.name);
+        std::visit([&body](const auto& value) { put(body, value); }, property.value);
+    }
+    body.close_array(array);
+    body.close_array(body.open_array(8)); // no auxiliary units
+    start.body = body.bytes();
+    Message answer = TRY(connection_.call(std::move(start), deadline));
+    std::string job = Reader(answer.body).string().value_or("");
+    for (;;) {
+        Message signal = TRY(connection_.next(deadline));
+        if (signal.member != "JobRemoved")
+            continue;
+        Reader removed(signal.body); // uoss: id, job, unit, result
+        (void)removed.u32();         // the id is in the job's path too
+        if (removed.string() != job)
+            continue;
+        (void)removed.string(); // the unit: ours, since the job is
+        std::string result = removed.string().value_or("");
+        if (result != "done")
+            return sys::wrong("the start of \"" + unit + "\" ended as \"" + result + "\"");
+        return {};
+    }
+}
+
+} // namespace stages

@@ -1,0 +1,117 @@
+// Every command that README.md prints is run, as printed.
+//
+//   ```sh        each line in bash, with the source as working directory; all must succeed
+//   ```console   a session on a terminal: what follows "$ " and "/ # " is typed, and the lines
+//                between are what must appear ("unknown" stands for itself; columns may differ)
+#include "support/container.hpp"
+#include "support/proc.hpp"
+#include "support/process.hpp"
+
+#include <gtest/gtest.h>
+
+#include <sstream>
+
+namespace {
+
+using namespace support;
+
+struct Block {
+    std::string kind;
+    Strings lines;
+};
+
+std::vector<Block> blocks_of(const std::string& path) {
+    std::vector<Block> blocks;
+    std::istringstream text(slurp(path));
+    std::string line;
+    bool inside = false;
+    while (std::getline(text, line)) {
+        if (line.starts_with("```")) {
+            inside = !inside;
+            if (inside)
+                blocks.push_back({line.substr(3), {}});
+        } else if (inside) {
+            blocks.back().lines.push_back(line);
+        }
+    }
+    return blocks;
+}
+
+/// Words, however far apart.
+Strings words(const std::string& line) {
+    std::istringstream text(line);
+    return {std::istream_iterator<std::string>(text), {}};
+}
+
+class Readme : public testing::Test {
+protected:
+    std::vector<Block> blocks = blocks_of(source() + "/README.md");
+    void TearDown() override {
+        // What the first session leaves in ./rootfs.
+        (void)run({.argv = {"rm", "-f", source() + "/rootfs/tmp/kept"}});
+    }
+};
+
+TEST_F(Readme, EveryShellCommandSucceeds) {
+    int ran = 0;
+    for (const Block& block : blocks) {
+        if (block.kind != "sh")
+            continue;
+        for (const std::string& line : block.lines) {
+            if (line.empty())
+                continue;
+            Ended ended = run({.argv = {"bash", "-euo", "pipefail", "-c", line}, .cwd = source()});
+            EXPECT_EQ(ended.status, 0) << line << "\n" << ended.out << ended.err;
+            ++ran;
+        }
+    }
+    EXPECT_GT(ran, 20);
+}
+
+TEST_F(Readme, EverySessionGoesAsPrinted) {
+    int typed = 0;
+    for (const Block& block : blocks) {
+        if (block.kind != "console")
+            continue;
+        Terminal shell({.argv = {"bash", "--norc", "--noprofile", "-i"},
+                        .env = {"PS1=$ ", "PS2=> ", "TERM=dumb"},
+                        .cwd = source()});
+        shell.until("$ ");
+        for (std::size_t i = 0; i < block.lines.size(); ++i) {
+            const std::string& line = block.lines[i];
+            std::string command;
+            if (line.starts_with("$ "))
+                command = line.substr(2);
+            else if (line.starts_with("/ # "))
+                command = line.substr(4);
+            else
+                continue;
+            shell.type(command + "\n");
+            shell.until(command); // its echo
+            Strings expected;
+            std::string prompt = "$ ";
+            for (std::size_t next = i + 1; next < block.lines.size(); ++next) {
+                const std::string& following = block.lines[next];
+                if (following.starts_with("$ "))
+                    break;
+                if (following.starts_with("/ # ")) {
+                    prompt = "/ # ";
+                    break;
+                }
+                for (std::string& word : words(following))
+                    expected.push_back(std::move(word));
+            }
+            std::string shown = shell.take(prompt);
+            // Lines of ours may come first: a machine without slirp4netns says so.
+            Strings got = words(shown.substr(std::min(shown.size(), shown.find('\n'))));
+            if (!command.starts_with("./gocontainer"))
+                EXPECT_EQ(got, expected) << command;
+            ++typed;
+        }
+        shell.type("exit\n");
+        EXPECT_EQ(shell.wait().status, 0);
+    }
+    EXPECT_GT(typed, 8);
+}
+
+} // namespace

@@ -1,0 +1,924 @@
+// The cgroup stage on hosts of every kind: what it does in which order, and what it says.
+#include "stages/cgroup_place.hpp"
+#include "sys/dbus.hpp"
+#include "sys/path.hpp"
+#include "tests/unit/fake_cgroups.hpp"
+
+#include <gmock/gmock.h>
+
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+
+#include <memory>
+#include <thread>
+
+namespace {
+
+using stages::Error;
+using stages::Ledger;
+using test::FakeCgroups;
+namespace fs = std::filesystem;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::StartsWith;
+
+constexpr const char* kAll = "cpuset cpu io memory pids";
+const std::string kRoot = "/sys/fs/cgroup";
+const std::string kUid = std::to_string(::geteuid());
+
+/// One launch, without the container.
+struct Trial {
+    spec::Spec spec;
+    std::unique_ptr<Ledger> ledger = std::make_unique<Ledger>();
+    std::vector<std::string> said;
+    int kept = 0;
+    stages::Launch launch{.spec = spec, .ledger = ledger.get()};
+
+    Trial() {
+        spec.name = "x";
+        launch.keep = [this]() -> sys::Result<void> {
+            ++kept;
+            return {};
+        };
+        launch.say = [this](const std::string& line) { said.push_back(line); };
+    }
+    /// "" or the error as one line.
+    std::string prepare() {
+        auto done = stages::cgroup::prepare(launch);
+        return done ? "" : sys::to_line(done.error());
+    }
+    void undo() { stages::cgroup::undo(*ledger); }
+};
+
+/// cgroup v2 alone; we are in /shell, with every controller at hand.
+struct Pure : FakeCgroups {
+    explicit Pure(const std::string& controllers = kAll) {
+        mount(kRoot, controllers);
+        cgroup(kRoot + "/shell", "1\n");
+        put("/proc/self/cgroup", "0::/shell\n");
+    }
+};
+
+// --- where the leaf goes -------------------------------------------------------------------------
+
+TEST(Cgroup, WithoutLimitsTheLeafIsBelowUs) {
+    Pure host;
+    Trial trial;
+    EXPECT_EQ(trial.prepare(), "");
+    EXPECT_STREQ(trial.ledger->leaf, "/sys/fs/cgroup/shell/gocontainer-x");
+    EXPECT_TRUE(trial.launch.leaf.valid());
+    trial.undo();
+    EXPECT_THAT(host.calls, ElementsAre("mkdirat /sys/fs/cgroup/shell/gocontainer-x",
+                                        "rmdir /sys/fs/cgroup/shell/gocontainer-x"));
+    EXPECT_THAT(trial.said, IsEmpty());
+}
+
+TEST(Cgroup, TheLedgerIsWrittenAndKeptBeforeTheLeafIsMade) {
+    Pure host;
+    Trial trial;
+    int seen = 0;
+    host.watch = [&](const sys::Call& call) {
+        if (call.name != "mkdirat")
+            return;
+        ++seen;
+        EXPECT_EQ(trial.kept, 1);
+        EXPECT_STREQ(trial.ledger->leaf, "/sys/fs/cgroup/shell/gocontainer-x");
+        EXPECT_FALSE(trial.ledger->leaf_ours) << "a leaf that is not made yet can be another's";
+    };
+    EXPECT_EQ(trial.prepare(), "");
+    EXPECT_EQ(seen, 1);
+    EXPECT_TRUE(trial.ledger->leaf_ours);
+}
+
+TEST(Cgroup, WithLimitsTheLeafIsAboveTheProcesses) {
+    Pure host;
+    Trial trial;
+    trial.spec.cgroup.resources = {.memory = 100 << 20, .cpu_quota = 10000, .pids = 64};
+    EXPECT_EQ(trial.prepare(), "");
+    EXPECT_THAT(host.calls,
+                ElementsAre("write /sys/fs/cgroup/cgroup.subtree_control=+memory +cpu +pids",
+                            "mkdirat /sys/fs/cgroup/gocontainer-x",
+                            "write /sys/fs/cgroup/gocontainer-x/memory.max=104857600",
+                            "write /sys/fs/cgroup/gocontainer-x/memory.swap.max=0",
+                            "write /sys/fs/cgroup/gocontainer-x/cpu.max=10000 100000",
+                            "write /sys/fs/cgroup/gocontainer-x/pids.max=64"));
+}
+
+TEST(Cgroup, ControllersThatAreEnabledAreLeftAlone) {
+    Pure host;
+    host.put(kRoot + "/cgroup.subtree_control", "pids memory\n");
+    Trial trial;
+    trial.spec.cgroup.resources.pids = -1;
+    EXPECT_EQ(trial.prepare(), "");
+    EXPECT_THAT(host.calls, ElementsAre("mkdirat /sys/fs/cgroup/gocontainer-x",
+                                        "write /sys/fs/cgroup/gocontainer-x/pids.max=max"));
+}
+
+TEST(Cgroup, OnAHybridHostTheLeafIsInTheUnifiedHierarchy) {
+    FakeCgroups host;
+    host.mount(kRoot + "/unified", "hugetlb");
+    host.put("/proc/self/cgroup", "4:memory:/a\n1:cpu:/b\n0::/\n");
+    Trial trial;
+    EXPECT_EQ(trial.prepare(), "");
+    EXPECT_STREQ(trial.ledger->leaf, "/sys/fs/cgroup/unified/gocontainer-x");
+}
+
+TEST(Cgroup, SeenFromOutsideItsNamespaceTheRootIsTheOnlyPlace) {
+    FakeCgroups host;
+    host.mount(kRoot, kAll);
+    host.put("/proc/self/cgroup", "0::/../other\n");
+    Trial trial;
+    EXPECT_EQ(trial.prepare(), "");
+    EXPECT_STREQ(trial.ledger->leaf, "/sys/fs/cgroup/gocontainer-x");
+}
+
+TEST(Cgroup, ANameInUseIsAnErrorAndNothingOfTheOtherIsTouched) {
+    Pure host;
+    host.cgroup(kRoot + "/shell/gocontainer-x");
+    Trial trial;
+    EXPECT_THAT(trial.prepare(),
+                HasSubstr("EEXIST (File exists): the name \"x\" is in use: "
+                          "\"/sys/fs/cgroup/shell/gocontainer-x\" is there already: choose another "
+                          "--name, or, if nothing runs in it, rmdir "));
+    trial.undo();
+    EXPECT_TRUE(host.has(kRoot + "/shell/gocontainer-x"));
+}
+
+TEST(Cgroup, ALeafThatCanHoldNoProcessIsGivenUpForOneFurtherUp) {
+    Pure host;
+    Trial trial;
+    host.watch = [&](const sys::Call& call) {
+        if (call.text.contains("\"cgroup.type\"") && host.has(kRoot + "/shell/gocontainer-x"))
+            host.put(kRoot + "/shell/gocontainer-x/cgroup.type", "domain invalid\n");
+    };
+    EXPECT_EQ(trial.prepare(), "");
+    EXPECT_THAT(host.calls, ElementsAre("mkdirat /sys/fs/cgroup/shell/gocontainer-x",
+                                        "rmdir /sys/fs/cgroup/shell/gocontainer-x",
+                                        "mkdirat /sys/fs/cgroup/gocontainer-x"));
+}
+
+// --- --cgroup PATH -------------------------------------------------------------------------------
+
+TEST(Cgroup, APathIsMadeWithItsParentsAndRemovedWithThem) {
+    Pure host;
+    host.cgroup(kRoot + "/class");
+    Trial trial;
+    trial.spec.cgroup.path = "/class//a/./b/";
+    trial.spec.cgroup.resources.pids = 5;
+    EXPECT_EQ(trial.prepare(), "");
+    EXPECT_STREQ(trial.ledger->leaf, "/sys/fs/cgroup/class/a/b");
+    trial.undo();
+    EXPECT_THAT(host.calls,
+                ElementsAre("write /sys/fs/cgroup/cgroup.subtree_control=+pids",
+                            "write /sys/fs/cgroup/class/cgroup.subtree_control=+pids",
+                            "mkdirat /sys/fs/cgroup/class/a",
+                            "write /sys/fs/cgroup/class/a/cgroup.subtree_control=+pids",
+                            "mkdirat /sys/fs/cgroup/class/a/b",
+                            "write /sys/fs/cgroup/class/a/b/pids.max=5",
+                            "rmdir /sys/fs/cgroup/class/a/b", "rmdir /sys/fs/cgroup/class/a"));
+}
+
+TEST(Cgroup, ParentsThatWereMadeForAPathGoAfterAFailureToo) {
+    Pure host;
+    host.answer("mkdirat", "/a/b/c\"", ENOSPC);
+    Trial trial;
+    trial.spec.cgroup.path = "a/b/c";
+    EXPECT_THAT(trial.prepare(), HasSubstr("ENOSPC"));
+    trial.undo();
+    EXPECT_FALSE(host.has(kRoot + "/a"));
+}
+
+TEST(Cgroup, AParentThatAnotherContainerUsesStays) {
+    Pure host;
+    Trial trial;
+    trial.spec.cgroup.path = "class/a";
+    EXPECT_EQ(trial.prepare(), "");
+    host.cgroup(kRoot + "/class/b", "7\n");
+    trial.undo();
+    EXPECT_FALSE(host.has(kRoot + "/class/a"));
+    EXPECT_TRUE(host.has(kRoot + "/class/b"));
+}
+
+TEST(Cgroup, AnEmptyLeafThatWasThereIsUsedAndKept) {
+    Pure host;
+    host.cgroup(kRoot + "/pre");
+    Trial trial;
+    trial.spec.cgroup.path = "pre";
+    EXPECT_EQ(trial.prepare(), "");
+    EXPECT_TRUE(trial.ledger->keep_cgroup);
+    // What the container leaves in it goes all the same.
+    host.put(kRoot + "/pre/cgroup.procs", "9\n");
+    trial.undo();
+    EXPECT_TRUE(host.has(kRoot + "/pre"));
+    EXPECT_EQ(host.get(kRoot + "/pre/cgroup.procs"), "");
+}
+
+TEST(Cgroup, ALeafThatIsInUseIsRefused) {
+    Pure host;
+    auto refusal = [&](const std::string& path) {
+        Trial trial;
+        trial.spec.cgroup.path = path;
+        std::string line = trial.prepare();
+        trial.undo();
+        EXPECT_TRUE(host.has(kRoot + "/" + path));
+        return line;
+    };
+    host.cgroup(kRoot + "/busy", "7\n");
+    EXPECT_EQ(refusal("busy"), "--cgroup: \"/sys/fs/cgroup/busy\" has processes in it: name one "
+                               "that is empty, or that is not there yet");
+    EXPECT_EQ(host.get(kRoot + "/busy/cgroup.procs"), "7\n");
+    host.cgroup(kRoot + "/inner");
+    host.cgroup(kRoot + "/inner/child");
+    EXPECT_THAT(refusal("inner"), HasSubstr("has cgroups of its own"));
+    host.cgroup(kRoot + "/giving");
+    host.put(kRoot + "/giving/cgroup.subtree_control", "memory\n");
+    EXPECT_THAT(refusal("giving"), HasSubstr("hands controllers to children"));
+    host.cgroup(kRoot + "/locked");
+    host.answer("flock", "", EWOULDBLOCK);
+    EXPECT_THAT(refusal("locked"), HasSubstr("is in use by another container"));
+}
+
+TEST(Cgroup, APathStaysInTheHierarchy) {
+    Pure host;
+    Trial up;
+    up.spec.cgroup.path = "a/../../b";
+    EXPECT_EQ(up.prepare(), "--cgroup \"a/../../b\": \"..\" leads out of the hierarchy: give the "
+                            "path below its root");
+    Trial root;
+    root.spec.cgroup.path = "/./";
+    EXPECT_EQ(root.prepare(), "--cgroup \"/./\": the root itself can't be a leaf: name a cgroup "
+                              "below it, as --cgroup class/alice");
+    EXPECT_THAT(host.calls, IsEmpty());
+}
+
+TEST(Cgroup, APathIsMadeAgainWhenAnotherContainersEndRemovedItsParent) {
+    Pure host;
+    Trial trial;
+    trial.spec.cgroup.path = "class/a";
+    host.cgroup(kRoot + "/class");
+    int times = 0;
+    host.watch = [&](const sys::Call& call) {
+        if (call.name == "mkdirat" && call.text.contains("class/a") && times++ == 0)
+            fs::remove_all(fs::path(host.top()) / "sys/fs/cgroup/class");
+    };
+    EXPECT_EQ(trial.prepare(), "");
+    trial.undo();
+    EXPECT_THAT(host.calls,
+                ElementsAre("mkdirat /sys/fs/cgroup/class", "mkdirat /sys/fs/cgroup/class/a",
+                            "rmdir /sys/fs/cgroup/class/a"))
+        << "class was there when we came";
+}
+
+// --- limits --------------------------------------------------------------------------------------
+
+struct Limited : Pure {
+    Limited() { put(kRoot + "/cgroup.subtree_control", kAll); }
+    std::string file(const std::string& name) { return get(kRoot + "/gocontainer-x/" + name); }
+};
+
+TEST(Cgroup, SwapIsWhatIsBeyondMemory) {
+    Limited host;
+    Trial trial;
+    trial.spec.cgroup.resources = {.memory = 100, .memory_swap = 150};
+    EXPECT_EQ(trial.prepare(), "");
+    EXPECT_EQ(host.file("memory.max"), "100");
+    EXPECT_EQ(host.file("memory.swap.max"), "50");
+    trial.undo();
+    trial.spec.cgroup.resources = {.memory = 100, .memory_swap = -1};
+    EXPECT_EQ(trial.prepare(), "");
+    EXPECT_EQ(host.file("memory.swap.max"), "max");
+    trial.undo();
+    trial.spec.cgroup.resources = {.memory = -1};
+    EXPECT_EQ(trial.prepare(), "");
+    EXPECT_EQ(host.file("memory.max"), "max");
+    EXPECT_EQ(host.file("memory.swap.max"), "") << "no bound was asked for";
+}
+
+TEST(Cgroup, EveryFileTakesItsOwnForm) {
+    Limited host;
+    Trial trial;
+    trial.spec.cgroup.resources = {.cpu_quota = -1, .cpu_weight = 50, .cpuset = "0-1"};
+    host.watch = [&](const sys::Call& call) {
+        if (call.text.contains("cpuset.cpus.effective"))
+            host.put(kRoot + "/gocontainer-x/cpuset.cpus.effective", "0-1\n");
+    };
+    EXPECT_EQ(trial.prepare(), "");
+    EXPECT_EQ(host.file("cpu.max"), "max 100000");
+    EXPECT_EQ(host.file("cpu.weight"), "50");
+    EXPECT_EQ(host.file("cpuset.cpus"), "0-1");
+}
+
+TEST(Cgroup, CpusThatTheParentMayNotUseAreAnError) {
+    Limited host;
+    host.put(kRoot + "/cpuset.cpus.effective", "0-1\n");
+    Trial trial;
+    trial.spec.cgroup.resources.cpuset = "2";
+    host.watch = [&](const sys::Call& call) {
+        if (call.text.contains("cpuset.cpus.effective") && host.has(kRoot + "/gocontainer-x"))
+            host.put(kRoot + "/gocontainer-x/cpuset.cpus.effective", "0-1\n");
+    };
+    EXPECT_EQ(trial.prepare(), "--cpuset \"2\": can't be enforced: the kernel would use CPUs 0-1: "
+                               "the CPUs to choose from are 0-1");
+    trial.undo();
+    EXPECT_FALSE(host.has(kRoot + "/gocontainer-x"));
+}
+
+TEST(Cgroup, AValueThatTheKernelRefusesIsNamed) {
+    Limited host;
+    host.put(kRoot + "/cpuset.cpus.effective", "0-1\n");
+    host.answer("write", "\"9\"", ERANGE);
+    Trial trial;
+    trial.spec.cgroup.resources.cpuset = "9";
+    EXPECT_EQ(trial.prepare(),
+              "write(\"cpuset.cpus\", \"9\"): ERANGE (Numerical result out of range): --cpuset "
+              "\"9\": the kernel refuses this value: the CPUs to choose from are 0-1");
+}
+
+TEST(Cgroup, AFileThatTheKernelLacksIsNamed) {
+    Limited host;
+    host.answer("openat", "\"cpu.max\"", ENOENT);
+    Trial trial;
+    trial.spec.cgroup.resources.cpu_quota = 5000;
+    EXPECT_THAT(trial.prepare(),
+                HasSubstr("ENOENT (No such file or directory): --cpus \"5000 100000\": can't be "
+                          "enforced: this kernel has no cpu.max: boot one with "
+                          "CONFIG_CFS_BANDWIDTH"));
+}
+
+TEST(Cgroup, IoLimitsNeedADisk) {
+    Limited host;
+    Trial trial;
+    trial.spec.cgroup.resources.io_max = {{.device = "8:0", .rbps = 1}};
+    EXPECT_EQ(trial.prepare(), "--io-max: \"8:0\" is no block device of this host: lsblk lists "
+                               "them");
+    trial.undo();
+    host.put("/sys/dev/block/8:0/dev", "8:0\n");
+    host.put("/sys/dev/block/8:1/partition", "1\n");
+    host.put("/sys/dev/block/dev", "8:0\n"); // as 8:1/../dev is, where 8:1 is a link to sda/sda1
+    trial.spec.cgroup.resources.io_max = {{.device = "8:1", .rbps = 1, .wiops = 2}};
+    EXPECT_EQ(trial.prepare(), "");
+    EXPECT_EQ(host.file("io.max"), "8:0 rbps=1 wiops=2") << "a partition's limit is its disk's";
+    trial.undo();
+    trial.spec.cgroup.resources.io_max = {{.device = "/dev/null", .rbps = 1}};
+    EXPECT_EQ(trial.prepare(), "--io-max: \"/dev/null\" is not a block device: lsblk lists them");
+    trial.undo();
+    trial.spec.cgroup.resources.io_max = {{.device = "/dev/none", .rbps = 1}};
+    EXPECT_THAT(trial.prepare(), HasSubstr("ENOENT (No such file or directory): --io-max: no "
+                                           "device \"/dev/none\""));
+}
+
+TEST(Cgroup, AWeightOfIoThatNoDiskLooksAtIsWrittenAndSaidToBeIdle) {
+    Limited host;
+    host.put(kRoot + "/io.cost.qos", "8:0 enable=0\n");
+    Trial trial;
+    trial.spec.cgroup.resources.io_weight = 200;
+    EXPECT_EQ(trial.prepare(), "");
+    EXPECT_EQ(host.file("io.weight"), "default 200");
+    EXPECT_THAT(trial.said,
+                ElementsAre(StartsWith("cgroup: --io-weight: no effect as long as no disk here "
+                                       "weighs its users: as root: modprobe bfq && ")));
+    trial.undo();
+    trial.said.clear();
+    host.put(kRoot + "/io.cost.qos", "8:0 enable=1 ctrl=auto\n");
+    EXPECT_EQ(trial.prepare(), "");
+    EXPECT_EQ(host.file("io.weight"), "default 200");
+    EXPECT_THAT(trial.said, IsEmpty());
+}
+
+TEST(Cgroup, BfqHasWeightsOfItsOwn) {
+    Limited host;
+    host.put("/sys/class/block/sda/queue/scheduler", "none mq-deadline [bfq]\n");
+    host.watch = [&](const sys::Call& call) {
+        if (call.name == "faccessat" && host.has(kRoot + "/gocontainer-x"))
+            host.put(kRoot + "/gocontainer-x/io.bfq.weight", "");
+    };
+    Trial trial;
+    trial.spec.cgroup.resources.io_weight = 1001;
+    EXPECT_EQ(trial.prepare(), "--io-weight \"1001\": can't be enforced: disks here are scheduled "
+                               "by bfq, which knows weights of 1 to 1000: use one of these");
+    trial.undo();
+    trial.spec.cgroup.resources.io_weight = 200;
+    EXPECT_EQ(trial.prepare(), "");
+    EXPECT_EQ(host.file("io.bfq.weight"), "default 200");
+    EXPECT_THAT(trial.said, IsEmpty());
+}
+
+TEST(Cgroup, WithoutAnyWeightOfIoTheErrorSaysWhatTheKernelLacks) {
+    Limited host;
+    host.answer("openat", "\"io.weight\"", ENOENT);
+    host.answer("faccessat", "\"io.weight\"", ENOENT);
+    Trial trial;
+    trial.spec.cgroup.resources.io_weight = 200;
+    EXPECT_THAT(trial.prepare(),
+                HasSubstr("--io-weight \"default 200\": can't be enforced: this kernel has no "
+                          "io.weight: boot one with CONFIG_BLK_CGROUP_IOCOST or "
+                          "CONFIG_BFQ_GROUP_IOSCHED"));
+}
+
+// --- what the host can't give --------------------------------------------------------------------
+
+TEST(Cgroup, WithoutDelegationAndWithoutLimitsOneLineIsSaid) {
+    Pure host;
+    host.answer("faccessat", "cgroup.procs", EACCES);
+    Trial trial;
+    EXPECT_EQ(trial.prepare(), "");
+    EXPECT_FALSE(trial.launch.leaf.valid());
+    EXPECT_EQ(trial.kept, 0);
+    EXPECT_THAT(host.calls, IsEmpty());
+    EXPECT_THAT(trial.said, ElementsAre("cgroup: no cgroup v2 delegated to uid " + kUid +
+                                        ": no limits, the container stays in \"/shell\""));
+    trial.undo(); // of nothing
+    EXPECT_THAT(host.calls, IsEmpty());
+}
+
+TEST(Cgroup, WithoutDelegationALimitIsAnError) {
+    Pure host;
+    host.answer("faccessat", "cgroup.procs", EACCES);
+    Trial trial;
+    trial.spec.cgroup.resources = {.memory = 1 << 20, .pids = 5};
+    std::string line = trial.prepare();
+    EXPECT_THAT(line, StartsWith("--memory, --pids: can't be enforced: no cgroup v2 delegated to "
+                                 "uid " +
+                                 kUid + ": \"/sys/fs/cgroup/shell\" is not writable"));
+    EXPECT_THAT(line, HasSubstr(::geteuid() == 0 ? "docker run --privileged" : "run as root, or"));
+    EXPECT_THAT(host.calls, IsEmpty());
+}
+
+TEST(Cgroup, AReadOnlyMountIsNamed) {
+    Pure host;
+    host.answer("faccessat", "cgroup.procs", EROFS);
+    Trial trial;
+    EXPECT_EQ(trial.prepare(), "");
+    EXPECT_THAT(trial.said, ElementsAre("cgroup: \"/sys/fs/cgroup\" is mounted read-only: no "
+                                        "limits, the container stays in \"/shell\""));
+    trial.spec.cgroup.resources.pids = 5;
+    EXPECT_EQ(trial.prepare(), "--pids: can't be enforced: \"/sys/fs/cgroup\" is mounted "
+                               "read-only: run on the host, or start the container that we are in "
+                               "with docker run --privileged");
+}
+
+TEST(Cgroup, AControllerThatV1HasIsNamed) {
+    FakeCgroups host;
+    host.mount(kRoot + "/unified", "hugetlb");
+    host.put("/proc/self/cgroup", "0::/\n");
+    host.put("/proc/cgroups", "#subsys_name\thierarchy\tnum_cgroups\tenabled\ncpu\t1\t1\t1\n"
+                              "memory\t4\t2\t1\nblkio\t7\t1\t1\n");
+    Trial trial;
+    trial.spec.cgroup.resources = {.memory = 1 << 20, .memory_swap = -1, .io_weight = 5};
+    EXPECT_EQ(trial.prepare(),
+              "--memory, --memory-swap: can't be enforced: \"memory\" is a cgroup v1 controller "
+              "here (hybrid): boot with systemd.unified_cgroup_hierarchy=1 cgroup_no_v1=all on the "
+              "kernel's command line");
+    trial.spec.cgroup.resources = {.io_weight = 5};
+    EXPECT_THAT(trial.prepare(), StartsWith("--io-weight: can't be enforced: \"io\" is a cgroup v1 "
+                                            "controller here (hybrid)"));
+    host.put("/proc/sys/kernel/osrelease", "5.15.90.1-microsoft-standard-WSL2\n");
+    EXPECT_THAT(trial.prepare(), HasSubstr(".wslconfig and run wsl --shutdown"));
+}
+
+TEST(Cgroup, AControllerThatIsOffOrAbsentIsNamed) {
+    Pure host("cpu pids");
+    host.put("/proc/cgroups", "memory\t0\t1\t0\npids\t0\t1\t1\n");
+    Trial trial;
+    trial.spec.cgroup.resources.memory = 1 << 20;
+    EXPECT_EQ(trial.prepare(), "--memory: can't be enforced: \"memory\" is switched off: "
+                               "cgroup_disable=memory on the kernel's command line: boot without "
+                               "it, or with cgroup_enable=memory");
+    trial.spec.cgroup.resources = {.cpuset = "0"};
+    EXPECT_EQ(trial.prepare(), "--cpuset: can't be enforced: this kernel has no \"cpuset\" "
+                               "controller: boot one with CONFIG_CPUSETS");
+    host.put(kRoot + "/cgroup.type", "domain\n"); // not the real root: a container's
+    EXPECT_EQ(trial.prepare(), "--cpuset: can't be enforced: the container that we are in was not "
+                               "given the \"cpuset\" controller: run on the host, or start that "
+                               "container with its cgroup delegated");
+    EXPECT_THAT(host.calls, IsEmpty());
+}
+
+TEST(Cgroup, WithoutCgroupV2ALimitIsAnErrorAndElseALineIsSaid) {
+    FakeCgroups host;
+    host.put("/proc/self/cgroup", "4:memory:/\n");
+    Trial trial;
+    EXPECT_EQ(trial.prepare(), "");
+    EXPECT_THAT(trial.said, ElementsAre("cgroup: only cgroup v1 is mounted here: no limits, the "
+                                        "container stays where we are"));
+    trial.spec.cgroup.resources.pids = 5;
+    EXPECT_THAT(trial.prepare(), StartsWith("--pids: can't be enforced: only cgroup v1 is mounted "
+                                            "here: boot with systemd.unified_cgroup_hierarchy=1"));
+    host.put("/proc/self/cgroup", "0::/\n");
+    EXPECT_EQ(trial.prepare(), "--pids: can't be enforced: no cgroup v2 is mounted at "
+                               "\"/sys/fs/cgroup\": as root: mount -t cgroup2 cgroup2 "
+                               "/sys/fs/cgroup");
+    trial.spec.cgroup = {.path = "a"};
+    EXPECT_THAT(trial.prepare(), StartsWith("--cgroup: no cgroup v2 is mounted"));
+}
+
+TEST(Cgroup, ProcessesInTheWayAreAnErrorWithTheCommandsThatMoveThem) {
+    Pure host;
+    host.put(kRoot + "/cgroup.type", "domain\n"); // a container's root, so the rule is for it too
+    host.put(kRoot + "/cgroup.procs", "1\n");
+    Trial trial;
+    trial.spec.cgroup.resources.pids = 5;
+    EXPECT_EQ(trial.prepare(),
+              "--pids: can't be enforced: \"/sys/fs/cgroup\" has processes in it: the kernel lets "
+              "such a cgroup hand no controller to a child: move them to a child: mkdir "
+              "/sys/fs/cgroup/shell && for p in $(cat /sys/fs/cgroup/cgroup.procs); do echo $p > "
+              "/sys/fs/cgroup/shell/cgroup.procs; done")
+        << "not the first on the way up, which was not handed the controller, but who has it";
+    EXPECT_THAT(host.calls, IsEmpty());
+}
+
+TEST(Cgroup, AControllerThatIsNotHandedDownIsTracedToWhoHasIt) {
+    FakeCgroups host;
+    host.mount(kRoot, "memory pids");
+    host.cgroup(kRoot + "/a");
+    host.cgroup(kRoot + "/a/b");
+    host.put("/proc/self/cgroup", "0::/a/b\n");
+    host.answer("faccessat", "\"/sys/fs/cgroup/cgroup.procs\"", EACCES);
+    Trial trial;
+    trial.spec.cgroup.resources.pids = 5;
+    EXPECT_EQ(trial.prepare(), "--pids: can't be enforced: the \"pids\" controller is not handed "
+                               "down to \"/sys/fs/cgroup/a/b\": as root: echo +pids > "
+                               "/sys/fs/cgroup/cgroup.subtree_control");
+}
+
+TEST(Cgroup, AFullHierarchyIsNamed) {
+    Pure host;
+    host.answer("mkdirat", "", EAGAIN);
+    Trial trial;
+    trial.spec.cgroup.resources.pids = 5;
+    EXPECT_THAT(trial.prepare(), HasSubstr("EAGAIN (Resource temporarily unavailable): raise "
+                                           "cgroup.max.descendants or cgroup.max.depth in "
+                                           "\"/sys/fs/cgroup\" or above it"));
+    EXPECT_STREQ(trial.ledger->leaf, "");
+}
+
+// --- systemd -------------------------------------------------------------------------------------
+
+/// The user's systemd, at the end of a socket: takes one call of StartTransientUnit.
+class FakeSystemd {
+public:
+    using Answer = std::function<std::string(const sys::dbus::Message&)>;
+    explicit FakeSystemd(Answer answer) {
+        directory_ = "/tmp/fake-systemd." + std::to_string(::getpid());
+        fs::create_directories(directory_ + "/systemd");
+        sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
+        (directory_ + "/systemd/private").copy(address.sun_path, sizeof address.sun_path - 1);
+        listening_ = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        EXPECT_EQ(::bind(listening_, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+        EXPECT_EQ(::listen(listening_, 1), 0);
+        ::setenv("XDG_RUNTIME_DIR", directory_.c_str(), 1);
+        thread_ = std::thread([this, answer = std::move(answer)] { serve(answer); });
+    }
+    ~FakeSystemd() {
+        ::shutdown(listening_, SHUT_RDWR);
+        thread_.join();
+        ::close(listening_);
+        ::unsetenv("XDG_RUNTIME_DIR");
+        fs::remove_all(directory_);
+    }
+    FakeSystemd(const FakeSystemd&) = delete;
+    FakeSystemd& operator=(const FakeSystemd&) = delete;
+
+private:
+    void serve(const Answer& answer) const {
+        int peer = ::accept(listening_, nullptr, nullptr);
+        if (peer < 0)
+            return;
+        auto send = [peer](const std::string& bytes) {
+            EXPECT_EQ(::write(peer, bytes.data(), bytes.size()), ssize_t(bytes.size()));
+        };
+        std::string got;
+        char buffer[4096];
+        bool begun = false;
+        for (long length = 0; (length = ::read(peer, buffer, sizeof buffer)) > 0;) {
+            got.append(buffer, std::size_t(length));
+            if (got.ends_with("DATA\r\n"))
+                send("DATA\r\nOK 1234deadbeef\r\n");
+            if (std::size_t begin = got.find("BEGIN\r\n"); !begun && begin != std::string::npos) {
+                got.erase(0, begin + 7);
+                begun = true;
+            }
+            if (!begun)
+                continue;
+            auto message = sys::dbus::decode(got);
+            if (!message || !*message)
+                continue;
+            // In small pieces, as a stream may come.
+            std::string reply = answer((*message)->first);
+            for (std::size_t at = 0; at < reply.size(); at += 50)
+                send(reply.substr(at, 50));
+            break;
+        }
+        ::shutdown(peer, SHUT_WR);
+        (void)::read(peer, buffer, sizeof buffer); // until the client has gone
+        ::close(peer);
+    }
+    std::string directory_;
+    int listening_ = -1;
+    std::thread thread_;
+};
+
+using sys::dbus::Message;
+using sys::dbus::Type;
+using sys::dbus::Writer;
+
+std::string reply_to(const Message& call, const std::string& job) {
+    Writer body;
+    body.string(job);
+    Message reply;
+    reply.type = Type::answer;
+    reply.serial = 900;
+    reply.reply_to = call.serial;
+    reply.signature = "o";
+    reply.body = body.bytes();
+    return encode(reply);
+}
+
+std::string job_removed(const std::string& job, const std::string& result) {
+    Writer body;
+    body.u32(7);
+    body.string(job);
+    body.string("gocontainer-x.scope");
+    body.string(result);
+    Message signal;
+    signal.type = Type::signal;
+    signal.serial = 901;
+    signal.path = "/org/freedesktop/systemd1";
+    signal.interface = "org.freedesktop.systemd1.Manager";
+    signal.member = "JobRemoved";
+    signal.signature = "uoss";
+    signal.body = body.bytes();
+    return encode(signal);
+}
+
+std::string error_to(const Message& call, const std::string& name, const std::string& text) {
+    Writer body;
+    body.string(text);
+    Message reply;
+    reply.type = Type::error;
+    reply.serial = 900;
+    reply.reply_to = call.serial;
+    reply.error = name;
+    reply.signature = "s";
+    reply.body = body.bytes();
+    return encode(reply);
+}
+
+/// We are in a terminal's scope, where the user may write, but systemd runs the place.
+struct Desktop : FakeCgroups {
+    const std::string app = kRoot + "/user.slice/user@7.service/app.slice";
+    const std::string scope = app + "/gocontainer-x.scope";
+    Desktop() {
+        put("/run/systemd/system/there", "");
+        mount(kRoot, "cpu memory pids");
+        put(kRoot + "/cgroup.subtree_control", "memory pids");
+        for (const char* directory : {"/user.slice", "/user.slice/user@7.service"}) {
+            cgroup(kRoot + directory);
+            put(kRoot + directory + "/cgroup.subtree_control", "memory pids");
+        }
+        cgroup(app);
+        put(app + "/cgroup.subtree_control", "memory pids");
+        cgroup(app + "/term.scope", "1\n");
+        put("/proc/self/cgroup", "0::/user.slice/user@7.service/app.slice/term.scope\n");
+    }
+    /// What systemd does for us, but for the process: that is the test's own.
+    void start_scope() {
+        cgroup(scope, "1\n");
+        put("/proc/self/cgroup", "0::" + scope.substr(kRoot.size()) + "\n");
+        put(scope + "/cgroup.procs", "");
+    }
+};
+
+TEST(CgroupSystemd, IsAskedForAScopeRatherThanWrittenTo) {
+    Desktop host;
+    Message asked;
+    FakeSystemd systemd([&](const Message& call) {
+        asked = call;
+        host.start_scope();
+        return job_removed("/job/6", "failed") + reply_to(call, "/job/7") +
+               job_removed("/job/8", "failed") + job_removed("/job/7", "done");
+    });
+    Trial trial;
+    trial.spec.cgroup.resources = {.memory = 1 << 20, .pids = 5};
+    EXPECT_EQ(trial.prepare(), "");
+    EXPECT_EQ(asked.member, "StartTransientUnit");
+    EXPECT_EQ(asked.interface, "org.freedesktop.systemd1.Manager");
+    EXPECT_EQ(asked.path, "/org/freedesktop/systemd1");
+    EXPECT_EQ(asked.signature, "ssa(sv)a(sa(sv))");
+    Writer body;
+    body.string("gocontainer-x.scope");
+    body.string("fail");
+    auto properties = body.open_array(8);
+    auto property = [&body](const char* name, const char* type) {
+        body.align(8);
+        body.string(name);
+        body.signature(type);
+    };
+    property("Description", "s");
+    body.string("container x");
+    property("PIDs", "au");
+    auto pids = body.open_array(4);
+    body.u32(static_cast<std::uint32_t>(::getpid()));
+    body.close_array(pids);
+    property("Delegate", "b");
+    body.boolean(true);
+    property("CollectMode", "s");
+    body.string("inactive-or-failed");
+    body.close_array(properties);
+    body.close_array(body.open_array(8));
+    EXPECT_EQ(asked.body, body.bytes());
+
+    EXPECT_EQ(trial.kept, 1);
+    EXPECT_EQ(trial.ledger->leaf, host.scope + "/container");
+    trial.undo();
+    EXPECT_THAT(host.calls,
+                ElementsAre("mkdirat " + host.scope + "/launcher",
+                            "write " + host.scope + "/launcher/cgroup.procs=0",
+                            "write " + host.scope + "/cgroup.subtree_control=+memory +pids",
+                            "mkdirat " + host.scope + "/container",
+                            "write " + host.scope + "/container/memory.max=1048576",
+                            "write " + host.scope + "/container/memory.swap.max=0",
+                            "write " + host.scope + "/container/pids.max=5",
+                            "rmdir " + host.scope + "/container"));
+}
+
+TEST(CgroupSystemd, IsNotAskedWithoutLimits) {
+    Desktop host;
+    Trial trial;
+    EXPECT_EQ(trial.prepare(), "");
+    EXPECT_EQ(trial.ledger->leaf, host.app + "/term.scope/gocontainer-x");
+}
+
+TEST(CgroupSystemd, IsNotAskedInADelegatedUnit) {
+    Desktop host;
+    host.put(host.app + "/term.scope/cgroup.procs", "");
+    host.cgroup(host.app + "/term.scope/shell", "1\n");
+    host.put("/proc/self/cgroup", "0::/user.slice/user@7.service/app.slice/term.scope/shell\n");
+    Trial trial;
+    trial.spec.cgroup.resources.pids = 5;
+    EXPECT_EQ(trial.prepare(), "");
+    EXPECT_EQ(trial.ledger->leaf, host.app + "/term.scope/gocontainer-x");
+}
+
+TEST(CgroupSystemd, ANameThatHasAScopeIsInUse) {
+    Desktop host;
+    FakeSystemd systemd([](const Message& call) {
+        return error_to(call, "org.freedesktop.systemd1.UnitExists", "Unit was already loaded.");
+    });
+    Trial trial;
+    trial.spec.cgroup.resources.pids = 5;
+    EXPECT_EQ(trial.prepare(),
+              "the name \"x\" is in use: org.freedesktop.systemd1.UnitExists: Unit "
+              "was already loaded.: choose another --name");
+}
+
+TEST(CgroupSystemd, AFailedJobIsAnError) {
+    Desktop host;
+    FakeSystemd systemd([](const Message& call) {
+        return reply_to(call, "/job/7") + job_removed("/job/7", "failed");
+    });
+    Trial trial;
+    trial.spec.cgroup.resources.pids = 5;
+    EXPECT_THAT(trial.prepare(),
+                AllOf(HasSubstr("systemd gave no scope: the start of \"gocontainer-x.scope\" ended "
+                                "as \"failed\": journalctl"),
+                      StartsWith("--pids: can't be enforced: \"" + host.app +
+                                 "/term.scope\" has processes in it")));
+}
+
+TEST(CgroupSystemd, ThatHangsUpIsAnError) {
+    Desktop host;
+    FakeSystemd systemd([](const Message&) { return std::string(); });
+    Trial trial;
+    trial.spec.cgroup.resources.pids = 5;
+    EXPECT_THAT(trial.prepare(), HasSubstr("systemd gave no scope: the connection was closed"));
+}
+
+TEST(CgroupSystemd, ThatIsNotThereIsAnErrorWithTheWayToIt) {
+    Desktop host;
+    ::setenv("XDG_RUNTIME_DIR", "/run/nowhere", 1);
+    Trial trial;
+    trial.spec.cgroup.resources.pids = 5;
+    std::string line = trial.prepare();
+    ::unsetenv("XDG_RUNTIME_DIR");
+    EXPECT_THAT(line, HasSubstr("systemd gave no scope: connect("));
+    EXPECT_THAT(line, HasSubstr(::geteuid() == 0 ? "make /run/systemd/private reachable"
+                                                 : "loginctl enable-linger"));
+    EXPECT_THAT(host.calls, IsEmpty());
+}
+
+TEST(CgroupSystemd, AControllerThatTheUserWasNotGivenIsTheAdministratorsToGive) {
+    Desktop host;
+    FakeSystemd systemd([&](const Message& call) {
+        host.start_scope();
+        return reply_to(call, "/job/7") + job_removed("/job/7", "done");
+    });
+    Trial trial;
+    trial.spec.cgroup.resources.cpu_weight = 5;
+    EXPECT_EQ(trial.prepare(),
+              "--cpu-weight: can't be enforced: the \"cpu\" controller is not handed down to \"" +
+                  host.scope +
+                  "\": as root: mkdir -p /etc/systemd/system/user@.service.d && printf "
+                  "'[Service]\\nDelegate=cpu cpuset io memory pids\\n' > "
+                  "/etc/systemd/system/user@.service.d/delegate.conf && systemctl daemon-reload, "
+                  "then log in anew");
+}
+
+// --- the child, and the end ----------------------------------------------------------------------
+
+TEST(Cgroup, TheChildUnsharesAndSaysWhyItCannot) {
+    FakeCgroups host;
+    spec::Spec spec;
+    stages::Facts facts;
+    stages::Inside inside{.spec = spec, .facts = facts};
+    EXPECT_TRUE(stages::cgroup::child(inside));
+    EXPECT_THAT(host.calls, ElementsAre("unshare"));
+    host.answer("unshare", "CLONE_NEWCGROUP", EPERM);
+    EXPECT_EQ(sys::to_line(stages::cgroup::child(inside).error()),
+              "unshare(CLONE_NEWCGROUP): EPERM (Operation not permitted): it takes CAP_SYS_ADMIN: "
+              "keep the user stage, or use --no-cgroup");
+}
+
+TEST(Cgroup, UndoKillsWhatIsLeftAndRemovesWhatWasMadeInTheLeaf) {
+    Pure host;
+    Trial trial;
+    EXPECT_EQ(trial.prepare(), "");
+    std::string leaf = trial.ledger->leaf;
+    host.put(leaf + "/cgroup.procs", "5\n");
+    trial.undo();
+    EXPECT_THAT(host.calls, ElementsAre("mkdirat " + leaf, "write " + leaf + "/cgroup.kill=1",
+                                        "rmdir " + leaf));
+    trial.undo(); // once more, of nothing
+    EXPECT_EQ(host.calls.size(), 3U);
+}
+
+TEST(Cgroup, UndoKillsNothingInALeafThatIsNotKnownToBeOurs) {
+    Pure host;
+    Trial trial;
+    host.cgroup(kRoot + "/theirs", "5\n");
+    (kRoot + "/theirs").copy(trial.ledger->leaf, sizeof trial.ledger->leaf);
+    trial.ledger->leaf_base = static_cast<std::uint32_t>(kRoot.size());
+    trial.undo();
+    EXPECT_THAT(host.calls, IsEmpty());
+    EXPECT_EQ(host.get(kRoot + "/theirs/cgroup.procs"), "5\n");
+}
+
+/// On the kernel itself, where this user may make cgroups.
+class CgroupForReal : public ::testing::Test {
+protected:
+    void SetUp() override {
+        trial.spec.name = "unit-" + std::to_string(::getpid());
+        ASSERT_EQ(trial.prepare(), "");
+        if (!trial.launch.leaf.valid())
+            GTEST_SKIP() << "host lacks a cgroup v2 that this user may write to";
+        leaf = trial.ledger->leaf;
+    }
+    /// A process in a child of the leaf, which a plain rmdir can't remove.
+    pid_t start() {
+        EXPECT_TRUE(sys::mkdirat(AT_FDCWD, leaf + "/a", 0755));
+        EXPECT_TRUE(sys::mkdirat(AT_FDCWD, leaf + "/a/b", 0755));
+        pid_t pid = ::fork();
+        if (pid == 0) {
+            ::pause();
+            ::_exit(0);
+        }
+        EXPECT_TRUE(sys::write_file(leaf + "/a/b/cgroup.procs", std::to_string(pid)));
+        return pid;
+    }
+    Trial trial;
+    std::string leaf;
+};
+
+/// How `pid` ended. It is not waited for before undo(): a dead process is no longer in a cgroup.
+int signal_of(pid_t pid) {
+    int status = 0;
+    EXPECT_EQ(::waitpid(pid, &status, 0), pid);
+    return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+}
+
+TEST_F(CgroupForReal, UndoLeavesNothing) {
+    pid_t pid = start();
+    trial.undo();
+    EXPECT_FALSE(sys::exists(leaf));
+    EXPECT_EQ(signal_of(pid), SIGKILL);
+}
+
+TEST_F(CgroupForReal, UndoLeavesNothingOnKernelsWithoutCgroupKill) {
+    struct OldKernel : sys::Listener {
+        std::optional<long> before(const sys::Call& call) override {
+            if (call.name == "openat" && call.text.contains("/cgroup.kill\""))
+                return -ENOENT;
+            return std::nullopt;
+        }
+    } old;
+    pid_t pid = start();
+    sys::listener = &old;
+    trial.undo();
+    sys::listener = nullptr;
+    EXPECT_FALSE(sys::exists(leaf));
+    EXPECT_EQ(signal_of(pid), SIGKILL);
+}
+
+} // namespace

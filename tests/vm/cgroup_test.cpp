@@ -1,0 +1,230 @@
+// Limits, as the kernel keeps them: what the leaf's own files say, while something tries to get
+// past.
+#include "tests/vm/container.hpp"
+
+#include <gtest/gtest.h>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <filesystem>
+
+using namespace vm;
+
+#define NEEDS(controller)                                                                          \
+    if (std::string why = lacks_controller(controller); !why.empty())                              \
+    GTEST_SKIP() << why
+
+namespace {
+
+// Ends by itself when its input does, and keeps process 1 out of the bomb.
+constexpr const char* kForkBomb = "bomb() { bomb | bomb & }; bomb; read go; exit 7";
+constexpr const char* kWait = "read go; exit 7";
+
+long long lines(const std::string& text) {
+    return text.empty() ? 0 : std::ranges::count(text, '\n') + 1;
+}
+
+/// "254:0" of the whole disk below `path`; empty when that is no disk.
+std::string disk_of(const std::string& path) {
+    struct stat info{};
+    if (stat(path.c_str(), &info) != 0 || major(info.st_dev) == 0)
+        return {};
+    std::string sys = "/sys/dev/block/" + std::to_string(major(info.st_dev)) + ":" +
+                      std::to_string(minor(info.st_dev));
+    if (exists(sys + "/partition"))
+        sys = std::filesystem::canonical(sys).parent_path();
+    return read_file(sys + "/dev");
+}
+
+/// The container ends as its script says, and leaves neither a process nor its cgroup.
+void expect_clean_end(Container& container, const std::string& leaf) {
+    container.go();
+    EXPECT_EQ(container.wait(), 7) << container.err();
+    EXPECT_FALSE(exists(leaf));
+    EXPECT_EQ(processes_with(container.token()), 0);
+}
+
+} // namespace
+
+TEST(CgroupTest, ForkBombStopsAtPids) {
+    NEEDS("pids");
+    Container container({"--pids", "20"}, kForkBomb);
+    std::string leaf = container.leaf();
+    ASSERT_NE(leaf, "");
+    EXPECT_EQ(read_file(leaf + "/pids.max"), "20");
+
+    EXPECT_TRUE(eventually(30, [&] { return field(read_file(leaf + "/pids.events"), "max") > 0; }));
+    long long most = 0;
+    for (double end = now() + 2; now() < end;)
+        most = std::max({most, std::stoll("0" + read_file(leaf + "/pids.current")),
+                         lines(read_file(leaf + "/cgroup.procs"))});
+    EXPECT_GT(most, 0);
+    EXPECT_LE(most, 20);
+    EXPECT_LE(std::stoll("0" + read_file(leaf + "/pids.peak")), 20);
+    expect_clean_end(container, leaf);
+}
+
+TEST(CgroupTest, AllocationIsKilledAtMemory) {
+    NEEDS("memory");
+    // tail keeps all of a file that has no line. Process 1 outlives it, and with it the leaf.
+    Container container({"--memory", "32M"}, "tail /dev/zero; status=$?; read go; exit $status");
+    std::string leaf = container.leaf();
+    ASSERT_NE(leaf, "");
+    EXPECT_EQ(read_file(leaf + "/memory.max"), "33554432");
+    EXPECT_EQ(read_file(leaf + "/memory.swap.max"), "0");
+
+    EXPECT_TRUE(
+        eventually(30, [&] { return field(read_file(leaf + "/memory.events"), "oom_kill") > 0; }));
+    EXPECT_LE(std::stoll("0" + read_file(leaf + "/memory.peak")), 33554432);
+    container.go();
+    EXPECT_EQ(container.wait(), 137) << container.err();
+    EXPECT_FALSE(exists(leaf));
+}
+
+TEST(CgroupTest, CommandKilledAtMemoryGives137) {
+    NEEDS("memory");
+    Container container({"--memory", "32M"}, "exec tail /dev/zero");
+    EXPECT_EQ(container.wait(), 137) << container.err();
+}
+
+TEST(CgroupTest, MemoryBelowTheLimitIsLeftAlone) {
+    NEEDS("memory");
+    // 16 MiB of a file in memory counts as the container's own.
+    Container container({"--memory", "64M", "--tmpfs", "/tmp"},
+                        "head -c 16777216 /dev/zero >/tmp/file && read go; exit 7");
+    std::string leaf = container.leaf();
+    ASSERT_NE(leaf, "");
+    EXPECT_TRUE(eventually(
+        30, [&] { return std::stoll("0" + read_file(leaf + "/memory.current")) >= 16777216; }));
+    EXPECT_EQ(field(read_file(leaf + "/memory.events"), "oom_kill"), 0);
+    expect_clean_end(container, leaf);
+}
+
+TEST(CgroupTest, BusyLoopIsHeldToCpus) {
+    NEEDS("cpu");
+    Container container({"--cpus", "0.1"}, "while :; do :; done");
+    std::string leaf = container.leaf();
+    ASSERT_NE(leaf, "");
+    EXPECT_EQ(read_file(leaf + "/cpu.max"), "10000 100000");
+
+    sleep_for(1); // the first period's quota is there all at once
+    double start = now();
+    long long before = field(read_file(leaf + "/cpu.stat"), "usage_usec");
+    sleep_for(6);
+    long long after = field(read_file(leaf + "/cpu.stat"), "usage_usec");
+    double share = static_cast<double>(after - before) / 1e6 / (now() - start);
+    EXPECT_NEAR(share, 0.1, 0.01);
+    EXPECT_GT(field(read_file(leaf + "/cpu.stat"), "nr_throttled"), 0);
+
+    kill(container.launcher(), SIGTERM);
+    EXPECT_EQ(container.wait(), 128 + SIGTERM);
+    EXPECT_FALSE(exists(leaf));
+}
+
+TEST(CgroupTest, CpusetKeepsItToOneProcessor) {
+    NEEDS("cpuset");
+    if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
+        GTEST_SKIP() << "host lacks a second processor";
+    Container container({"--cpuset", "1"}, kWait);
+    std::string leaf = container.leaf();
+    ASSERT_NE(leaf, "");
+    EXPECT_EQ(read_file(leaf + "/cpuset.cpus"), "1");
+    EXPECT_EQ(read_file(leaf + "/cpuset.cpus.effective"), "1");
+    std::string status = read_file("/proc/" + std::to_string(container.process()) + "/status");
+    EXPECT_NE(status.find("\nCpus_allowed_list:\t1\n"), std::string::npos) << status;
+    expect_clean_end(container, leaf);
+}
+
+TEST(CgroupTest, CpusetThatIsNotThereIsAnError) {
+    NEEDS("cpuset");
+    Container container({"--cpuset", "4000"}, kWait);
+    EXPECT_EQ(container.wait(), 125);
+    EXPECT_NE(container.err().find("4000"), std::string::npos) << container.err();
+    EXPECT_EQ(std::ranges::count(container.err(), '\n'), 1) << container.err();
+}
+
+TEST(CgroupTest, CpuWeight) {
+    NEEDS("cpu");
+    Container container({"--cpu-weight", "250"}, kWait);
+    std::string leaf = container.leaf();
+    ASSERT_NE(leaf, "");
+    EXPECT_EQ(read_file(leaf + "/cpu.weight"), "250");
+    expect_clean_end(container, leaf);
+}
+
+TEST(CgroupTest, IoWeight) {
+    NEEDS("io");
+    Container container({"--io-weight", "300"}, kWait);
+    std::string leaf = container.leaf();
+    ASSERT_NE(leaf, "");
+    std::string weight = read_file(leaf + "/io.weight") + read_file(leaf + "/io.bfq.weight");
+    EXPECT_NE(weight.find("default 300"), std::string::npos) << weight;
+    expect_clean_end(container, leaf);
+}
+
+TEST(CgroupTest, IoMaxSlowsWrites) {
+    NEEDS("io");
+    std::string folder = std::filesystem::temp_directory_path() / "io-max";
+    std::filesystem::create_directory(folder);
+    std::string disk = disk_of(folder);
+    if (disk.empty())
+        GTEST_SKIP() << "host lacks a disk below '" << folder << "'";
+    Container container({"--io-max", disk + ":wbps=1M,riops=5000", "-v", folder + ":/mnt"},
+                        "read go; dd if=/dev/zero of=/mnt/file bs=1M count=4 conv=fsync; exit 7");
+    std::string leaf = container.leaf();
+    ASSERT_NE(leaf, "");
+    EXPECT_EQ(read_file(leaf + "/io.max"), disk + " rbps=max wbps=1048576 riops=5000 wiops=max");
+    double start = now();
+    container.go();
+    EXPECT_EQ(container.wait(), 7) << container.err();
+    EXPECT_GT(now() - start, 2.5) << "4 MiB at 1 MiB a second";
+    EXPECT_EQ(std::filesystem::file_size(folder + "/file"), 4U << 20U);
+    EXPECT_FALSE(exists(leaf));
+    std::filesystem::remove_all(folder);
+}
+
+TEST(CgroupTest, LeafIsTheContainersOwnRoot) {
+    NEEDS("pids");
+    Container container({"--pids", "50"}, "read go; cat /proc/self/cgroup; exit 7");
+    std::string leaf = container.leaf();
+    ASSERT_NE(leaf, "");
+    EXPECT_NE(leaf, own_cgroup());
+    EXPECT_EQ(read_file(leaf + "/cgroup.procs"), std::to_string(container.process()));
+    auto space = [](const std::string& pid) {
+        return std::filesystem::read_symlink("/proc/" + pid + "/ns/cgroup");
+    };
+    EXPECT_NE(space(std::to_string(container.process())), space("self"));
+    expect_clean_end(container, leaf);
+    EXPECT_EQ(container.out(), "0::/\n");
+}
+
+TEST(CgroupTest, NothingIsLeftWhenTheLauncherIsKilled) {
+    NEEDS("pids");
+    Container container({"--pids", "20"}, kForkBomb);
+    std::string leaf = container.leaf();
+    ASSERT_NE(leaf, "");
+    EXPECT_TRUE(eventually(30, [&] { return field(read_file(leaf + "/pids.events"), "max") > 0; }));
+    kill(container.launcher(), SIGKILL);
+    EXPECT_EQ(container.wait(), 128 + SIGKILL);
+    EXPECT_TRUE(eventually(10, [&] { return !exists(leaf); })) << leaf;
+    EXPECT_EQ(processes_with(container.token()), 0);
+}
+
+TEST(CgroupTest, TwoContainersHaveALeafEach) {
+    NEEDS("memory");
+    Container one({"--memory", "40M"}, kWait);
+    Container other({"--memory", "50M"}, kWait);
+    EXPECT_NE(one.leaf(), other.leaf());
+    EXPECT_EQ(read_file(one.leaf() + "/memory.max"), "41943040");
+    EXPECT_EQ(read_file(other.leaf() + "/memory.max"), "52428800");
+    std::string leaf = one.leaf();
+    expect_clean_end(one, leaf);
+    EXPECT_EQ(read_file(other.leaf() + "/memory.max"), "52428800");
+    leaf = other.leaf();
+    expect_clean_end(other, leaf);
+}
