@@ -122,7 +122,7 @@ Result<std::pair<pid_t, int>> waitpid(pid_t pid, int options) {
             while (result == -1 && errno == EINTR);
             return result;
         },
-        pid, options));
+        pid, Out{&status, sizeof status}, options));
     return std::pair{static_cast<pid_t>(got), status};
 }
 
@@ -247,7 +247,7 @@ Result<std::size_t> read(int fd, std::span<char> into) {
             while (got == -1 && errno == EINTR);
             return got;
         },
-        fd, into.size())));
+        fd, Out{into.data(), into.size()}, into.size())));
 }
 
 Result<std::size_t> write(int fd, std::string_view from) {
@@ -275,15 +275,10 @@ Result<void> symlinkat(const std::string& to, int at, const std::string& path) {
 
 Result<std::string> readlinkat(int at, const std::string& path) {
     std::array<char, PATH_MAX> buffer; // NOLINT: filled by the call
-    buffer[0] = '\0';
     long length = TRY(invoke(
-        "readlinkat",
-        [&] {
-            // An empty answer comes only from a recorder, which has no kernel behind it.
-            return ::readlinkat(at, path.c_str(), buffer.data(), buffer.size());
-        },
-        At{at}, path));
-    return std::string(buffer.data(), strnlen(buffer.data(), static_cast<std::size_t>(length)));
+        "readlinkat", [&] { return ::readlinkat(at, path.c_str(), buffer.data(), buffer.size()); },
+        At{at}, path, Out{buffer.data(), buffer.size()}));
+    return std::string(buffer.data(), static_cast<std::size_t>(length));
 }
 
 Result<void> unlinkat(int at, const std::string& path, int flags) {
@@ -294,25 +289,28 @@ Result<void> unlinkat(int at, const std::string& path, int flags) {
 
 Result<struct stat> fstat(int fd) {
     struct stat info{};
-    TRY(invoke("fstat", [&] { return ::fstat(fd, &info); }, fd));
+    TRY(invoke("fstat", [&] { return ::fstat(fd, &info); }, fd, Out{&info, sizeof info}));
     return info;
 }
 
 Result<struct stat> fstatat(int at, const std::string& path, int flags) {
     struct stat info{};
-    TRY(invoke("fstatat", [&] { return ::fstatat(at, path.c_str(), &info, flags); }, At{at}, path));
+    TRY(invoke(
+        "fstatat", [&] { return ::fstatat(at, path.c_str(), &info, flags); }, At{at}, path,
+        Out{&info, sizeof info}));
     return info;
 }
 
 Result<struct statfs> fstatfs(int fd) {
     struct statfs info{};
-    TRY(invoke("fstatfs", [&] { return ::fstatfs(fd, &info); }, fd));
+    TRY(invoke("fstatfs", [&] { return ::fstatfs(fd, &info); }, fd, Out{&info, sizeof info}));
     return info;
 }
 
 Result<struct statfs> statfs(const std::string& path) {
     struct statfs info{};
-    TRY(invoke("statfs", [&] { return ::statfs(path.c_str(), &info); }, path));
+    TRY(invoke(
+        "statfs", [&] { return ::statfs(path.c_str(), &info); }, path, Out{&info, sizeof info}));
     return info;
 }
 
@@ -402,7 +400,9 @@ Result<std::string> getcwd() {
     std::array<char, PATH_MAX> buffer; // NOLINT: filled by the call
     buffer[0] = '\0';
     // The raw call, not libc's: outside the root it answers "(unreachable)/…" instead of failing.
-    TRY(invoke("getcwd", [&] { return syscall(SYS_getcwd, buffer.data(), buffer.size()); }));
+    TRY(invoke(
+        "getcwd", [&] { return syscall(SYS_getcwd, buffer.data(), buffer.size()); },
+        Out{buffer.data(), buffer.size()}));
     if (buffer[0] != '/')
         return wrong("the working directory is outside the root: \"" + std::string(buffer.data()) +
                      "\"");
@@ -480,10 +480,12 @@ Result<Fd> fsmount(int fs, std::uint64_t attributes) {
 
 std::string fs_message(int fs) {
     std::array<char, 512> buffer{};
-    long length = ::read(fs, buffer.data(), buffer.size() - 1);
-    if (length <= 2)
-        return {};
-    std::string_view text(buffer.data(), static_cast<std::size_t>(length));
+    auto length = invoke(
+        "read", [&] { return ::read(fs, buffer.data(), buffer.size()); }, fs,
+        Out{buffer.data(), buffer.size()}, buffer.size());
+    if (!length)
+        return {}; // ENODATA: it has said nothing
+    std::string_view text(buffer.data(), static_cast<std::size_t>(*length));
     if (text.size() > 2 && text[1] == ' ') // "e overlay: missing 'lowerdir'"
         text.remove_prefix(2);
     while (!text.empty() && text.back() == '\n')
