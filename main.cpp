@@ -22,7 +22,7 @@ void print(FILE* stream, const std::string& text) {
 }
 
 int complain(const std::string& line) {
-    print(stderr, "gocontainer: " + line + "\n");
+    print(stderr, "gocontainer: " + sys::printable(line) + "\n");
     return kOurFailure;
 }
 
