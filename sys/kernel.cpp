@@ -173,6 +173,9 @@ Result<rlimit> getrlimit(int resource) {
 
 Result<void> seccomp_set_filter(unsigned flags, std::span<const std::uint64_t> program) {
     static_assert(sizeof(sock_filter) == sizeof(std::uint64_t));
+    if (program.size() > BPF_MAXINSNS) // the length is 16 bits: a longer one would be cut short
+        return wrong("a filter of " + std::to_string(program.size()) +
+                     " instructions is too long: the kernel takes " + std::to_string(BPF_MAXINSNS));
     std::vector<sock_filter> filter(program.size());
     memcpy(filter.data(), program.data(), program.size_bytes());
     sock_fprog prog{static_cast<unsigned short>(filter.size()), filter.data()};
