@@ -225,8 +225,8 @@ void exit_now(int status) {
 
 Result<Fd> openat(int at, const std::string& path, int flags, mode_t mode) {
     return descriptor(invoke(
-        "openat", [&] { return ::openat(at, path.c_str(), flags | O_CLOEXEC, mode); }, At{at}, path,
-        Flags{static_cast<std::uint64_t>(flags), names::open}));
+        "openat", [&] { return ::openat(at, path.c_str(), flags | O_CLOEXEC | O_NOCTTY, mode); },
+        At{at}, path, Flags{static_cast<std::uint64_t>(flags), names::open}));
 }
 
 Result<Fd> openat2(int at, const std::string& path, std::uint64_t flags, Resolve resolve,

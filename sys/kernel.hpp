@@ -87,6 +87,7 @@ Result<pid_t> fork();
 struct Resolve {
     std::uint64_t flags = 0; ///< RESOLVE_* of openat2(2)
 };
+/// O_NOCTTY too: a file of a hostile image that is a terminal must not become ours.
 Result<Fd> openat(int at, const std::string& path, int flags, mode_t mode = 0);
 Result<Fd> openat2(int at, const std::string& path, std::uint64_t flags, Resolve resolve,
                    mode_t mode = 0);
