@@ -106,6 +106,9 @@ int main(int argc, char** argv) {
     // A setuid copy of us would hand the host to whoever calls it (security: bubblewrap's history).
     if (sys::geteuid() != sys::getuid())
         return complain("this program must not be installed setuid: 'chmod u-s' it");
+    // Else a descriptor of ours would become 0, 1 or 2, and what is printed would land in it.
+    if (auto open = sys::open_standard_streams(); !open)
+        return kOurFailure; // there is no stream to say it on
     if (argc < 2) {
         (void)help({});
         return kOurFailure;

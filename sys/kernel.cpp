@@ -367,6 +367,18 @@ Result<void> dup2(int from, int to) {
     return done(invoke("dup2", [&] { return ::dup2(from, to); }, from, to));
 }
 
+Result<void> open_standard_streams() {
+    for (int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+        if (::fcntl(stream, F_GETFD) != -1)
+            continue;
+        // The lowest free number, which is this one: those below are open by now.
+        Fd null = TRY(openat(AT_FDCWD, "/dev/null", O_RDWR));
+        TRY(set_cloexec(null.get(), false));
+        (void)null.release(); // for the process's whole life
+    }
+    return {};
+}
+
 Result<void> set_cloexec(int fd, bool on) {
     return done(invoke(
         "fcntl", [&] { return ::fcntl(fd, F_SETFD, on ? FD_CLOEXEC : 0); }, fd, Shown{"F_SETFD"},

@@ -111,6 +111,8 @@ Result<void> seal(int memfd);
 Result<void> lseek_start(int fd);
 Result<Fd> dup_above(int fd, int lowest);
 Result<void> dup2(int from, int to);
+/// /dev/null in the place of those of 0, 1 and 2 that are closed.
+Result<void> open_standard_streams();
 Result<void> set_cloexec(int fd, bool on);
 Result<void> set_nonblocking(int fd);
 Result<void> close_range(unsigned first, unsigned last, unsigned flags);
