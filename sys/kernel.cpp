@@ -84,6 +84,10 @@ Error execve(const std::string& path, const Strings& argv, const Strings& env) {
         .error();
 }
 
+Result<void> execve_ready(const char* path, char* const* argv, char* const* env) {
+    return done(invoke("execve", [&] { return ::execve(path, argv, env); }, path));
+}
+
 Error execveat(int fd, const Strings& argv, const Strings& env) {
     auto args = pointers(argv);
     auto vars = pointers(env);

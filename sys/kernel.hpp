@@ -57,6 +57,8 @@ Result<void> unshare(std::uint64_t flags);
 Result<void> setns(int fd, std::uint64_t type);
 /// Never returns when it succeeds.
 Error execve(const std::string& path, const Strings& argv, const Strings& env);
+/// With arrays that are there already: while it succeeds it allocates nothing.
+Result<void> execve_ready(const char* path, char* const* argv, char* const* env);
 Error execveat(int fd, const Strings& argv, const Strings& env);
 Result<Fd> pidfd_open(pid_t pid);
 Result<void> pidfd_send_signal(int pidfd, int signal);
