@@ -225,6 +225,10 @@ std::string child_main(const std::vector<std::string>& args) {
     if (auto walked = walk(inside, socket); !walked)
         fail(socket, walked.error());
     inside.console.close();
+    // Died before it could be asked for, the parent's end sends no signal. Its socket is closed
+    // before the kernel looks for children to signal: so open now, it is not too late for one.
+    if (auto gone = sys::at_end(socket.get()); !gone || *gone)
+        sys::exit_now(125);
     fail(socket, become_command(packed->spec, socket));
 }
 

@@ -154,6 +154,8 @@ struct Received {
 };
 /// One message of a SOCK_SEQPACKET socket.
 Result<Received> receive(int fd, std::size_t most);
+/// Has the other end of a SOCK_SEQPACKET socket been closed, with nothing left to receive?
+Result<bool> at_end(int fd);
 /// SIOCGIFFLAGS, then SIOCSIFFLAGS with IFF_UP (netdevice(7)).
 Result<void> link_up(const std::string& name);
 bool isatty(int fd);
