@@ -143,6 +143,9 @@ std::expected<spec::Spec, std::string> finish(Draft draft, Args command, const R
     for (spec::Stage stage : draft.left_out)
         spec.stages.remove(stage);
 
+    if (!spec.stages.has(spec::Stage::caps) &&
+        !(draft.caps_added.empty() && draft.caps_dropped.empty()))
+        return std::unexpected("--cap-add, --cap-drop: need the caps stage");
     spec.capabilities.bounding = capabilities(draft);
     spec.root.masked = spec::default_masked_paths();
     spec.root.readonly = spec::default_readonly_paths();
