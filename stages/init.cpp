@@ -2,6 +2,7 @@
 //
 //   reap      orphans become its children; without a wait they stay zombies
 //   forward   signals to the command; the kernel gives PID 1 none that it has no handler for
+#include "stages/caps.hpp"
 #include "stages/stages.hpp"
 
 #include <linux/close_range.h>
@@ -48,7 +49,8 @@ Result<void> child(Inside&) {
     if (command != 0)
         serve(command, all);
     TRY(sys::sigprocmask(SIG_SETMASK, before));
-    return {};
+    // A fork doesn't inherit it, and without the pid stage no namespace ends with its PID 1.
+    return die_with_parent();
 }
 
 } // namespace stages::init

@@ -204,8 +204,9 @@ Result<void> child(Inside& inside) {
     TRY(mount_rootfs(inside));
     TRY(mount_dev(inside));
     TRY(mount_sys(inside));
+    bool proc_follows = inside.spec.stages.has(spec::Stage::pid);
     for (const spec::Mount& wanted : inside.spec.root.mounts)
-        if (!wanted.destination.starts_with("/proc/")) // those wait for /proc: the pid stage
+        if (!proc_follows || !wanted.destination.starts_with("/proc/")) // those wait for /proc
             TRY(mount_volume(inside, wanted));
     return {};
 }

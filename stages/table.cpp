@@ -41,7 +41,7 @@ constexpr Stage kTable[] = {
     {.id = spec::Stage::time, .summary = "clocks that started at another time",
      .lesson = "07-pid", .on_by_default = false, .clone_flag = CLONE_NEWTIME, .unshares = true, .ns = "time", .restricts = false,
      .prepare = nullptr, .parent = nullptr, .enter = time::enter, .child = nullptr, .undo = nullptr},
-    {.id = spec::Stage::mount, .summary = "the root filesystem with /dev, /sys and volumes; nothing reaches the host",
+    {.id = spec::Stage::mount, .summary = "a root filesystem, /dev, /sys, volumes; nothing reaches the host",
      .lesson = "04-mount", .on_by_default = true, .clone_flag = CLONE_NEWNS, .unshares = false, .ns = "mnt", .restricts = false,
      .prepare = mount::prepare, .parent = mount::parent, .enter = nullptr, .child = mount::child, .undo = mount::undo},
     {.id = spec::Stage::pid, .summary = "process numbers that start at 1, and a /proc that shows them",

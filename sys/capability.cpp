@@ -24,9 +24,14 @@ std::vector<cap_value_t> numbers(const std::vector<std::string>& names) {
     return out;
 }
 
-std::string name_of(int number) {
-    char* name = cap_to_name(number);
-    std::string out = name != nullptr ? name : std::to_string(number);
+/// An argument that is a capability, spelled by name where somebody reads it.
+struct Capability {
+    cap_value_t number;
+};
+
+std::string show(Capability capability) {
+    char* name = cap_to_name(capability.number);
+    std::string out = name != nullptr ? name : std::to_string(capability.number);
     (void)cap_free(name); // null is fine
     return out;
 }
@@ -43,7 +48,7 @@ Result<void> bound_capabilities(const std::vector<std::string>& keep) {
             continue;
         TRY(invoke(
             "prctl", [&] { return ::prctl(PR_CAPBSET_DROP, number, 0L, 0L, 0L); },
-            Shown{"PR_CAPBSET_DROP"}, Shown{listener != nullptr ? name_of(number) : ""}));
+            Shown{"PR_CAPBSET_DROP"}, Capability{number}));
     }
     return {};
 }

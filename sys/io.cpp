@@ -147,6 +147,15 @@ Result<Received> receive(int fd, std::size_t most) {
     return got;
 }
 
+Result<bool> at_end(int fd) {
+    auto length = invoke(
+        "recv", [&] { return ::recv(fd, nullptr, 0, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT); }, fd,
+        Shown{"MSG_PEEK|MSG_TRUNC|MSG_DONTWAIT"});
+    if (!length && length.error().code == EAGAIN)
+        return false;
+    return TRY(std::move(length)) == 0;
+}
+
 Result<void> link_up(const std::string& name) {
     Fd any = TRY(socket(AF_INET, SOCK_DGRAM));
     ifreq request{};
@@ -225,8 +234,8 @@ Result<int> poll_for(std::span<pollfd> fds, int milliseconds) {
 }
 } // namespace
 
-Result<int> poll(std::span<pollfd> fds, Wait wait) {
-    return poll_for(fds, wait == Wait::until_ready ? -1 : 0);
+Result<int> poll(std::span<pollfd> fds) {
+    return poll_for(fds, -1);
 }
 
 Result<int> poll(std::span<pollfd> fds, std::chrono::milliseconds most) {

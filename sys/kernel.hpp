@@ -59,6 +59,8 @@ Result<void> unshare(std::uint64_t flags);
 Result<void> setns(int fd, std::uint64_t type);
 /// Never returns when it succeeds.
 Error execve(const std::string& path, const Strings& argv, const Strings& env);
+/// With arrays that are there already: while it succeeds it allocates nothing.
+Result<void> execve_ready(const char* path, char* const* argv, char* const* env);
 Error execveat(int fd, const Strings& argv, const Strings& env);
 Result<Fd> pidfd_open(pid_t pid);
 Result<void> pidfd_send_signal(int pidfd, int signal);
@@ -89,6 +91,7 @@ Result<pid_t> fork();
 struct Resolve {
     std::uint64_t flags = 0; ///< RESOLVE_* of openat2(2)
 };
+/// O_NOCTTY too: a file of a hostile image that is a terminal must not become ours.
 Result<Fd> openat(int at, const std::string& path, int flags, mode_t mode = 0);
 Result<Fd> openat2(int at, const std::string& path, std::uint64_t flags, Resolve resolve,
                    mode_t mode = 0);
@@ -112,11 +115,10 @@ Result<void> seal(int memfd);
 Result<void> lseek_start(int fd);
 Result<Fd> dup_above(int fd, int lowest);
 Result<void> dup2(int from, int to);
+/// /dev/null in the place of those of 0, 1 and 2 that are closed.
+Result<void> open_standard_streams();
 Result<void> set_cloexec(int fd, bool on);
 Result<void> set_nonblocking(int fd);
-/// Open /dev/null where 0, 1 or 2 is closed: else a descriptor of ours would become the command's
-/// standard output.
-Result<void> fill_standard_streams();
 Result<void> close_range(unsigned first, unsigned last, unsigned flags);
 Result<std::pair<Fd, Fd>> pipe();
 Result<void> chdir(const std::string& path);
@@ -161,6 +163,8 @@ struct Received {
 };
 /// One message of a SOCK_SEQPACKET socket.
 Result<Received> receive(int fd, std::size_t most);
+/// Has the other end of a SOCK_SEQPACKET socket been closed, with nothing left to receive?
+Result<bool> at_end(int fd);
 /// SIOCGIFFLAGS, then SIOCSIFFLAGS with IFF_UP (netdevice(7)).
 Result<void> link_up(const std::string& name);
 bool isatty(int fd);
@@ -175,9 +179,7 @@ Result<Fd> pty_peer(int master);
 Result<pid_t> tcgetpgrp(int fd);
 
 // --- waiting and signals -----------------------------------------------------------------------
-/// Without a timeout; or none at all: what is ready now.
-enum class Wait { until_ready, not_at_all };
-Result<int> poll(std::span<pollfd> fds, Wait wait = Wait::until_ready);
+Result<int> poll(std::span<pollfd> fds);
 Result<int> poll(std::span<pollfd> fds, std::chrono::milliseconds most);
 Result<Fd> signalfd(const sigset_t& set);
 struct SignalInfo {

@@ -58,7 +58,10 @@ bool exists(const std::string& path) {
 }
 
 bool has_file_capabilities(const std::string& path) {
-    return getxattr(path.c_str(), "security.capability", nullptr, 0) > 0;
+    auto size = invoke(
+        "getxattr", [&] { return getxattr(path.c_str(), "security.capability", nullptr, 0); }, path,
+        "security.capability");
+    return size && *size > 0;
 }
 
 std::string find_program(const std::string& name) {
