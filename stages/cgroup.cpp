@@ -14,6 +14,7 @@
 //     …/gocontainer-NAME.scope               delegated; we ask to be moved into it, then make
 //     …/gocontainer-NAME.scope/launcher      this for ourselves
 //     …/gocontainer-NAME.scope/container     and the leaf
+#include "stages/causes.hpp"
 #include "stages/cgroup_causes.hpp"
 #include "stages/cgroup_limits.hpp"
 #include "stages/cgroup_place.hpp"
@@ -356,11 +357,14 @@ Result<void> prepare(Launch& launch) {
 
 // In the container, as uid 0 of its user namespace: born in the leaf, which becomes "/" now.
 Result<void> child(Inside&) {
-    return hint(sys::unshare(CLONE_NEWCGROUP), [](const Error& error) {
-        return error.code == EINVAL ? "boot a kernel with CONFIG_CGROUPS, or use --no-cgroup"
-               : error.code == ENOSPC
-                   ? "raise user.max_cgroup_namespaces (sysctl), or use --no-cgroup"
-                   : "it takes CAP_SYS_ADMIN: keep the user stage, or use --no-cgroup";
+    return hint(sys::unshare(CLONE_NEWCGROUP), [](const Error& error) -> std::string {
+        if (error.code == EINVAL)
+            return "boot a kernel with CONFIG_CGROUPS, or use --no-cgroup";
+        if (error.code == ENOSPC)
+            return "raise user.max_cgroup_namespaces (sysctl), or use --no-cgroup";
+        std::string why = causes::powerless_root(error.code);
+        return why.empty() ? "it takes CAP_SYS_ADMIN: keep the user stage, or use --no-cgroup"
+                           : why;
     });
 }
 

@@ -835,10 +835,10 @@ TEST(Cgroup, TheChildUnsharesAndSaysWhyItCannot) {
     stages::Inside inside{.spec = spec, .facts = facts};
     EXPECT_TRUE(stages::cgroup::child(inside));
     EXPECT_THAT(host.calls, ElementsAre("unshare"));
-    host.answer("unshare", "CLONE_NEWCGROUP", EPERM);
+    host.answer("unshare", "CLONE_NEWCGROUP", ENOSPC);
     EXPECT_EQ(sys::to_line(stages::cgroup::child(inside).error()),
-              "unshare(CLONE_NEWCGROUP): EPERM (Operation not permitted): it takes CAP_SYS_ADMIN: "
-              "keep the user stage, or use --no-cgroup");
+              "unshare(CLONE_NEWCGROUP): ENOSPC (No space left on device): raise "
+              "user.max_cgroup_namespaces (sysctl), or use --no-cgroup");
 }
 
 TEST(Cgroup, UndoKillsWhatIsLeftAndRemovesWhatWasMadeInTheLeaf) {
