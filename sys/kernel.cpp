@@ -15,6 +15,7 @@
 #include <sys/random.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 
 #include <array>
 #include <climits>
@@ -467,6 +468,19 @@ Result<std::vector<Entry>> entries(int fd) {
 
 Result<void> flock(int fd, int operation) {
     return done(invoke("flock", [&] { return ::flock(fd, operation); }, fd, operation));
+}
+
+Result<void> setxattr(const std::string& path, const std::string& name, std::string_view value) {
+    return done(invoke(
+        "setxattr",
+        [&] { return ::setxattr(path.c_str(), name.c_str(), value.data(), value.size(), 0); }, path,
+        name, std::string(value)));
+}
+
+Result<void> getxattr(const std::string& path, const std::string& name) {
+    return done(invoke(
+        "getxattr", [&] { return ::getxattr(path.c_str(), name.c_str(), nullptr, 0); }, path,
+        name));
 }
 
 // --- mounts ------------------------------------------------------------------------------------

@@ -4,7 +4,6 @@
 #include "sys/flags.hpp"
 
 #include <linux/magic.h>
-#include <sys/xattr.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -73,10 +72,7 @@ bool exists(const std::string& path) {
 }
 
 bool has_file_capabilities(const std::string& path) {
-    auto size = invoke(
-        "getxattr", [&] { return getxattr(path.c_str(), "security.capability", nullptr, 0); }, path,
-        "security.capability");
-    return size && *size > 0;
+    return getxattr(path, "security.capability").has_value();
 }
 
 std::string find_program(const std::string& name) {
