@@ -41,6 +41,31 @@ $(BUILD)/%.o: %.cpp Makefile
 
 -include $(OBJ:.o=.d)
 
+# --- the default seccomp filter ----------------------------------------------------------------
+# Compiled for $(ARCH) by a program that runs here, with the product's own code. A build for here
+# shares its objects; any other (ARCH=, BUILD=) has some made for it in $(BUILD)/host.
+
+FILTER := $(BUILD)/gen/seccomp_default.inc $(BUILD)/gen/seccomp_default_json.inc
+HOST_BUILD := $(if $(filter build,$(BUILD)),build,$(BUILD)/host)
+COMPILER := $(HOST_BUILD)/seccomp-compile
+COMPILER_SRC := $(wildcard tools/seccomp-compile.cpp stages/seccomp_*.cpp stages/bpf.cpp sys/*.cpp spec/*.cpp)
+COMPILER_OBJ := $(COMPILER_SRC:%.cpp=$(HOST_BUILD)/%.o)
+
+$(BUILD)/stages/seccomp.o: $(FILTER)
+
+$(FILTER) &: $(COMPILER) stages/seccomp-default.json
+	@mkdir -p $(@D)
+	$(COMPILER) $(ARCH) stages/seccomp-default.json $(FILTER)
+
+$(COMPILER): $(COMPILER_OBJ)
+	g++ $(LDFLAGS) -o $@ $(COMPILER_OBJ) $(LDLIBS)
+
+$(BUILD)/host/%.o: %.cpp
+	@mkdir -p $(@D)
+	g++ $(CXXSTD) -O1 $(WARN) -I. -ffunction-sections -MMD -MP -c -o $@ $<
+
+-include $(COMPILER_OBJ:.o=.d)
+
 # --- first steps -------------------------------------------------------------------------------
 
 .PHONY: shell

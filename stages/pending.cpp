@@ -22,12 +22,4 @@ Result<void> child(Inside&) {
 }
 void undo(Ledger&) {}
 } // namespace net
-namespace seccomp {
-Result<void> prepare(Launch&) {
-    return {};
-}
-Result<void> child(Inside&) {
-    return {};
-}
-} // namespace seccomp
 } // namespace stages
