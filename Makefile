@@ -104,8 +104,15 @@ $(eval $(call suite,system))
 $(eval $(call suite,vm))
 -include $(SUPPORT:.o=.d)
 
+build/obj/tests/unit/seccomp_test.o: $(FILTER)
+
+# What a stage test runs inside a container: static, since the root filesystem may hold no libc.
+build/tests/probe: tests/probe.cpp
+	@mkdir -p $(@D)
+	$(CXX) $(CXXSTD) -O1 $(WARN) -static -o $@ $<
+
 .PHONY: test-bins
-test-bins: $(BIN) $(TEST_BINS)
+test-bins: $(BIN) $(TEST_BINS) build/tests/probe
 
 .PHONY: test
 test:
