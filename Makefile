@@ -3,6 +3,7 @@
 #   make            the binary                       make test     every test
 #   make shell      a shell in a container           make lint     format, tidy, arrows
 #   make ARCH=arm64 for another architecture         make bench    speed against peers
+#                   (tools/install build arm64)
 #
 # `make shell` and `make test` install what they need (apt, dnf or apk; sudo when not root).
 
