@@ -3,6 +3,7 @@
 #   make            the binary                       make test     every test
 #   make shell      a shell in a container           make lint     format, tidy, arrows
 #   make ARCH=arm64 for another architecture         make bench    speed against peers
+#                   (tools/install build arm64)
 #
 # `make shell` and `make test` install what they need (apt, dnf or apk; sudo when not root).
 
@@ -40,6 +41,31 @@ $(BUILD)/%.o: %.cpp Makefile
 	$(CXX) $(CXXFLAGS) -c -o $@ $<
 
 -include $(OBJ:.o=.d)
+
+# --- the default seccomp filter ----------------------------------------------------------------
+# Compiled for $(ARCH) by a program that runs here, with the product's own code. A build for here
+# shares its objects; any other (ARCH=, BUILD=) has some made for it in $(BUILD)/host.
+
+FILTER := $(BUILD)/gen/seccomp_default.inc $(BUILD)/gen/seccomp_default_json.inc
+HOST_BUILD := $(if $(filter build,$(BUILD)),build,$(BUILD)/host)
+COMPILER := $(HOST_BUILD)/seccomp-compile
+COMPILER_SRC := $(wildcard tools/seccomp-compile.cpp stages/seccomp_*.cpp stages/bpf.cpp sys/*.cpp spec/*.cpp)
+COMPILER_OBJ := $(COMPILER_SRC:%.cpp=$(HOST_BUILD)/%.o)
+
+$(BUILD)/stages/seccomp.o: $(FILTER)
+
+$(FILTER) &: $(COMPILER) stages/seccomp-default.json
+	@mkdir -p $(@D)
+	$(COMPILER) $(ARCH) stages/seccomp-default.json $(FILTER)
+
+$(COMPILER): $(COMPILER_OBJ)
+	g++ $(LDFLAGS) -o $@ $(COMPILER_OBJ) $(LDLIBS)
+
+$(BUILD)/host/%.o: %.cpp
+	@mkdir -p $(@D)
+	g++ $(CXXSTD) -O1 $(WARN) -I. -ffunction-sections -MMD -MP -c -o $@ $<
+
+-include $(COMPILER_OBJ:.o=.d)
 
 # --- first steps -------------------------------------------------------------------------------
 
@@ -79,8 +105,15 @@ $(eval $(call suite,system))
 $(eval $(call suite,vm))
 -include $(SUPPORT:.o=.d)
 
+build/obj/tests/unit/seccomp_test.o: $(FILTER)
+
+# What a stage test runs inside a container: static, since the root filesystem may hold no libc.
+build/tests/probe: tests/probe.cpp
+	@mkdir -p $(@D)
+	$(CXX) $(CXXSTD) -O1 $(WARN) -static -o $@ $<
+
 .PHONY: test-bins
-test-bins: $(BIN) $(TEST_BINS)
+test-bins: $(BIN) $(TEST_BINS) build/tests/probe
 
 .PHONY: test
 test:

@@ -88,6 +88,7 @@ Result<Fd> pack(const spec::Spec& spec, const stages::Facts& facts) {
                 {"resolvConf", facts.resolv_conf},
                 {"seccompFilter", facts.seccomp_filter},
                 {"idmappedRootfs", facts.idmapped_rootfs},
+                {"seccompFlags", facts.seccomp_flags},
                 {"signalMask", facts.signal_mask}};
     // Strings of bytes, not of text: a path that is not UTF-8 must arrive as it is.
     std::vector<std::uint8_t> bytes = json::to_cbor(out);
@@ -122,6 +123,7 @@ Result<Packed> unpack(const Fd& memfd) {
         in.at("resolvConf").get_to(out.facts.resolv_conf);
         in.at("seccompFilter").get_to(out.facts.seccomp_filter);
         in.at("idmappedRootfs").get_to(out.facts.idmapped_rootfs);
+        in.at("seccompFlags").get_to(out.facts.seccomp_flags);
         in.at("signalMask").get_to(out.facts.signal_mask);
     } catch (const json::exception& problem) {
         return sys::wrong(std::string("the packed spec is damaged: ") + problem.what());

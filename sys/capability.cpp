@@ -38,6 +38,28 @@ std::string show(Capability capability) {
 
 } // namespace
 
+std::vector<std::string> all_capabilities() {
+    std::vector<std::string> out;
+    for (cap_value_t number = 0; number < cap_max_bits(); ++number)
+        out.push_back(show(Capability{number}));
+    return out;
+}
+
+Result<std::vector<std::string>> held_capabilities() {
+    std::unique_ptr<_cap_struct, int (*)(void*)> held(nullptr, cap_free);
+    TRY(invoke("capget", [&] {
+        held.reset(cap_get_proc());
+        return held == nullptr ? -1 : 0;
+    }));
+    std::vector<std::string> out;
+    for (cap_value_t number = 0; number < cap_max_bits(); ++number) {
+        cap_flag_value_t have = CAP_CLEAR;
+        if (cap_get_flag(held.get(), number, CAP_PERMITTED, &have) == 0 && have == CAP_SET)
+            out.push_back(show(Capability{number}));
+    }
+    return out;
+}
+
 Result<void> bound_capabilities(const std::vector<std::string>& keep) {
     std::vector<cap_value_t> kept = numbers(keep);
     for (cap_value_t number = 0; number < cap_max_bits(); ++number) {

@@ -14,6 +14,7 @@
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/syscall.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
 
@@ -183,13 +184,25 @@ Result<void> seccomp_set_filter(unsigned flags, std::span<const std::uint64_t> p
     if (program.size() > BPF_MAXINSNS) // the length is 16 bits: a longer one would be cut short
         return wrong("a filter of " + std::to_string(program.size()) +
                      " instructions is too long: the kernel takes " + std::to_string(BPF_MAXINSNS));
-    std::vector<sock_filter> filter(program.size());
-    memcpy(filter.data(), program.data(), program.size_bytes());
-    sock_fprog prog{static_cast<unsigned short>(filter.size()), filter.data()};
+    static_assert(alignof(sock_filter) <= alignof(std::uint64_t));
+    // Only the kernel reads it as what it is, and never writes to it.
+    auto* filter = const_cast<sock_filter*>(reinterpret_cast<const sock_filter*>(program.data()));
+    sock_fprog prog{static_cast<unsigned short>(program.size()), filter};
     return done(invoke(
         "seccomp", [&] { return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &prog); },
         Shown{"SECCOMP_SET_MODE_FILTER"}, flags,
         Shown{"[" + std::to_string(program.size()) + " instructions]"}));
+}
+
+Result<int> seccomp_mode() {
+    return static_cast<int>(TRY(invoke(
+        "prctl", [] { return ::prctl(PR_GET_SECCOMP, 0L, 0L, 0L, 0L); }, Shown{"PR_GET_SECCOMP"})));
+}
+
+Result<std::string> kernel_release() {
+    utsname name{};
+    TRY(invoke("uname", [&] { return ::uname(&name); }));
+    return std::string(name.release);
 }
 
 Result<void*> map_shared(int fd, std::size_t size) {

@@ -74,7 +74,13 @@ Result<void> setresgid(gid_t gid);
 Result<void> setgroups(const std::vector<gid_t>& groups);
 Result<void> prlimit(pid_t pid, int resource, const rlimit& limit, const char* name);
 Result<rlimit> getrlimit(int resource);
+/// `program`: struct sock_filter, eight bytes each. It is used in place.
 Result<void> seccomp_set_filter(unsigned flags, std::span<const std::uint64_t> program);
+/// Whether this process is under a filter: PR_GET_SECCOMP's 0, 1 or 2; EINVAL without
+/// CONFIG_SECCOMP.
+Result<int> seccomp_mode();
+/// uname(2)'s release: "6.1.0-13-amd64".
+Result<std::string> kernel_release();
 /// The memory of a file of `size` bytes, made that size, shared with whoever maps it too.
 Result<void*> map_shared(int fd, std::size_t size);
 void release_memory(void* memory, std::size_t size);
