@@ -112,10 +112,10 @@ read_options() {
 
 # Ends the script: program $1 is missing, or as $2 says; this package has it.
 missing() {
-    local program scripts apt dnf apk hints=()
-    while read -r program scripts apt dnf apk; do
+    local apt program scripts dnf apk hints=()
+    while read -r apt program scripts dnf apk; do
         [[ $program == "$1" ]] || continue
-        [[ $apt == - ]] || hints+=("apt install $apt")
+        [[ $apt == - ]] || hints+=("apt install ${apt#\?}")
         [[ $dnf == - ]] || hints+=("dnf install $dnf")
         [[ $apk == - ]] || hints+=("apk add $apk")
     done <"${lib%/*}/PACKAGES"

@@ -1,6 +1,8 @@
 // Defaults and validation of a Spec.
 #include "spec/spec.hpp"
 
+#include "spec/net_options.hpp"
+
 #include <algorithm>
 
 namespace spec {
@@ -130,6 +132,8 @@ std::string check_rest(const Spec& spec) {
         return "--seccomp: needs the seccomp stage";
     if (!spec.net.ports.empty() && !connected)
         return "-p: needs --net slirp or --net pasta";
+    if (std::string wrong = clashing(spec.net.ports); !wrong.empty())
+        return "-p: " + wrong;
     if (spec.net.allow_host_loopback && !connected)
         return "--allow-host-loopback: needs --net slirp or --net pasta";
     if (!spec.net.dns.empty() && !spec.stages.has(Stage::mount))

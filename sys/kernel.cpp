@@ -4,6 +4,7 @@
 
 #include "sys/flags.hpp"
 
+#include <dirent.h>
 #include <grp.h>
 #include <linux/filter.h>
 #include <linux/openat2.h>
@@ -14,6 +15,7 @@
 #include <sys/random.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 
 #include <array>
 #include <climits>
@@ -362,6 +364,16 @@ Result<void> seal(int memfd) {
         "fcntl", [&] { return ::fcntl(memfd, F_ADD_SEALS, seals); }, memfd, Shown{"F_ADD_SEALS"}));
 }
 
+Result<void> ftruncate(int fd, std::int64_t size) {
+    return done(invoke("ftruncate", [&] { return ::ftruncate(fd, size); }, fd, size));
+}
+
+Result<void> seal_size(int memfd) {
+    constexpr int seals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW;
+    return done(invoke(
+        "fcntl", [&] { return ::fcntl(memfd, F_ADD_SEALS, seals); }, memfd, Shown{"F_ADD_SEALS"}));
+}
+
 Result<void> lseek_start(int fd) {
     return done(invoke("lseek", [&] { return ::lseek(fd, 0, SEEK_SET); }, fd, 0));
 }
@@ -404,6 +416,12 @@ Result<void> close_range(unsigned first, unsigned last, unsigned flags) {
     return done(invoke(
         "close_range", [&] { return syscall(SYS_close_range, first, last, flags); }, first, last,
         flags));
+}
+
+Result<std::uint64_t> getrandom() {
+    std::uint64_t number = 0;
+    TRY(invoke("getrandom", [&] { return ::getrandom(&number, sizeof number, 0); }, sizeof number));
+    return number;
 }
 
 Result<std::pair<Fd, Fd>> pipe() {
@@ -454,6 +472,19 @@ Result<std::vector<Entry>> entries(int fd) {
 
 Result<void> flock(int fd, int operation) {
     return done(invoke("flock", [&] { return ::flock(fd, operation); }, fd, operation));
+}
+
+Result<void> setxattr(const std::string& path, const std::string& name, std::string_view value) {
+    return done(invoke(
+        "setxattr",
+        [&] { return ::setxattr(path.c_str(), name.c_str(), value.data(), value.size(), 0); }, path,
+        name, std::string(value)));
+}
+
+Result<void> getxattr(const std::string& path, const std::string& name) {
+    return done(invoke(
+        "getxattr", [&] { return ::getxattr(path.c_str(), name.c_str(), nullptr, 0); }, path,
+        name));
 }
 
 // --- mounts ------------------------------------------------------------------------------------

@@ -113,6 +113,9 @@ Result<void> fchown(int fd, uid_t uid, gid_t gid);
 Result<std::string> random_hex(std::size_t count);
 Result<Fd> memfd_create(const std::string& name);
 Result<void> seal(int memfd);
+Result<void> ftruncate(int fd, std::int64_t size);
+/// Give a memfd the size that it has for good: a program that writes to it can't fill the memory.
+Result<void> seal_size(int memfd);
 Result<void> lseek_start(int fd);
 Result<Fd> dup_above(int fd, int lowest);
 Result<void> dup2(int from, int to);
@@ -121,6 +124,7 @@ Result<void> open_standard_streams();
 Result<void> set_cloexec(int fd, bool on);
 Result<void> set_nonblocking(int fd);
 Result<void> close_range(unsigned first, unsigned last, unsigned flags);
+Result<std::uint64_t> getrandom();
 Result<std::pair<Fd, Fd>> pipe();
 Result<void> chdir(const std::string& path);
 Result<void> fchdir(int fd);
@@ -133,6 +137,9 @@ struct Entry {
 /// What is in an open directory, without "." and ".." (getdents64(2)).
 Result<std::vector<Entry>> entries(int fd);
 Result<void> flock(int fd, int operation);
+Result<void> setxattr(const std::string& path, const std::string& name, std::string_view value);
+/// Does it have the extended attribute at all?
+Result<void> getxattr(const std::string& path, const std::string& name);
 
 // --- mounts ------------------------------------------------------------------------------------
 Result<Fd> open_tree(int at, const std::string& path, unsigned flags);
@@ -155,7 +162,7 @@ Result<void> setdomainname(const std::string& name);
 Result<std::pair<Fd, Fd>> socketpair(int type);
 Result<Fd> socket(int domain, int type);
 Result<void> connect_unix(int fd, const std::string& path);
-/// Bind and forget: is this address free? Used to tell why a port could not be published.
+/// Bind to an IPv4 or IPv6 address and forget: is it free? Tells why a port was not published.
 Result<void> bind_inet(int fd, const std::string& address, std::uint16_t port);
 Result<void> send(int fd, std::string_view bytes, std::optional<int> passed_fd = std::nullopt);
 struct Received {
@@ -168,6 +175,8 @@ Result<Received> receive(int fd, std::size_t most);
 Result<bool> at_end(int fd);
 /// SIOCGIFFLAGS, then SIOCSIFFLAGS with IFF_UP (netdevice(7)).
 Result<void> link_up(const std::string& name);
+/// ETHTOOL_GLINK: has it a carrier? Asking makes the kernel draw its conclusions from it at once.
+Result<bool> link_has_carrier(const std::string& name);
 bool isatty(int fd);
 Result<termios> tcgetattr(int fd);
 Result<void> tcsetattr(int fd, const termios& mode);
@@ -178,6 +187,9 @@ Result<void> make_controlling_terminal(int fd);
 Result<Fd> pty_peer(int master);
 /// Foreground process group of a terminal, in our pid namespace.
 Result<pid_t> tcgetpgrp(int fd);
+/// Make a tap device in `namespaces` (CLONE_NEWNET, CLONE_NEWUSER) of the process behind `pidfd`.
+/// It persists until its network namespace goes. Our own namespaces stay as they are.
+Result<void> make_tap(int pidfd, std::uint64_t namespaces, const std::string& name);
 
 // --- waiting and signals -----------------------------------------------------------------------
 Result<int> poll(std::span<pollfd> fds);
@@ -197,9 +209,11 @@ struct Spawn {
     Strings argv;
     Strings env;
     std::vector<std::pair<int, int>> fds; ///< {ours, the program's}; stdin is /dev/null if absent
-    pid_t* note = nullptr;                ///< where the child writes its pid before it execs
+    pid_t* note = nullptr; ///< where the child writes its pid before it execs; 0 if that fails
+    int death_signal = 0;                 ///< sent to it by the kernel when we end (prctl(2))
 };
-/// Start `spawn.argv[0]`, an absolute path. vfork, so an exec error comes back as ours.
+/// Start `spawn.argv[0]`, an absolute path, in a session of its own and with no signal ignored.
+/// vfork, so an exec error comes back as ours.
 Result<pid_t> start(const Spawn& spawn);
 
 } // namespace sys

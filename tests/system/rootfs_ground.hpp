@@ -1,6 +1,6 @@
 // The ground on which the rootfs scripts are tested: users, processes, and a folder to work in.
-// As root, each test runs as root and as an ordinary user who has subordinate ids; otherwise as the
-// caller only. GOCONTAINER_SRC names the repository (default: the current directory).
+// A test runs as the caller; root runs some of them as an ordinary user too. GOCONTAINER_SRC names
+// the repository (default: the current directory).
 #pragma once
 
 #include <fcntl.h>
@@ -72,27 +72,31 @@ inline struct stat look(const fs::path& path) {
 
 // --- Who runs a script ---------------------------------------------------------------------------
 
+using Ranges = std::vector<std::pair<uid_t, uid_t>>; // FIRST and COUNT
+
 struct User {
     std::string name;
     uid_t uid;
     gid_t gid;
-    // OUTSIDE and COUNT of the ids of a container of this user, one after the other.
-    std::vector<std::pair<uid_t, uid_t>> ids;
+    Ranges uids, gids; // of the host, which are 0, 1, … in a container of this user
 
-    // What id of the host is `inside` in a container of this user?
-    std::optional<uid_t> outside(uid_t inside) const {
-        for (auto [first, count] : ids) {
+    uid_t outside_uid(uid_t inside) const { return outside(uids, inside); }
+    gid_t outside_gid(gid_t inside) const { return outside(gids, inside); }
+
+private:
+    static uid_t outside(const Ranges& ranges, uid_t inside) {
+        for (auto [first, count] : ranges) {
             if (inside < count)
                 return first + inside;
             inside -= count;
         }
-        return std::nullopt;
+        return ranges.front().first; // with one id, every file is the user's
     }
 };
 
-inline std::vector<std::pair<uid_t, uid_t>> ranges_of(const std::string& name, uid_t uid) {
-    std::vector<std::pair<uid_t, uid_t>> ranges;
-    std::ifstream lines("/etc/subuid");
+inline Ranges ranges_of(const char* file, const std::string& name, uid_t uid) {
+    Ranges ranges;
+    std::ifstream lines(file);
     for (std::string line; std::getline(lines, line);) {
         std::istringstream fields(line);
         std::string who, first, count;
@@ -105,18 +109,23 @@ inline std::vector<std::pair<uid_t, uid_t>> ranges_of(const std::string& name, u
 }
 
 inline User describe(const passwd& entry) {
-    User user{entry.pw_name, entry.pw_uid, entry.pw_gid, ranges_of(entry.pw_name, entry.pw_uid)};
-    if (user.uid != 0)
-        user.ids.insert(user.ids.begin(), {user.uid, 1});
-    else if (user.ids.empty())
-        user.ids.emplace_back(0, ~uid_t{0});
+    User user{entry.pw_name, entry.pw_uid, entry.pw_gid,
+              ranges_of("/etc/subuid", entry.pw_name, entry.pw_uid),
+              ranges_of("/etc/subgid", entry.pw_name, entry.pw_uid)};
+    if (user.uids.empty() || user.gids.empty())
+        user.uids = user.gids = {};
+    if (user.uid != 0) {
+        user.uids.insert(user.uids.begin(), {user.uid, 1});
+        user.gids.insert(user.gids.begin(), {user.gid, 1});
+    } else if (user.uids.empty()) {
+        user.uids = user.gids = {{0, ~uid_t{0}}};
+    }
     return user;
 }
 
+/// The caller, or for root that asks for an "ordinary" user the first one with subordinate ids.
 inline std::optional<User> find_user(const std::string& kind) {
-    if (kind == "root" || geteuid() != 0) {
-        if ((kind == "root") != (geteuid() == 0))
-            return std::nullopt;
+    if (geteuid() != 0 || kind == "root") {
         const passwd* entry = getpwuid(geteuid());
         return entry != nullptr ? std::optional(describe(*entry)) : std::nullopt;
     }
@@ -128,6 +137,11 @@ inline std::optional<User> find_user(const std::string& kind) {
     }
     return std::nullopt;
 }
+
+using Kinds = std::vector<const char*>;
+inline const Kinds caller{geteuid() == 0 ? "root" : "ordinary"};
+inline const Kinds caller_and_ordinary = geteuid() == 0 ? Kinds{"root", "ordinary"} : caller;
+inline const Kinds ordinary_caller = geteuid() == 0 ? Kinds{} : caller;
 
 // --- Processes -----------------------------------------------------------------------------------
 
@@ -278,11 +292,8 @@ class Ground : public testing::TestWithParam<const char*> {
 protected:
     void SetUp() override {
         auto found = find_user(GetParam());
-        if (!found) {
-            if (std::string(GetParam()) == "root")
-                GTEST_SKIP() << "not run as root";
+        if (!found)
             GTEST_SKIP() << "no ordinary user has subordinate ids in /etc/subuid";
-        }
         user = *found;
         char name[] = "/tmp/rootfs test XXXXXX";
         ASSERT_NE(mkdtemp(name), nullptr);
@@ -374,7 +385,6 @@ protected:
     Setting setting;
 };
 
-inline const auto every_user = testing::Values("root", "ordinary");
 inline const auto name_of_user = [](const auto& info) { return std::string(info.param); };
 
 inline Milliseconds random_delay(Milliseconds most) {

@@ -15,14 +15,14 @@ TEST_P(Busybox, MakesARootFileSystem) {
     EXPECT_EQ(left(), both);
 
     fs::path tree = target();
-    uid_t root = *user.outside(0);
+    uid_t root = user.outside_uid(0);
     EXPECT_EQ(look(tree).st_uid, root);
     EXPECT_EQ(look(tree).st_mode & 07777, 0755U);
     EXPECT_EQ(look(tree / "tmp").st_mode & 07777, 01777U);
     EXPECT_EQ(look(tree / "root").st_mode & 07777, 0700U);
     for (const char* name : {"dev", "proc", "sys", "mnt", "run", "var/tmp", "home/user"})
         EXPECT_TRUE(fs::is_directory(tree / name)) << name;
-    EXPECT_EQ(look(tree / "home/user").st_uid, *user.outside(1000));
+    EXPECT_EQ(look(tree / "home/user").st_uid, user.outside_uid(1000));
     struct stat resolver = look(tree / "etc/resolv.conf");
     EXPECT_TRUE(S_ISREG(resolver.st_mode) && resolver.st_size == 0);
     for (const char* name : {"passwd", "group", "hosts", "hostname", "profile", "os-release"}) {
@@ -207,7 +207,7 @@ TEST_P(Busybox, RefusesADynamicProgram) {
     EXPECT_EQ(left(), Names{});
 }
 
-INSTANTIATE_TEST_SUITE_P(Rootfs, Busybox, every_user, name_of_user);
+INSTANTIATE_TEST_SUITE_P(Rootfs, Busybox, testing::ValuesIn(caller), name_of_user);
 
 // --- all of them ---------------------------------------------------------------------------------
 
@@ -259,6 +259,6 @@ TEST_P(Scripts, NameThePackageOfAMissingProgram) {
     }
 }
 
-INSTANTIATE_TEST_SUITE_P(Rootfs, Scripts, every_user, name_of_user);
+INSTANTIATE_TEST_SUITE_P(Rootfs, Scripts, testing::ValuesIn(caller), name_of_user);
 
 } // namespace
