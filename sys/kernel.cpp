@@ -346,6 +346,10 @@ Result<void> fchmod(int fd, mode_t mode) {
     return done(invoke("fchmod", [&] { return ::fchmod(fd, mode); }, fd, Mode{mode}));
 }
 
+Result<void> chmod(const std::string& path, mode_t mode) {
+    return done(invoke("chmod", [&] { return ::chmod(path.c_str(), mode); }, path, Mode{mode}));
+}
+
 Result<void> fchown(int fd, uid_t uid, gid_t gid) {
     return done(invoke("fchown", [&] { return ::fchown(fd, uid, gid); }, fd, uid, gid));
 }

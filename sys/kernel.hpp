@@ -113,6 +113,7 @@ Result<struct statfs> fstatfs(int fd);
 Result<struct statfs> statfs(const std::string& path);
 Result<void> faccessat(int at, const std::string& path, int mode);
 Result<void> fchmod(int fd, mode_t mode);
+Result<void> chmod(const std::string& path, mode_t mode);
 Result<void> fchown(int fd, uid_t uid, gid_t gid);
 /// `count` random bytes as hex digits.
 Result<std::string> random_hex(std::size_t count);

@@ -3,9 +3,6 @@
 #include "tests/support/proc.hpp"
 
 #include <gmock/gmock.h>
-#include <sched.h>
-#include <sys/mount.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -22,22 +19,6 @@ using testing::Not;
 namespace fs = std::filesystem;
 
 namespace {
-
-/// Before an exec: a mount namespace in which everything is shared, as under systemd, and which
-/// the test may change. An ordinary user needs a user namespace for it, and keeps his own id.
-void enter_shared_mounts() {
-    uid_t uid = getuid();
-    gid_t gid = getgid();
-    if (unshare(CLONE_NEWNS | (uid != 0 ? CLONE_NEWUSER : 0)) != 0)
-        fail_with_errno("unshare");
-    if (uid != 0) {
-        spill("/proc/self/setgroups", "deny");
-        spill("/proc/self/uid_map", std::to_string(uid) + " " + std::to_string(uid) + " 1");
-        spill("/proc/self/gid_map", std::to_string(gid) + " " + std::to_string(gid) + " 1");
-    }
-    if (mount("none", "/", nullptr, MS_REC | MS_SHARED, nullptr) != 0)
-        fail_with_errno("mount --make-rshared /");
-}
 
 std::set<std::string> points(pid_t pid) {
     std::set<std::string> out;
@@ -60,7 +41,8 @@ TEST(Mount, TheRootfsIsAMountOfItsOwn) {
 }
 
 TEST(Mount, NothingInsideIsSharedWithAnybody) {
-    Container box({"--tmpfs", "/mnt"}, {.before_exec = enter_shared_mounts});
+    Container box({"--map", "single", "--tmpfs", "/mnt"},
+                  {.before_exec = [] { enter_own_mounts(/*shared=*/true); }});
     for (const MountLine& mount : mountinfo(box.first()))
         EXPECT_TRUE(mount.optional.empty()) << mount.point << " " << *mount.optional.begin();
 }
@@ -71,7 +53,7 @@ TEST(Mount, MountsInsideDoNotReachTheHostNorTheOtherWay) {
     std::string below = scratch.folder("shared/below");
     Container box(
         {"--map", "single", "--cap-add", "sys_admin", "--seccomp", "none", "-v", shared + ":/mnt"},
-        {.before_exec = enter_shared_mounts});
+        {.before_exec = [] { enter_own_mounts(/*shared=*/true); }});
     pid_t launcher = box.launcher().pid();
     std::set<std::string> before = points(launcher);
     EXPECT_EQ(box.ask("mount -t tmpfs inside /mnt/below && mount -t tmpfs inside /home").status, 0);
@@ -79,8 +61,7 @@ TEST(Mount, MountsInsideDoNotReachTheHostNorTheOtherWay) {
     EXPECT_EQ(points(launcher), before);
 
     in_namespaces(launcher, {"user", "mnt"}, [&] {
-        if (mount("outside", below.c_str(), "tmpfs", 0, nullptr) != 0)
-            fail_with_errno("mount outside");
+        mount_in("outside", below, "tmpfs");
         return std::string();
     });
     EXPECT_THAT(points(launcher), Contains(below));

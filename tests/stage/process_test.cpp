@@ -191,7 +191,7 @@ TEST_F(UserOption, ByNamesOfTheRootfs) {
     groups.erase(outside(box.first(), "gid_map", 2345));
     EXPECT_THAT(groups, testing::UnorderedElementsAre(outside(box.first(), "gid_map", 3456),
                                                       outside(box.first(), "gid_map", 77)));
-    EXPECT_EQ(environment(box.first()).at("HOME"), "/home/zoe");
+    EXPECT_EQ(box.ask("echo $HOME").out, "/home/zoe\n");
     expect_user(Container({"--rootfs", own, "-u", "zoe:choir"}), 1234, 3456);
     expect_user(Container({"--rootfs", own, "-u", "77:choir"}), 77, 3456);
     expect_user(Container({"--rootfs", own, "-u", "zoe:7"}), 1234, 7);
@@ -290,12 +290,11 @@ TEST(Limits, OfFewFilesDoNotStopTheLaunch) {
 
 TEST(Arguments, AfterTheCommandAreItsOwn) {
     std::string word = token();
-    Process launcher(
-        {.argv = parent_words({}, {"sh", "-s", "--hostname", word, "--", "-x", "", "é"})});
-    launcher.type("echo ready; printf '<%s>' \"$@\"; echo; read wait\n");
-    launcher.until("ready");
+    Strings command{
+        "sh", "-c", "printf '<%s>' \"$@\"; echo; read wait", "sh", "--hostname", word, "--", "-x",
+        "",   "é"};
+    Process launcher({.argv = parent_words({}, command)});
     launcher.until("<--hostname><" + word + "><--><-x><><é>");
-    Strings command{"sh", "-s", "--hostname", word, "--", "-x", "", "é"};
     EXPECT_GT(find_container(launcher.pid(), command).first, 0);
 }
 
@@ -397,7 +396,7 @@ TEST(Streams, ThatTheCallerHasClosedDoNoHarm) {
         Strings all = options;
         all.insert(all.end(), {"-q", "-v", shared + ":/mnt"});
         Ended ended = launch(
-            all, {"sh", "-c", "for f in /proc/self/fd/[0-9]; do readlink $f; done >/mnt/list"},
+            all, {"sh", "-c", "for f in /proc/self/fd/[0-9]; do readlink $f; done >/mnt/list; true"},
             {.before_exec = [] {
                 for (int stream : {0, 1, 2})
                     close(stream);
@@ -421,7 +420,8 @@ TEST(Descriptors, OfTheCallerDoNotComeAlong) {
         Container box(options, {.fds = {{directory, 7}, {path, 200}, {directory, 3}, {path, 4}}});
         for (pid_t pid : {box.first(), box.command()})
             for (const auto& [number, target] : descriptors(pid))
-                EXPECT_LE(number, 2) << target << " " << testing::PrintToString(options);
+                EXPECT_TRUE(number <= 2 || target.starts_with("anon_inode:"))
+                    << target << " " << testing::PrintToString(options);
     }
     close(directory);
     close(path);
@@ -484,8 +484,10 @@ TEST(ByHand, StagesAreDescribed) {
         EXPECT_EQ(stage.at("default").get<bool>(), name != "time" && name != "init");
         EXPECT_FALSE(stage.at("summary").get<std::string>().empty());
         EXPECT_TRUE(stage.at("lesson").get<std::string>().starts_with("lessons/"));
-        EXPECT_THAT(text.out, HasSubstr("\n" + name + " ")) << "";
-        EXPECT_THAT(help.out, HasSubstr("\n" + name + ":")) << "no group in --help";
+        EXPECT_THAT("\n" + text.out, HasSubstr("\n" + name + " "));
+        if (name != "ipc") { // the one stage without options of its own
+            EXPECT_THAT(help.out, HasSubstr("\n" + name + ":")) << "no group in --help";
+        }
         EXPECT_NE(launch({"--only", name, "--no-" + name}, {"true"}).status, 125) << name;
     }
     EXPECT_THAT(names, ElementsAre("user", "cgroup", "net", "uts", "ipc", "time", "mount", "pid",

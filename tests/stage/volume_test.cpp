@@ -5,10 +5,8 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <linux/fs.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -58,16 +56,33 @@ TEST(Volume, OptionsOfTheMount) {
     std::string folder = scratch.folder("folder");
     scratch.file("folder/run", "#!/bin/sh\necho ran\n", 0755);
     fs::create_symlink("run", folder + "/link");
-    Container box({"-v", folder + ":/mnt:nosuid,nodev,noexec,noatime,nosymfollow"});
+    Container box({"-v", folder + ":/mnt:nosuid,nodev,noexec,nosymfollow"});
     auto table = mountinfo(box.first());
     const MountLine* mount = mounted_at(table, "/mnt");
     ASSERT_NE(mount, nullptr);
-    for (const char* option : {"nosuid", "nodev", "noexec", "noatime", "nosymfollow"})
+    for (const char* option : {"nosuid", "nodev", "noexec", "nosymfollow"})
         EXPECT_TRUE(mount->has(option)) << option;
     EXPECT_NE(box.ask("/mnt/run").status, 0);
     EXPECT_NE(box.ask("cat /mnt/link").status, 0);
     Container plain({"-v", folder + ":/mnt"});
     EXPECT_EQ(plain.ask("/mnt/run; cat /mnt/link | wc -l").out, "ran\n2\n");
+}
+
+TEST(Volume, AccessTimesAreKeptOrNotOrItSaysWhyItCannot) {
+    // The kernel lets no user namespace change it on a mount of the host's.
+    Scratch scratch;
+    Ended ended = launch({"-v", scratch.path() + ":/mnt:noatime"}, {"cat", "/proc/self/mountinfo"});
+    if (ended.status == 0) {
+        EXPECT_THAT(ended.out, testing::ContainsRegex("/mnt [^ ]*noatime"));
+    } else {
+        EXPECT_EQ(ended.status, 125);
+        EXPECT_THAT(ended.err, HasSubstr("leave noatime out"));
+    }
+    if (!is_root())
+        return;
+    Container box({"--no-user", "-v", scratch.path() + ":/mnt:noatime"});
+    auto table = mountinfo(box.first());
+    EXPECT_TRUE(mounted_at(table, "/mnt")->has("noatime"));
 }
 
 TEST(Volume, AFile) {
@@ -130,18 +145,8 @@ TEST(Volume, MountsBelowTheSourceComeAlong) {
     scratch.folder("folder/below");
     // Mounted where the launcher sees it and the host does not.
     auto below = [&] {
-        uid_t uid = getuid();
-        gid_t gid = getgid();
-        if (unshare(CLONE_NEWNS | (uid != 0 ? CLONE_NEWUSER : 0)) != 0)
-            fail_with_errno("unshare");
-        if (uid != 0) {
-            spill("/proc/self/setgroups", "deny");
-            spill("/proc/self/uid_map", std::to_string(uid) + " " + std::to_string(uid) + " 1");
-            spill("/proc/self/gid_map", std::to_string(gid) + " " + std::to_string(gid) + " 1");
-        }
-        if (mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
-            mount("below", (folder + "/below").c_str(), "tmpfs", 0, nullptr) != 0)
-            fail_with_errno("mount");
+        enter_own_mounts();
+        mount_in("below", folder + "/below", "tmpfs");
         spill(folder + "/below/name", "submount");
     };
     {

@@ -5,6 +5,8 @@
 #include "tests/support/proc.hpp"
 
 #include <pwd.h>
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
@@ -198,6 +200,25 @@ std::string strays(Duration patience) {
         },
         patience);
     return left;
+}
+
+void enter_own_mounts(bool shared) {
+    uid_t uid = getuid();
+    gid_t gid = getgid();
+    if (unshare(CLONE_NEWNS | (uid != 0 ? CLONE_NEWUSER : 0)) != 0)
+        fail_with_errno("unshare");
+    if (uid != 0) {
+        write_to("/proc/self/setgroups", "deny");
+        write_to("/proc/self/uid_map", std::to_string(uid) + " " + std::to_string(uid) + " 1");
+        write_to("/proc/self/gid_map", std::to_string(gid) + " " + std::to_string(gid) + " 1");
+    }
+    mount_in("none", "/", "", MS_REC | (shared ? MS_SHARED : MS_PRIVATE));
+}
+
+void mount_in(const std::string& source, const std::string& target, const std::string& type,
+              unsigned long flags, const std::string& data) {
+    if (mount(source.c_str(), target.c_str(), type.c_str(), flags, data.c_str()) != 0)
+        fail_with_errno("mount " + target);
 }
 
 bool is_root() {

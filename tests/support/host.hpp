@@ -54,6 +54,14 @@ std::string differs_from(const Host& before, Duration patience = Duration{10'000
 std::string strays(Duration patience = Duration{10'000});
 
 bool is_root();
+
+/// For a Command's before_exec: a mount namespace that the test may change, in which everything is
+/// private, or shared as under systemd. An ordinary user needs a user namespace for it, in which
+/// he keeps his own id and no other exists: launch with `--map single`.
+void enter_own_mounts(bool shared = false);
+void mount_in(const std::string& source, const std::string& target, const std::string& type,
+              unsigned long flags = 0, const std::string& data = "");
+
 /// Does the caller have ranges in /etc/subuid and /etc/subgid, and newuidmap to use them?
 struct Subordinate {
     unsigned first = 0, count = 0;

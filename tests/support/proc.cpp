@@ -94,6 +94,13 @@ void spill(const std::string& path, const std::string& text, mode_t mode) {
     close(fd);
 }
 
+void write_to(const std::string& path, const std::string& text) {
+    int fd = open(path.c_str(), O_WRONLY | O_CLOEXEC);
+    if (fd < 0 || write(fd, text.data(), text.size()) != static_cast<ssize_t>(text.size()))
+        fail_with_errno(path);
+    close(fd);
+}
+
 std::string read_link(const std::string& path) {
     std::array<char, PATH_MAX> buffer;
     ssize_t length = readlink(path.c_str(), buffer.data(), buffer.size());

@@ -20,6 +20,8 @@ namespace support {
 std::string slurp(const std::string& path);
 std::optional<std::string> try_slurp(const std::string& path);
 void spill(const std::string& path, const std::string& text, mode_t mode = 0644);
+/// One write into a file that is there, as /proc wants it.
+void write_to(const std::string& path, const std::string& text);
 std::string read_link(const std::string& path);
 
 /// "uts:[4026531838]"; `name` as in /proc/PID/ns.
