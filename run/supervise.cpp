@@ -160,9 +160,8 @@ Result<void> Supervisor::on_signal() {
     case SIGTSTP:
         return suspend();
     case SIGCONT:
-        return {}; // suspend() has done it
     case SIGPIPE:
-        return {}; // a line of ours that nobody reads must not end the container
+        return {}; // suspend() has done it; a line that nobody reads must not end the container
     case SIGWINCH:
         if (terminal_.attached() && signal->sender == 0) {
             terminal_.copy_size(); // the kernel tells the pty's foreground itself

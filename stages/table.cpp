@@ -49,7 +49,7 @@ constexpr Stage kTable[] = {
      .prepare = nullptr, .parent = nullptr, .enter = nullptr, .child = pid::child, .undo = nullptr},
     {.id = spec::Stage::root, .summary = "the root filesystem becomes /, and the old one is gone",
      .lesson = "06-pivot-root", .on_by_default = true, .clone_flag = 0, .unshares = false, .ns = nullptr, .restricts = false,
-     .prepare = nullptr, .parent = nullptr, .enter = nullptr, .child = root::child, .undo = nullptr},
+     .prepare = root::prepare, .parent = nullptr, .enter = nullptr, .child = root::child, .undo = nullptr},
     {.id = spec::Stage::caps, .summary = "14 of root's 41 capabilities, and no way to more",
      .lesson = "12-capabilities", .on_by_default = true, .clone_flag = 0, .unshares = false, .ns = nullptr, .restricts = true,
      .prepare = nullptr, .parent = nullptr, .enter = nullptr, .child = caps::child, .undo = nullptr},

@@ -66,7 +66,8 @@ Result<pid_t> start(const Spawn& spawn) {
     return static_cast<pid_t>(TRY(invoke(
         "execve",
         [&]() -> long {
-            pid_t pid = ::vfork();
+            // A fork copies page tables for nothing, and posix_spawn can't say which call failed.
+            pid_t pid = ::vfork(); // NOLINT(bugprone-unsafe-functions)
             if (pid == 0)
                 become(argv.data(), env.data(), spawn, moved, &error);
             if (pid > 0 && error != 0) {

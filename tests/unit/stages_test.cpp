@@ -734,6 +734,21 @@ TEST(Root, CanBeDoneWrongForTheLesson) {
     EXPECT_THAT(kernel.calls, ElementsAre(HasSubstr("\"/srv/rootfs\""), StartsWith("fchdir")));
 }
 
+TEST(Root, LooksAtTheRootfsWhereTheMountStageDoesNot) {
+    Recorder kernel;
+    kernel.answer("\"/srv/rootfs\"", -ENOENT);
+    Spec spec = plain();
+    ASSERT_TRUE(once(kernel, launching(spec, {}, stages::root::prepare)));
+    spec.stages.remove(Stage::mount);
+    spec.root.mode = spec::RootMode::chroot;
+    auto order = stages::wanted(spec);
+    auto root = std::ranges::find(order, Stage::root, &stages::Stage::id);
+    ASSERT_NE((*root)->prepare, nullptr);
+    auto done = once(kernel, launching(spec, {}, (*root)->prepare));
+    ASSERT_FALSE(done);
+    EXPECT_THAT(sys::to_line(done.error()), HasSubstr("rootfs-scripts/busybox"));
+}
+
 TEST(Root, FailsClosed) {
     for (auto mode : {spec::RootMode::pivot, spec::RootMode::chroot, spec::RootMode::chdir}) {
         Spec spec = plain();
