@@ -3,6 +3,7 @@
 #   make            the binary                       make test     every test
 #   make shell      a shell in a container           make lint     format, tidy, arrows
 #   make ARCH=arm64 for another architecture         make bench    speed against peers
+#                   (tools/install build arm64)
 #
 # `make shell` and `make test` install what they need (apt, dnf or apk; sudo when not root).
 
@@ -25,8 +26,13 @@ endif
 SRC := main.cpp $(wildcard sys/*.cpp spec/*.cpp cli/*.cpp run/*.cpp stages/*.cpp)
 OBJ := $(SRC:%.cpp=$(BUILD)/%.o)
 LIBOBJ := $(filter-out $(BUILD)/main.o,$(OBJ))
-CXXFLAGS += $(CXXSTD) $(OPT) -g1 $(WARN) -I. -I$(BUILD)/gen -ffunction-sections -fdata-sections -fno-plt -MMD -MP
+SANITIZERS ?=
+CXXFLAGS += $(CXXSTD) $(OPT) -g1 $(WARN) -I. -I$(BUILD)/gen -ffunction-sections -fdata-sections -fno-plt $(SANITIZERS) -MMD -MP
+ifeq ($(SANITIZERS),)
 LDFLAGS += -static -no-pie -Wl,--gc-sections -Wl,--build-id=none
+else
+LDFLAGS += $(SANITIZERS)
+endif
 LDLIBS += -lcap -lseccomp
 
 .PHONY: all
@@ -40,6 +46,31 @@ $(BUILD)/%.o: %.cpp Makefile
 	$(CXX) $(CXXFLAGS) -c -o $@ $<
 
 -include $(OBJ:.o=.d)
+
+# --- the default seccomp filter ----------------------------------------------------------------
+# Compiled for $(ARCH) by a program that runs here, with the product's own code. A build for here
+# shares its objects; any other (ARCH=, BUILD=) has some made for it in $(BUILD)/host.
+
+FILTER := $(BUILD)/gen/seccomp_default.inc $(BUILD)/gen/seccomp_default_json.inc
+HOST_BUILD := $(if $(filter build,$(BUILD)),build,$(BUILD)/host)
+COMPILER := $(HOST_BUILD)/seccomp-compile
+COMPILER_SRC := $(wildcard tools/seccomp-compile.cpp stages/seccomp_*.cpp stages/bpf.cpp sys/*.cpp spec/*.cpp)
+COMPILER_OBJ := $(COMPILER_SRC:%.cpp=$(HOST_BUILD)/%.o)
+
+$(BUILD)/stages/seccomp.o: $(FILTER)
+
+$(FILTER) &: $(COMPILER) stages/seccomp-default.json
+	@mkdir -p $(@D)
+	$(COMPILER) $(ARCH) stages/seccomp-default.json $(FILTER)
+
+$(COMPILER): $(COMPILER_OBJ)
+	g++ $(LDFLAGS) -o $@ $(COMPILER_OBJ) $(LDLIBS)
+
+$(BUILD)/host/%.o: %.cpp
+	@mkdir -p $(@D)
+	g++ $(CXXSTD) -O1 $(WARN) -I. -ffunction-sections -MMD -MP -c -o $@ $<
+
+-include $(COMPILER_OBJ:.o=.d)
 
 # --- first steps -------------------------------------------------------------------------------
 
@@ -58,20 +89,20 @@ clean:
 # unit links the product's own objects; stage and system know only the binary; so does vm, whose
 # tests need a machine that they may break.
 
-TEST_FLAGS := $(CXXSTD) -O1 -g1 $(WARN) -I. -I$(BUILD)/gen -MMD -MP
-SUPPORT := $(patsubst %.cpp,build/obj/%.o,$(wildcard tests/support/*.cpp))
+TEST_FLAGS := $(CXXSTD) -O1 -g1 $(WARN) -I. -I$(BUILD)/gen $(SANITIZERS) -MMD -MP
+SUPPORT := $(patsubst %.cpp,$(BUILD)/obj/%.o,$(wildcard tests/support/*.cpp))
 SUITES := unit stage system vm
-TEST_BINS := $(SUITES:%=build/tests/%)
+TEST_BINS := $(SUITES:%=$(BUILD)/tests/%)
 
-build/obj/tests/%.o: tests/%.cpp Makefile
+$(BUILD)/obj/tests/%.o: tests/%.cpp Makefile
 	@mkdir -p $(@D)
 	$(CXX) $(TEST_FLAGS) -c -o $@ $<
 
 define suite
-build/tests/$(1): $$(patsubst %.cpp,build/obj/%.o,$$(wildcard tests/$(1)/*.cpp)) $$(SUPPORT) $(2)
+$(BUILD)/tests/$(1): $$(patsubst %.cpp,$(BUILD)/obj/%.o,$$(wildcard tests/$(1)/*.cpp)) $$(SUPPORT) $(2)
 	@mkdir -p $$(@D)
-	$$(CXX) -o $$@ $$^ -lgmock -lgtest -lgtest_main -lcap -lseccomp -lpthread
--include $$(patsubst %.cpp,build/obj/%.d,$$(wildcard tests/$(1)/*.cpp))
+	$$(CXX) $(SANITIZERS) -o $$@ $$^ -lgmock -lgtest -lgtest_main -lcap -lseccomp -lpthread
+-include $$(patsubst %.cpp,$(BUILD)/obj/%.d,$$(wildcard tests/$(1)/*.cpp))
 endef
 $(eval $(call suite,unit,$(LIBOBJ)))
 $(eval $(call suite,stage))
@@ -79,8 +110,15 @@ $(eval $(call suite,system))
 $(eval $(call suite,vm))
 -include $(SUPPORT:.o=.d)
 
+build/obj/tests/unit/seccomp_test.o: $(FILTER)
+
+# What a stage test runs inside a container: static, since the root filesystem may hold no libc.
+build/tests/probe: tests/probe.cpp
+	@mkdir -p $(@D)
+	$(CXX) $(CXXSTD) -O1 $(WARN) -static -o $@ $<
+
 .PHONY: test-bins
-test-bins: $(BIN) $(TEST_BINS)
+test-bins: $(BIN) $(TEST_BINS) build/tests/probe
 
 .PHONY: test
 test:
@@ -107,3 +145,18 @@ bench:
 	@$(MAKE) --no-print-directory $(BIN)
 	@test -d rootfs || rootfs-scripts/busybox rootfs
 	@bench/run --svg build/bench.svg
+
+# The same tests, on a binary that notices what it does to its memory. It is a dynamic one, which
+# the re-exec stands, since the host's tree is still there then; and sys::clone3 forks in it.
+ASAN := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+.PHONY: asan asan-bins
+asan:
+	$(MAKE) asan-bins BUILD=build-asan BIN=build-asan/gocontainer OPT=-O1 SANITIZERS="$(ASAN)"
+	BUILD=build-asan tests/run $(foreach suite,unit stage,$(if $(wildcard tests/$(suite)/*.cpp),$(suite)))
+asan-bins: $(BIN) $(foreach suite,unit stage,$(if $(wildcard tests/$(suite)/*.cpp),$(BUILD)/tests/$(suite)))
+
+# --- lint --------------------------------------------------------------------------------------
+# The objects too: the linker's symbols tell who calls into the kernel.
+.PHONY: lint
+lint: $(OBJ)
+	BUILD=$(BUILD) tools/lint

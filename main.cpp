@@ -22,7 +22,7 @@ void print(FILE* stream, const std::string& text) {
 }
 
 int complain(const std::string& line) {
-    print(stderr, "gocontainer: " + line + "\n");
+    print(stderr, "gocontainer: " + sys::printable(line) + "\n");
     return kOurFailure;
 }
 
@@ -106,8 +106,9 @@ int main(int argc, char** argv) {
     // A setuid copy of us would hand the host to whoever calls it (security: bubblewrap's history).
     if (sys::geteuid() != sys::getuid())
         return complain("this program must not be installed setuid: 'chmod u-s' it");
-    if (auto filled = sys::fill_standard_streams(); !filled)
-        return complain(sys::to_line(filled.error()));
+    // Else a descriptor of ours would become 0, 1 or 2, and what is printed would land in it.
+    if (auto open = sys::open_standard_streams(); !open)
+        return kOurFailure; // there is no stream to say it on
     if (argc < 2) {
         (void)help({});
         return kOurFailure;

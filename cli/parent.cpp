@@ -65,9 +65,38 @@ std::string long_name(const Option& row) {
     return names.substr(names.find("--"));
 }
 
+constexpr std::size_t kColumn = 34; ///< of --help's second column
+constexpr std::size_t kWidth = 80;
+
+/// Columns of `text`: bytes that don't continue a character ("…" is three).
+std::size_t width_of(std::string_view text) {
+    return static_cast<std::size_t>(
+        std::ranges::count_if(text, [](char c) { return (c & 0xc0) != 0x80; }));
+}
+
+/// `text` in lines that fit between kColumn and kWidth; the first goes on at kColumn.
+std::string wrapped(std::string_view text) {
+    std::string out;
+    std::size_t column = kColumn;
+    while (!text.empty()) {
+        std::string_view word = text.substr(0, text.find(' '));
+        text.remove_prefix(std::min(word.size() + 1, text.size()));
+        std::size_t width = width_of(word);
+        if (column > kColumn && column + 1 + width > kWidth) {
+            out += "\n" + std::string(kColumn, ' ');
+            column = kColumn;
+        } else if (column > kColumn) {
+            out += ' ';
+            ++column;
+        }
+        out += word;
+        column += width;
+    }
+    return out + "\n";
+}
+
 /// --help in the table's words, grouped by stage.
 std::string help_text() {
-    constexpr std::size_t kColumn = 36;
     std::string out =
         "Usage: gocontainer parent [OPTIONS] [--] [COMMAND [ARG…]]\n\n"
         "Runs COMMAND (default: /bin/sh) in a container. Each stage can be left out;\n"
@@ -81,16 +110,15 @@ std::string help_text() {
         std::string left = "  " + std::string(row.names[1] == '-' ? "    " : "") + row.names;
         if (row.value != nullptr)
             left += std::string(" ") + row.value;
-        // Columns are counted in characters, and "…" is three bytes.
-        auto width = static_cast<std::size_t>(
-            std::ranges::count_if(left, [](char c) { return (c & 0xc0) != 0x80; }));
+        std::size_t width = width_of(left);
         if (width + 2 > kColumn) {
             left += "\n";
             width = 0;
         }
-        out += left + std::string(kColumn - width, ' ') + row.help + "\n";
+        out += left + std::string(kColumn - width, ' ') + wrapped(row.help);
     }
-    return out;
+    std::string last = "  -h,--help";
+    return out + last + std::string(kColumn - last.size(), ' ') + "This text\n";
 }
 
 /// One VARIABLE=VALUE a line; empty lines and those that begin with # are passed over.
@@ -143,6 +171,9 @@ std::expected<spec::Spec, std::string> finish(Draft draft, Args command, const R
     for (spec::Stage stage : draft.left_out)
         spec.stages.remove(stage);
 
+    if (!spec.stages.has(spec::Stage::caps) &&
+        !(draft.caps_added.empty() && draft.caps_dropped.empty()))
+        return std::unexpected("--cap-add, --cap-drop: need the caps stage");
     spec.capabilities.bounding = capabilities(draft);
     spec.root.masked = spec::default_masked_paths();
     spec.root.readonly = spec::default_readonly_paths();

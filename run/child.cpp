@@ -193,14 +193,6 @@ Result<void> walk(Inside& inside, const Fd& socket) {
     return {};
 }
 
-/// PR_SET_PDEATHSIG tells nothing of a parent that died before it was said, or while a change of
-/// credentials had cleared it; the socket does.
-bool parent_is_gone(const Fd& socket) {
-    pollfd state{.fd = socket.get(), .events = 0, .revents = 0};
-    auto polled = sys::poll(std::span(&state, 1), sys::Wait::not_at_all);
-    return !polled || (state.revents & (POLLHUP | POLLERR)) != 0;
-}
-
 /// A descriptor number of the re-exec's command line, open and of the kind that we left there.
 bool ours(const std::string& text, int expected, bool socket) {
     int number = -1;
@@ -239,7 +231,10 @@ std::string child_main(const std::vector<std::string>& args) {
     if (auto walked = walk(inside, socket); !walked)
         fail(socket, walked.error());
     inside.console.close();
-    if (parent_is_gone(socket))
+    // PR_SET_PDEATHSIG tells nothing of a parent that died before it was said, or while a change
+    // of credentials had cleared it. Its socket is closed before the kernel looks for children to
+    // signal: so open now, it is not too late for one.
+    if (auto gone = sys::at_end(socket.get()); !gone || *gone)
         sys::exit_now(125);
     fail(socket, become_command(packed->spec, socket));
 }

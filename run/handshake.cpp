@@ -5,7 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include <array>
+#include <cerrno>
 
 namespace run {
 
@@ -15,6 +15,8 @@ namespace {
 
 // A command line may hold ARG_MAX bytes of arguments, and an error quotes a part of it.
 constexpr std::size_t kMostMessage = 1 << 16;
+// Of each text of an Error: as JSON a byte may take six, and all three must fit in one message.
+constexpr std::size_t kMostPart = 1 << 11;
 
 Result<void> say(const Fd& socket, Said kind, const std::string& text, const Fd* fd = nullptr) {
     std::string bytes(1, static_cast<char>(kind));
@@ -42,7 +44,7 @@ Result<void> say_console(const Fd& socket, const Fd& master) {
     return say(socket, Said::console, "", &master);
 }
 Result<void> say_failed(const Fd& socket, const Error& error) {
-    auto part = [](const std::string& text) { return text.substr(0, kMostMessage / 8); };
+    auto part = [](const std::string& text) { return text.substr(0, kMostPart); };
     json out = {{"stage", error.stage},     {"call", part(error.call)},
                 {"errno", error.code},      {"detail", part(error.detail)},
                 {"hint", part(error.hint)}, {"status", error.status}};
@@ -50,8 +52,12 @@ Result<void> say_failed(const Fd& socket, const Error& error) {
 }
 
 Result<Message> hear(const Fd& socket) {
-    sys::Received got = TRY(sys::receive(socket.get(), kMostMessage));
+    auto received = sys::receive(socket.get(), kMostMessage);
     Message message;
+    // The other side was killed before it read what we had sent: closed, like any other end.
+    if (!received && received.error().code == ECONNRESET)
+        return message;
+    sys::Received got = TRY(std::move(received));
     if (got.bytes.empty())
         return message;
     message.said = static_cast<Said>(got.bytes.front());
@@ -62,18 +68,16 @@ Result<Message> hear(const Fd& socket) {
 
 Error error_of(const Message& failed) {
     json in = json::parse(failed.text, nullptr, /*allow_exceptions=*/false);
-    Error error;
-    if (!in.is_object()) {
-        error.detail = "the child failed and could not say why";
-        return error;
+    try {
+        return Error{.stage = in.at("stage"),
+                     .call = in.at("call"),
+                     .code = in.at("errno"),
+                     .detail = in.at("detail"),
+                     .hint = in.at("hint"),
+                     .status = in.at("status")};
+    } catch (const json::exception&) {
+        return Error{.stage = {}, .call = {}, .detail = "the child failed and could not say why"};
     }
-    error.stage = in.value("stage", "");
-    error.call = in.value("call", "");
-    error.code = in.value("errno", 0);
-    error.detail = in.value("detail", "");
-    error.hint = in.value("hint", "");
-    error.status = in.value("status", 125);
-    return error;
 }
 
 Result<Fd> pack(const spec::Spec& spec, const stages::Facts& facts) {
@@ -84,6 +88,7 @@ Result<Fd> pack(const spec::Spec& spec, const stages::Facts& facts) {
                 {"resolvConf", facts.resolv_conf},
                 {"seccompFilter", facts.seccomp_filter},
                 {"idmappedRootfs", facts.idmapped_rootfs},
+                {"seccompFlags", facts.seccomp_flags},
                 {"signalMask", facts.signal_mask}};
     // Strings of bytes, not of text: a path that is not UTF-8 must arrive as it is.
     std::vector<std::uint8_t> bytes = json::to_cbor(out);
@@ -118,6 +123,7 @@ Result<Packed> unpack(const Fd& memfd) {
         in.at("resolvConf").get_to(out.facts.resolv_conf);
         in.at("seccompFilter").get_to(out.facts.seccomp_filter);
         in.at("idmappedRootfs").get_to(out.facts.idmapped_rootfs);
+        in.at("seccompFlags").get_to(out.facts.seccomp_flags);
         in.at("signalMask").get_to(out.facts.signal_mask);
     } catch (const json::exception& problem) {
         return sys::wrong(std::string("the packed spec is damaged: ") + problem.what());

@@ -20,14 +20,16 @@ namespace {
 constexpr int kLauncher = 0; ///< pidfd
 constexpr int kLedger = 1;
 
-/// Everything that watch() uses, made before it runs.
+/// What watch() uses, made before it runs.
 struct Watch {
     int launcher;
     int ledger;
-    sys::Strings argv{"/proc/self/exe", "keeper"};
-    sys::Strings env;
-    std::string exe = "/proc/self/exe";
 };
+
+constexpr const char* kExe = "/proc/self/exe";
+// execve(2) writes to neither.
+char* const kArgv[] = {const_cast<char*>(kExe), const_cast<char*>("keeper"), nullptr};
+char* const kEnv[] = {nullptr};
 
 // In the launcher's namespaces and memory, while it runs: system calls only.
 [[noreturn]] void watch(void* argument) {
@@ -39,8 +41,9 @@ struct Watch {
         !sys::close_range(kLedger + 1, ~0U, 0))
         sys::exit_now(125);
     pollfd end{.fd = kLauncher, .events = POLLIN, .revents = 0};
-    if (sys::poll(std::span(&end, 1))) // the launcher is dead, and its memory is ours alone
-        (void)sys::execve(with.exe, with.argv, with.env);
+    // Killed in the midst of malloc, the launcher has left a heap that can't be used any more.
+    if (sys::poll(std::span(&end, 1)))
+        (void)sys::execve_ready(kExe, kArgv, kEnv); // it returns only when it has failed
     sys::exit_now(125);
 }
 

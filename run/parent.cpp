@@ -80,6 +80,27 @@ Result<pid_t> clone(Launch& launch, Entering& entering, sys::MemoryLeft& left) {
     return pid;
 }
 
+/// Ends the child where the launch fails around it. It works in our memory until its exec, on what
+/// go() holds: so before go() returns, and not after.
+class EndUnlessWaited {
+public:
+    explicit EndUnlessWaited(Launch& launch) : launch_(launch) {}
+    EndUnlessWaited(const EndUnlessWaited&) = delete;
+    EndUnlessWaited& operator=(const EndUnlessWaited&) = delete;
+    ~EndUnlessWaited() {
+        if (launch_.child <= 0 || waited_)
+            return;
+        // What failed may have been the child, waited for already: then there is nobody to find.
+        (void)sys::pidfd_send_signal(launch_.pidfd.get(), SIGKILL);
+        (void)sys::waitpid(launch_.child, 0);
+    }
+    void waited() { waited_ = true; }
+
+private:
+    Launch& launch_;
+    bool waited_ = false;
+};
+
 /// Everything between the first preparation and the command's end; the caller undoes.
 Result<int> go(Launch& launch, const std::vector<const Stage*>& order) {
     TRY(each(order, &Stage::prepare, launch));
@@ -87,6 +108,7 @@ Result<int> go(Launch& launch, const std::vector<const Stage*>& order) {
     auto [ours, theirs] = TRY(sys::socketpair(SOCK_SEQPACKET));
     Entering entering{launch.spec, launch.facts, order, theirs.get(), ours.get(), packed.get()};
     sys::MemoryLeft left;
+    EndUnlessWaited child(launch);
     launch.child = TRY(clone(launch, entering, left));
     theirs.close();
     TRY(each(order, &Stage::parent, launch));
@@ -97,7 +119,9 @@ Result<int> go(Launch& launch, const std::vector<const Stage*>& order) {
     left.wait();                               // it works in our memory until its exec
     packed.close();
     launch.leaf.close();
-    return supervise(launch.spec, launch.child, launch.pidfd, ours, launch.say);
+    int status = TRY(supervise(launch.spec, launch.child, launch.pidfd, ours, launch.say));
+    child.waited();
+    return status;
 }
 
 } // namespace
@@ -116,11 +140,6 @@ Result<int> launch(spec::Spec spec, std::function<void(const std::string&)> say)
     launch.facts.signal_mask = blocked.mask_bits();
 
     auto status = go(launch, stages::wanted(spec));
-    if (launch.child > 0 && !status) {
-        // Both can't fail: it is our child, and supervise() did not get to wait for it.
-        (void)sys::pidfd_send_signal(launch.pidfd.get(), SIGKILL);
-        (void)sys::waitpid(launch.child, 0);
-    }
     undo(keeper.ledger());
     return status;
 }

@@ -13,14 +13,15 @@ namespace run {
 
 namespace {
 
-/// What a launcher can pass on. SIGCHLD comes with the pidfd; SIGTTIN and SIGTTOU are our own.
-constexpr int kForwarded[] = {SIGTERM,  SIGHUP,  SIGINT,  SIGQUIT, SIGUSR1, SIGUSR2,
-                              SIGWINCH, SIGTSTP, SIGCONT, SIGALRM, SIGIO,   SIGPWR};
+/// What a launcher can pass on, and SIGPIPE. SIGCHLD comes with the pidfd; SIGTTIN and SIGTTOU are
+/// our own.
+constexpr int kTaken[] = {SIGTERM, SIGHUP,  SIGINT,  SIGQUIT, SIGUSR1, SIGUSR2, SIGWINCH,
+                          SIGTSTP, SIGCONT, SIGALRM, SIGIO,   SIGPWR,  SIGPIPE};
 
-sigset_t forwarded() {
+sigset_t taken() {
     sigset_t set;
     sigemptyset(&set);
-    for (int number : kForwarded)
+    for (int number : kTaken)
         (void)sigaddset(&set, number); // valid numbers
     return set;
 }
@@ -55,7 +56,7 @@ private:
 };
 
 Result<int> Supervisor::run() {
-    signals_ = TRY(sys::signalfd(forwarded()));
+    signals_ = TRY(sys::signalfd(taken()));
     for (;;) {
         std::array<pollfd, 6> fds{};
         fds[0] = {.fd = talking_ ? socket_.get() : -1, .events = POLLIN, .revents = 0};
@@ -159,7 +160,8 @@ Result<void> Supervisor::on_signal() {
     case SIGTSTP:
         return suspend();
     case SIGCONT:
-        return {}; // suspend() has done it
+    case SIGPIPE:
+        return {}; // suspend() has done it; a line that nobody reads must not end the container
     case SIGWINCH:
         if (terminal_.attached() && signal->sender == 0) {
             terminal_.copy_size(); // the kernel tells the pty's foreground itself
@@ -199,7 +201,7 @@ int Supervisor::status_of(int wait_status) const {
 } // namespace
 
 Result<BlockedSignals> block_signals() {
-    sigset_t before = TRY(sys::sigprocmask(SIG_BLOCK, forwarded()));
+    sigset_t before = TRY(sys::sigprocmask(SIG_BLOCK, taken()));
     std::uint64_t bits = 0;
     for (int number = 1; number < NSIG; ++number)
         if (sigismember(&before, number) == 1)

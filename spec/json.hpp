@@ -7,9 +7,9 @@
 
 namespace spec {
 
-void to_json(nlohmann::json& json, const Spec& spec);
-void from_json(const nlohmann::json& json, Spec& spec);
-void to_json(nlohmann::json& json, const IdMap& map);
-void from_json(const nlohmann::json& json, IdMap& map);
+void to_json(nlohmann::json& out, const Spec& spec);
+void from_json(const nlohmann::json& in, Spec& spec);
+void to_json(nlohmann::json& out, const IdMap& map);
+void from_json(const nlohmann::json& in, IdMap& map);
 
 } // namespace spec

@@ -1,6 +1,8 @@
 // Defaults and validation of a Spec.
 #include "spec/spec.hpp"
 
+#include "spec/net_options.hpp"
+
 #include <algorithm>
 
 namespace spec {
@@ -58,16 +60,16 @@ bool maps_zero(const std::vector<IdMap>& maps) {
 }
 
 std::string check_user(const Spec& spec) {
-    if (spec.user.mapping != Mapping::listed)
-        return {};
-    if (!spec.stages.has(Stage::user))
+    if (spec.user.mapping != Mapping::automatic && !spec.stages.has(Stage::user))
         return "--map: needs the user stage";
+    if (spec.user.mapping != Mapping::listed)
+        return spec.user.gids.empty() ? "" : "--gid-map: needs a --map C:H:N to go with it";
     if (std::string wrong = check_maps(spec.user.uids, "--map"); !wrong.empty())
         return wrong;
     if (std::string wrong = check_maps(spec.user.gids, "--gid-map"); !wrong.empty())
         return wrong;
     if (spec.user.uids.empty())
-        return "--gid-map: needs a --map to go with it";
+        return "--map: a listed map must have a range";
     if (!maps_zero(spec.user.uids) ||
         !maps_zero(spec.user.gids.empty() ? spec.user.uids : spec.user.gids))
         return "--map: id 0 of the container must be mapped, since the stages run as it";
@@ -93,13 +95,21 @@ std::string check_mount(const Spec& spec) {
             (spec.proc == ProcMode::fresh || spec.proc == ProcMode::bind))
             return "--proc: needs the mount stage, or /proc would change for the whole host";
     }
+    // What is asked for and would do nothing: an isolation that is silently missing, or a typo.
+    if (root.read_only && !spec.stages.has(Stage::root))
+        return "--read-only: needs the root stage";
+    if (root.mode != RootMode::pivot && !spec.stages.has(Stage::root))
+        return "--root: needs the root stage";
+    if (spec.proc != ProcMode::automatic && !spec.stages.has(Stage::pid))
+        return "--proc: needs the pid stage";
     if (root.overlay && !root.upper.empty())
         return "--overlay: can't go with --upper: one drops the changes, the other keeps them";
     for (const Mount& mount_of : root.mounts) {
         if (!mount_of.destination.starts_with('/'))
             return "\"" + mount_of.destination + "\": a mount's destination must be absolute";
-        if (mount_of.destination.find_first_not_of('/') == std::string::npos)
-            return "\"/\": a volume can't replace the root: use --rootfs";
+        if (mount_of.destination.find_first_not_of("/.") == std::string::npos) // "/./" too
+            return "\"" + mount_of.destination +
+                   "\": a volume can't replace the root: use --rootfs";
     }
     return {};
 }
@@ -115,8 +125,15 @@ std::string check_rest(const Spec& spec) {
         return "--hostname: at most 64 characters (the kernel's __NEW_UTS_LEN)";
     bool connected = spec.stages.has(Stage::net) && spec.net.mode != NetMode::none &&
                      spec.net.mode != NetMode::host;
+    if (spec.net.mode != NetMode::automatic && spec.net.mode != NetMode::host &&
+        !spec.stages.has(Stage::net))
+        return "--net: needs the net stage";
+    if (spec.seccomp.mode == SeccompMode::file && !spec.stages.has(Stage::seccomp))
+        return "--seccomp: needs the seccomp stage";
     if (!spec.net.ports.empty() && !connected)
         return "-p: needs --net slirp or --net pasta";
+    if (std::string wrong = clashing(spec.net.ports); !wrong.empty())
+        return "-p: " + wrong;
     if (spec.net.allow_host_loopback && !connected)
         return "--allow-host-loopback: needs --net slirp or --net pasta";
     if (!spec.net.dns.empty() && !spec.stages.has(Stage::mount))

@@ -47,6 +47,7 @@ public:
     constexpr void add(Stage stage) { bits_ |= bit(stage); }
     constexpr void remove(Stage stage) { bits_ &= ~bit(stage); }
     constexpr std::uint32_t bits() const { return bits_; }
+    bool operator==(const StageSet&) const = default;
     /// Every stage but time and init.
     static constexpr StageSet defaults() {
         StageSet set((1U << kStageCount) - 1);
@@ -78,12 +79,14 @@ struct User {
     Mapping mapping = Mapping::automatic;
     std::vector<IdMap> uids;
     std::vector<IdMap> gids; ///< empty with Mapping::listed: the same as `uids`
+    bool operator==(const User&) const = default;
 };
 
 /// One device's io.max line, cgroup-v2.rst: zero means not asked for.
 struct IoMax {
     std::string device; ///< a path, or MAJ:MIN
     std::uint64_t rbps = 0, wbps = 0, riops = 0, wiops = 0;
+    bool operator==(const IoMax&) const = default;
 };
 
 /// Limits, in cgroup v2's units (Documentation/admin-guide/cgroup-v2.rst).
@@ -101,11 +104,13 @@ struct Resources {
         return memory || memory_swap || cpu_quota || cpu_weight || !cpuset.empty() || pids ||
                io_weight || !io_max.empty();
     }
+    bool operator==(const Resources&) const = default;
 };
 
 struct Cgroup {
     std::string path; ///< below the hierarchy's root; empty: a leaf is found
     Resources resources;
+    bool operator==(const Cgroup&) const = default;
 };
 
 enum class NetMode : std::uint8_t {
@@ -129,17 +134,20 @@ struct Net {
     std::vector<Port> ports;
     std::vector<std::string> dns;
     bool allow_host_loopback = false;
+    bool operator==(const Net&) const = default;
 };
 
 struct Uts {
     std::string hostname; ///< empty: the container's name
     std::string domainname;
+    bool operator==(const Uts&) const = default;
 };
 
 /// Seconds added to the host's clocks (time_namespaces(7)).
 struct TimeOffsets {
     std::optional<std::int64_t> boottime;
     std::optional<std::int64_t> monotonic;
+    bool operator==(const TimeOffsets&) const = default;
 };
 
 /// Something mounted below the rootfs. Flags as MOUNT_ATTR_* of mount_setattr(2).
@@ -151,6 +159,7 @@ struct Mount {
     bool recursive = true;            ///< of a bind
     std::string propagation;          ///< "", private, slave, shared, unbindable
     std::vector<std::string> options; ///< the file system's own: "size=64m"
+    bool operator==(const Mount&) const = default;
 };
 
 enum class RootMode : std::uint8_t { pivot, chroot, chdir };
@@ -164,6 +173,7 @@ struct Root {
     std::vector<Mount> mounts;
     std::vector<std::string> masked;
     std::vector<std::string> readonly;
+    bool operator==(const Root&) const = default;
 };
 
 enum class ProcMode : std::uint8_t {
@@ -176,6 +186,7 @@ enum class ProcMode : std::uint8_t {
 struct Capabilities {
     /// Names, lower case, "cap_chown". Permitted and effective get what bounding has.
     std::vector<std::string> bounding;
+    bool operator==(const Capabilities&) const = default;
 };
 
 enum class SeccompMode : std::uint8_t { standard, none, file };
@@ -183,12 +194,14 @@ enum class SeccompMode : std::uint8_t { standard, none, file };
 struct Seccomp {
     SeccompMode mode = SeccompMode::standard;
     std::string file;
+    bool operator==(const Seccomp&) const = default;
 };
 
 struct Rlimit {
     int resource = 0; ///< RLIMIT_*
     std::string name; ///< "nofile"
     std::uint64_t soft = 0, hard = 0;
+    bool operator==(const Rlimit&) const = default;
 };
 
 struct Process {
@@ -199,6 +212,7 @@ struct Process {
     bool terminal = false;
     bool new_privileges = false;
     std::vector<Rlimit> rlimits;
+    bool operator==(const Process&) const = default;
 };
 
 struct Spec {
@@ -215,6 +229,7 @@ struct Spec {
     Capabilities capabilities;
     Seccomp seccomp;
     Process process;
+    bool operator==(const Spec&) const = default;
 };
 
 /// Docker's 14.

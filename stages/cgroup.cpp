@@ -14,6 +14,7 @@
 //     …/gocontainer-NAME.scope               delegated; we ask to be moved into it, then make
 //     …/gocontainer-NAME.scope/launcher      this for ourselves
 //     …/gocontainer-NAME.scope/container     and the leaf
+#include "stages/causes.hpp"
 #include "stages/cgroup_causes.hpp"
 #include "stages/cgroup_limits.hpp"
 #include "stages/cgroup_place.hpp"
@@ -74,7 +75,7 @@ Result<void> check_type(int leaf, const std::string& path) {
 
 /// Make the leaf, which must be new, in a directory that is there.
 Result<void> make(Launch& launch, const std::string& leaf) {
-    TRY(note(*launch.ledger, leaf, leaf.rfind('/')));
+    TRY(note(*launch.ledger, leaf, leaf.size())); // none of its directories is for us to remove
     auto made = sys::mkdirat(AT_FDCWD, leaf, 0755);
     if (!made) {
         launch.ledger->leaf[0] = '\0';
@@ -269,6 +270,9 @@ Result<void> walk_to_leaf(Launch& launch, const Hierarchy& hierarchy, const sys:
             }
             if (code != 0 && code != EEXIST)
                 return made;
+            // Before 5.7 there are no attributes: then only who has made it can remove it.
+            if (code == 0 && !last)
+                (void)sys::setxattr(next, kMade, "1");
         }
         directory = std::move(next);
     }
@@ -290,11 +294,11 @@ Result<void> make_named(Launch& launch, const Hierarchy& hierarchy,
         return std::unexpected(
             unenforceable(limits, why_no_place(hierarchy, {std::move(*obstacle)}, std::nullopt)));
     TRY(launch.keep());
-    // Another container that ends removes the directories that it made, one that we use next
-    // among them, perhaps. It can't do so for ever.
+    // Another container that ends removes directories that were made for both, one that we have
+    // just found there among them, perhaps. It can't do so for ever.
     for (int tries = 0;; ++tries) {
         auto walked = walk_to_leaf(launch, hierarchy, names, limits);
-        if (walked || walked.error().code != ENOENT || tries == 9)
+        if (walked || walked.error().code != ENOENT || tries == 99)
             return walked;
     }
 }
@@ -356,11 +360,14 @@ Result<void> prepare(Launch& launch) {
 
 // In the container, as uid 0 of its user namespace: born in the leaf, which becomes "/" now.
 Result<void> child(Inside&) {
-    return hint(sys::unshare(CLONE_NEWCGROUP), [](const Error& error) {
-        return error.code == EINVAL ? "boot a kernel with CONFIG_CGROUPS, or use --no-cgroup"
-               : error.code == ENOSPC
-                   ? "raise user.max_cgroup_namespaces (sysctl), or use --no-cgroup"
-                   : "it takes CAP_SYS_ADMIN: keep the user stage, or use --no-cgroup";
+    return hint(sys::unshare(CLONE_NEWCGROUP), [](const Error& error) -> std::string {
+        if (error.code == EINVAL)
+            return "boot a kernel with CONFIG_CGROUPS, or use --no-cgroup";
+        if (error.code == ENOSPC)
+            return "raise user.max_cgroup_namespaces (sysctl), or use --no-cgroup";
+        std::string why = causes::powerless_root(error.code);
+        return why.empty() ? "it takes CAP_SYS_ADMIN: keep the user stage, or use --no-cgroup"
+                           : why;
     });
 }
 

@@ -105,7 +105,7 @@ std::optional<Obstacle> enable(const std::string& directory, const std::vector<L
     if (!enabled)
         return refusal(directory, std::move(enabled).error());
     std::string missing;
-    const char* last = nullptr;
+    std::string last;
     for (const Limit& limit : limits) {
         if (has_word(*enabled, limit.controller) ||
             has_word(missing, "+" + std::string(limit.controller)))

@@ -64,6 +64,10 @@ std::optional<Obstacle> check_access(const std::string& directory);
 /// They stay enabled: who else relies on them by now can't be known.
 std::optional<Obstacle> enable(const std::string& directory, const std::vector<Limit>& limits);
 
+/// Marks a directory that --cgroup made on the way to its leaf (an extended attribute). Containers
+/// share these, so whichever of them goes last removes it; nobody removes what a person has made.
+inline constexpr const char* kMade = "user.gocontainer.made";
+
 /// Our own cgroup, its parent, … up to the root, as directories.
 std::vector<std::string> candidates(const Hierarchy& hierarchy);
 

@@ -1,6 +1,7 @@
 // Taking the leaf away again, by whoever is left to do it: the parent, or the keeper after it.
 //
 // Works from the ledger alone, may run twice, and finds nothing surprising in anything being gone.
+#include "stages/cgroup_place.hpp"
 #include "stages/stages.hpp"
 #include "sys/path.hpp"
 
@@ -128,6 +129,19 @@ int empty(const std::string& leaf, bool keep) {
     return code;
 }
 
+/// The directories on the way to `leaf` that --cgroup made, now or for a container before; one that
+/// another still uses is busy.
+void remove_parents(const std::string& leaf, std::size_t base) {
+    std::string parent = leaf;
+    for (int code = 0; gone(code);) {
+        std::size_t slash = parent.rfind('/');
+        parent.erase(slash);
+        if (slash <= base && !sys::getxattr(parent, kMade))
+            return;
+        code = code_of(sys::unlinkat(AT_FDCWD, parent, AT_REMOVEDIR));
+    }
+}
+
 } // namespace
 
 // In the parent or the keeper: the host's namespaces, the caller's privileges.
@@ -144,12 +158,8 @@ void undo(Ledger& ledger) {
         // but nothing in it is killed. The second try is for kernels that need two (above).
         for (int tries = 0; code == EBUSY && ledger.leaf_ours && tries < 3; ++tries)
             code = empty(leaf, /*keep=*/false);
-        std::string parent = leaf;
-        while (gone(code) && parent.rfind('/') > ledger.leaf_base) {
-            parent.erase(parent.rfind('/'));
-            // Another container's, if it is busy by now.
-            code = code_of(sys::unlinkat(AT_FDCWD, parent, AT_REMOVEDIR));
-        }
+        if (gone(code) && ledger.leaf_base < leaf.size())
+            remove_parents(leaf, ledger.leaf_base);
     }
     // From here on the name can be another container's.
     ledger.leaf[0] = '\0';

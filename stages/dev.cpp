@@ -57,12 +57,12 @@ Result<void> bind_text(Inside& inside, const Fd& dev, const std::string& text,
     TRY(sys::write(file.get(), text));
     TRY(sys::fchmod(file.get(), 0644)); // whatever the umask was
     Fd copy = TRY(clone_mount(dev.get(), kName, AT_SYMLINK_NOFOLLOW));
-    TRY(sys::unlinkat(dev.get(), kName));
     Fd target = TRY(hint(sys::in_root(inside.rootfs.get(), destination, sys::Want::file),
                          [&](const Error& error) {
                              return causes::rootfs_cannot_hold(inside.spec.root.path, error.code);
                          }));
-    return attach(copy, target);
+    TRY(attach(copy, target));
+    return sys::unlinkat(dev.get(), kName); // not before: what has no name can't be mounted
 }
 
 } // namespace

@@ -18,10 +18,11 @@ struct Facts {
     std::vector<std::uint64_t> host_namespaces;
     std::vector<spec::IdMap> uids; ///< the maps that are written; empty without the user stage
     std::vector<spec::IdMap> gids;
-    std::string resolv_conf;       ///< text; empty: leave the rootfs's own
-    std::string seccomp_filter;    ///< hex of struct sock_filter; empty: the compiled-in default
-    bool idmapped_rootfs = false;  ///< the parent sends the rootfs as an idmapped mount
-    std::uint64_t signal_mask = 0; ///< the caller's blocked signals, bit N-1 for signal N
+    std::string resolv_conf;    ///< text; empty: leave the rootfs's own
+    std::string seccomp_filter; ///< bytes of struct sock_filter; empty: the compiled-in default
+    std::uint32_t seccomp_flags = 0; ///< SECCOMP_FILTER_FLAG_*
+    bool idmapped_rootfs = false;    ///< the parent sends the rootfs as an idmapped mount
+    std::uint64_t signal_mask = 0;   ///< the caller's blocked signals, bit N-1 for signal N
 };
 
 /// Is container id `id` mapped?

@@ -2,6 +2,7 @@
 //
 //   reap      orphans become its children; without a wait they stay zombies
 //   forward   signals to the command; the kernel gives PID 1 none that it has no handler for
+#include "stages/caps.hpp"
 #include "stages/stages.hpp"
 
 #include <linux/close_range.h>
@@ -18,12 +19,23 @@ namespace {
 [[noreturn]] void serve(pid_t command, const sigset_t& all) {
     // Of the handshake's socket too: only the command's exec may close the last copy late.
     (void)sys::close_range(3, ~0U, 0); // none of ours is needed any more; a failure closes none
+    // Not sigwait: while it waits, /proc/PID/status shows the signals as neither blocked nor
+    // caught, and the parent would take us for a PID 1 that the kernel shields from them.
+    auto signals = sys::signalfd(all);
+    if (!signals)
+        sys::exit_now(125);
     for (;;) {
-        auto signal = sys::sigwait(all);
+        auto signal = sys::read_signal(signals->get());
+        if (!signal && signal.error().code == EAGAIN) {
+            pollfd next{.fd = signals->get(), .events = POLLIN, .revents = 0};
+            if (!sys::poll(std::span(&next, 1)))
+                sys::exit_now(125);
+            continue;
+        }
         if (!signal)
             sys::exit_now(125);
-        if (*signal != SIGCHLD) {
-            (void)sys::kill(command, *signal); // gone already: then its SIGCHLD is on the way
+        if (signal->number != SIGCHLD) {
+            (void)sys::kill(command, signal->number); // gone already: its SIGCHLD is on the way
             continue;
         }
         for (;;) {
@@ -48,7 +60,8 @@ Result<void> child(Inside&) {
     if (command != 0)
         serve(command, all);
     TRY(sys::sigprocmask(SIG_SETMASK, before));
-    return {};
+    // A fork doesn't inherit it, and without the pid stage no namespace ends with its PID 1.
+    return die_with_parent();
 }
 
 } // namespace stages::init

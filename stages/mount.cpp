@@ -46,8 +46,8 @@ Result<void> add_overlay(Inside& inside) {
         upper = TRY(sys::openat(AT_FDCWD, root.upper, O_PATH | O_DIRECTORY));
         // overlayfs itself would mount it, and then refuse every change.
         TRY(hint(sys::faccessat(AT_FDCWD, root.upper, W_OK | X_OK), [&](const Error&) {
-            auto outside = inside.facts.uids.empty() ? sys::geteuid()
-                                                     : inside.facts.uids.front().outside;
+            auto outside =
+                inside.facts.uids.empty() ? sys::geteuid() : inside.facts.uids.front().outside;
             return "container root is uid " + std::to_string(outside) +
                    " of this machine: 'chown " + std::to_string(outside) + " " + root.upper + "'";
         }));
@@ -154,7 +154,12 @@ Result<void> mount_volume(Inside& inside, const spec::Mount& wanted) {
                        : causes::powerless_root(error.code);
         }));
     if (wanted.attributes != 0)
-        TRY(set_attributes(tree, wanted.attributes, recursive));
+        TRY(hint(set_attributes(tree, wanted.attributes, recursive), [&](const Error& error) {
+            return error.code == EPERM && (wanted.attributes & MOUNT_ATTR__ATIME) != 0
+                       ? "a user namespace can't change how access times are kept on a mount of "
+                         "this machine: leave noatime out"
+                       : causes::powerless_root(error.code);
+        }));
     TRY(set_propagation(tree.get(), "", propagation_named(wanted.propagation),
                         AT_EMPTY_PATH | recursive));
     Fd target = TRY(hint(sys::in_root(inside.rootfs.get(), wanted.destination,
@@ -204,8 +209,9 @@ Result<void> child(Inside& inside) {
     TRY(mount_rootfs(inside));
     TRY(mount_dev(inside));
     TRY(mount_sys(inside));
+    bool proc_follows = inside.spec.stages.has(spec::Stage::pid);
     for (const spec::Mount& wanted : inside.spec.root.mounts)
-        if (!wanted.destination.starts_with("/proc/")) // those wait for /proc: the pid stage
+        if (!proc_follows || !wanted.destination.starts_with("/proc/")) // those wait for /proc
             TRY(mount_volume(inside, wanted));
     return {};
 }

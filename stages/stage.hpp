@@ -27,6 +27,7 @@ using sys::Result;
 struct Ledger {
     pid_t child = 0;  ///< the container's first process; the kernel itself writes it (clone3)
     pid_t helper = 0; ///< slirp4netns or pasta
+    std::uint64_t helper_started = 0; ///< sys::start_time of it: the number alone may be reused
     bool keep_cgroup = false;    ///< the leaf was there before us
     bool leaf_ours = false;      ///< what runs in the leaf is the container: undo may kill it
     char leaf[4096] = {};        ///< absolute path of the leaf cgroup
@@ -44,7 +45,9 @@ struct Launch {
     Fd pidfd;
     Fd leaf;         ///< the leaf cgroup's directory, for CLONE_INTO_CGROUP
     Fd rootfs;       ///< idmapped copy of the rootfs's mount, for the child
-    Fd helper_alive; ///< slirp4netns ends when this is closed (--exit-fd)
+    spec::NetMode net = spec::NetMode::none; ///< what --net has come to on this host
+    std::string helper;                      ///< path of slirp4netns or pasta, when one is used
+    Fd helper_alive;                         ///< slirp4netns ends when this is closed (--exit-fd)
     /// Must be called before anything is written to the ledger: it starts the keeper.
     std::function<Result<void>()> keep;
     /// One line for the person, on stderr, unless -q.

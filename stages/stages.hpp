@@ -39,8 +39,9 @@ namespace pid {
 Result<void> child(Inside&);
 }
 namespace root {
+Result<void> prepare(Launch&);
 Result<void> child(Inside&);
-}
+} // namespace root
 namespace caps {
 Result<void> child(Inside&);
 }

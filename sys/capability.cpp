@@ -24,14 +24,41 @@ std::vector<cap_value_t> numbers(const std::vector<std::string>& names) {
     return out;
 }
 
-std::string name_of(int number) {
-    char* name = cap_to_name(number);
-    std::string out = name != nullptr ? name : std::to_string(number);
+/// An argument that is a capability, spelled by name where somebody reads it.
+struct Capability {
+    cap_value_t number;
+};
+
+std::string show(Capability capability) {
+    char* name = cap_to_name(capability.number);
+    std::string out = name != nullptr ? name : std::to_string(capability.number);
     (void)cap_free(name); // null is fine
     return out;
 }
 
 } // namespace
+
+std::vector<std::string> all_capabilities() {
+    std::vector<std::string> out;
+    for (cap_value_t number = 0; number < cap_max_bits(); ++number)
+        out.push_back(show(Capability{number}));
+    return out;
+}
+
+Result<std::vector<std::string>> held_capabilities() {
+    std::unique_ptr<_cap_struct, int (*)(void*)> held(nullptr, cap_free);
+    TRY(invoke("capget", [&] {
+        held.reset(cap_get_proc());
+        return held == nullptr ? -1 : 0;
+    }));
+    std::vector<std::string> out;
+    for (cap_value_t number = 0; number < cap_max_bits(); ++number) {
+        cap_flag_value_t have = CAP_CLEAR;
+        if (cap_get_flag(held.get(), number, CAP_PERMITTED, &have) == 0 && have == CAP_SET)
+            out.push_back(show(Capability{number}));
+    }
+    return out;
+}
 
 Result<void> bound_capabilities(const std::vector<std::string>& keep) {
     std::vector<cap_value_t> kept = numbers(keep);
@@ -43,7 +70,7 @@ Result<void> bound_capabilities(const std::vector<std::string>& keep) {
             continue;
         TRY(invoke(
             "prctl", [&] { return ::prctl(PR_CAPBSET_DROP, number, 0L, 0L, 0L); },
-            Shown{"PR_CAPBSET_DROP"}, Shown{listener != nullptr ? name_of(number) : ""}));
+            Shown{"PR_CAPBSET_DROP"}, Capability{number}));
     }
     return {};
 }

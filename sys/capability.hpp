@@ -11,6 +11,12 @@ namespace sys {
 /// The number of "cap_chown"; -1 for a name that libcap doesn't know.
 int capability_named(const std::string& name);
 
+/// Every capability that there is on this machine.
+std::vector<std::string> all_capabilities();
+
+/// This process's permitted set.
+Result<std::vector<std::string>> held_capabilities();
+
 /// Drop every capability that is not in `keep` from the bounding set, for good.
 Result<void> bound_capabilities(const std::vector<std::string>& keep);
 

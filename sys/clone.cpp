@@ -63,7 +63,7 @@ long clone3_onto(clone_args* args, void (*run)(void*), void* argument) {
 #define FORK_INSTEAD
 #endif
 
-constexpr std::size_t kStack = 256 * 1024; // only what is touched of it exists
+constexpr std::size_t kStack = std::size_t{256} * 1024; // only what is touched of it exists
 
 } // namespace
 

@@ -2,10 +2,14 @@
 #include "sys/kernel.hpp"
 
 #include <arpa/inet.h>
+#include <linux/ethtool.h>
+#include <linux/if_tun.h>
+#include <linux/sockios.h>
 #include <net/if.h>
 #include <sys/ioctl.h>
 #include <sys/signalfd.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 
 #include <algorithm>
 #include <array>
@@ -65,15 +69,27 @@ Result<void> connect_unix(int fd, const std::string& path) {
 }
 
 Result<void> bind_inet(int fd, const std::string& address, std::uint16_t port) {
-    sockaddr_in where{};
-    where.sin_family = AF_INET;
-    where.sin_port = htons(port);
-    if (inet_pton(AF_INET, address.c_str(), &where.sin_addr) != 1)
-        return wrong("\"" + address + "\" is not an IPv4 address");
+    sockaddr_in four{};
+    sockaddr_in6 six{};
+    sockaddr* where = nullptr;
+    socklen_t length = 0;
+    if (inet_pton(AF_INET, address.c_str(), &four.sin_addr) == 1) {
+        four.sin_family = AF_INET;
+        four.sin_port = htons(port);
+        where = reinterpret_cast<sockaddr*>(&four);
+        length = sizeof four;
+    } else if (inet_pton(AF_INET6, address.c_str(), &six.sin6_addr) == 1) {
+        six.sin6_family = AF_INET6;
+        six.sin6_port = htons(port);
+        where = reinterpret_cast<sockaddr*>(&six);
+        length = sizeof six;
+    } else {
+        return wrong("\"" + address + "\" is not an IP address");
+    }
     int yes = 1;
     (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes); // only makes the test milder
     return done(invoke(
-        "bind", [&] { return ::bind(fd, reinterpret_cast<sockaddr*>(&where), sizeof where); }, fd,
+        "bind", [&] { return ::bind(fd, where, length); }, fd,
         address + ":" + std::to_string(port)));
 }
 
@@ -147,6 +163,15 @@ Result<Received> receive(int fd, std::size_t most) {
     return got;
 }
 
+Result<bool> at_end(int fd) {
+    auto length = invoke(
+        "recv", [&] { return ::recv(fd, nullptr, 0, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT); }, fd,
+        Shown{"MSG_PEEK|MSG_TRUNC|MSG_DONTWAIT"});
+    if (!length && length.error().code == EAGAIN)
+        return false;
+    return TRY(std::move(length)) == 0;
+}
+
 Result<void> link_up(const std::string& name) {
     Fd any = TRY(socket(AF_INET, SOCK_DGRAM));
     ifreq request{};
@@ -158,6 +183,18 @@ Result<void> link_up(const std::string& name) {
     return done(invoke(
         "ioctl", [&] { return ::ioctl(any.get(), SIOCSIFFLAGS, &request); }, any.get(),
         Shown{"SIOCSIFFLAGS"}, name, Shown{"IFF_UP"}));
+}
+
+Result<bool> link_has_carrier(const std::string& name) {
+    Fd any = TRY(socket(AF_INET, SOCK_DGRAM));
+    ethtool_value link{.cmd = ETHTOOL_GLINK, .data = 0};
+    ifreq request{};
+    (void)name.copy(request.ifr_name, IFNAMSIZ - 1); // the kernel refuses a name cut short
+    request.ifr_data = reinterpret_cast<char*>(&link);
+    TRY(invoke(
+        "ioctl", [&] { return ::ioctl(any.get(), SIOCETHTOOL, &request); }, any.get(),
+        Shown{"SIOCETHTOOL"}, name, Shown{"ETHTOOL_GLINK"}));
+    return link.data != 0;
 }
 
 // --- terminals ---------------------------------------------------------------------------------
@@ -208,6 +245,63 @@ Result<pid_t> tcgetpgrp(int fd) {
     return group;
 }
 
+// --- devices of another network ----------------------------------------------------------------
+
+namespace {
+
+/// How far the visitor of make_tap came, and why not further.
+struct Visit {
+    const char* call = nullptr;
+    int code = 0;
+};
+
+// In the parent's memory (vfork), and in the namespaces of the process behind `pidfd` after the
+// first call: system calls only.
+[[noreturn]] void visit(int pidfd, int namespaces, ifreq request, volatile Visit& result) {
+    result.call = "setns(pidfd)";
+    if (::setns(pidfd, namespaces) == 0) {
+        result.call = "open(\"/dev/net/tun\", O_RDWR)";
+        int tap = ::open("/dev/net/tun", O_RDWR | O_CLOEXEC);
+        if (tap >= 0) {
+            result.call = "ioctl(TUNSETIFF, IFF_TAP|IFF_NO_PI)";
+            if (::ioctl(tap, TUNSETIFF, &request) == 0) {
+                result.call = "ioctl(TUNSETPERSIST)";
+                if (::ioctl(tap, TUNSETPERSIST, 1) == 0)
+                    _exit(0);
+            }
+        }
+    }
+    result.code = errno;
+    _exit(1);
+}
+
+} // namespace
+
+Result<void> make_tap(int pidfd, std::uint64_t namespaces, const std::string& name) {
+    ifreq request{};
+    (void)name.copy(request.ifr_name, IFNAMSIZ - 1); // the kernel refuses a name cut short
+    request.ifr_flags = IFF_TAP | IFF_NO_PI;         // as slirp4netns and pasta open it
+    volatile Visit result{};
+    auto made = invoke(
+        "ioctl",
+        [&]() -> long {
+            // Who has entered a user namespace can't come back, so somebody else goes.
+            pid_t visitor = ::vfork();
+            if (visitor == 0)
+                visit(pidfd, static_cast<int>(namespaces), request, result);
+            if (visitor < 0)
+                return -1;
+            while (::waitpid(visitor, nullptr, 0) == -1 && errno == EINTR)
+                ;
+            errno = result.code;
+            return result.code == 0 ? 0 : -1;
+        },
+        "/dev/net/tun", Shown{"TUNSETIFF"}, name, Shown{"IFF_TAP|IFF_NO_PI"});
+    if (!made && result.code != 0)
+        made.error().call = result.call;
+    return done(std::move(made));
+}
+
 // --- waiting and signals -----------------------------------------------------------------------
 
 namespace {
@@ -225,8 +319,8 @@ Result<int> poll_for(std::span<pollfd> fds, int milliseconds) {
 }
 } // namespace
 
-Result<int> poll(std::span<pollfd> fds, Wait wait) {
-    return poll_for(fds, wait == Wait::until_ready ? -1 : 0);
+Result<int> poll(std::span<pollfd> fds) {
+    return poll_for(fds, -1);
 }
 
 Result<int> poll(std::span<pollfd> fds, std::chrono::milliseconds most) {

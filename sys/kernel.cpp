@@ -4,6 +4,7 @@
 
 #include "sys/flags.hpp"
 
+#include <dirent.h>
 #include <grp.h>
 #include <linux/filter.h>
 #include <linux/openat2.h>
@@ -13,7 +14,9 @@
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/syscall.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 
 #include <array>
 #include <climits>
@@ -85,6 +88,10 @@ Error execve(const std::string& path, const Strings& argv, const Strings& env) {
         .error();
 }
 
+Result<void> execve_ready(const char* path, char* const* argv, char* const* env) {
+    return done(invoke("execve", [&] { return ::execve(path, argv, env); }, path));
+}
+
 Error execveat(int fd, const Strings& argv, const Strings& env) {
     auto args = pointers(argv);
     auto vars = pointers(env);
@@ -123,7 +130,7 @@ Result<std::pair<pid_t, int>> waitpid(pid_t pid, int options) {
             while (result == -1 && errno == EINTR);
             return result;
         },
-        pid, options));
+        pid, Out{&status, sizeof status}, options));
     return std::pair{static_cast<pid_t>(got), status};
 }
 
@@ -174,13 +181,28 @@ Result<rlimit> getrlimit(int resource) {
 
 Result<void> seccomp_set_filter(unsigned flags, std::span<const std::uint64_t> program) {
     static_assert(sizeof(sock_filter) == sizeof(std::uint64_t));
-    std::vector<sock_filter> filter(program.size());
-    memcpy(filter.data(), program.data(), program.size_bytes());
-    sock_fprog prog{static_cast<unsigned short>(filter.size()), filter.data()};
+    if (program.size() > BPF_MAXINSNS) // the length is 16 bits: a longer one would be cut short
+        return wrong("a filter of " + std::to_string(program.size()) +
+                     " instructions is too long: the kernel takes " + std::to_string(BPF_MAXINSNS));
+    static_assert(alignof(sock_filter) <= alignof(std::uint64_t));
+    // Only the kernel reads it as what it is, and never writes to it.
+    auto* filter = const_cast<sock_filter*>(reinterpret_cast<const sock_filter*>(program.data()));
+    sock_fprog prog{static_cast<unsigned short>(program.size()), filter};
     return done(invoke(
         "seccomp", [&] { return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &prog); },
         Shown{"SECCOMP_SET_MODE_FILTER"}, flags,
         Shown{"[" + std::to_string(program.size()) + " instructions]"}));
+}
+
+Result<int> seccomp_mode() {
+    return static_cast<int>(TRY(invoke(
+        "prctl", [] { return ::prctl(PR_GET_SECCOMP, 0L, 0L, 0L, 0L); }, Shown{"PR_GET_SECCOMP"})));
+}
+
+Result<std::string> kernel_release() {
+    utsname name{};
+    TRY(invoke("uname", [&] { return ::uname(&name); }));
+    return std::string(name.release);
 }
 
 Result<void*> map_shared(int fd, std::size_t size) {
@@ -223,8 +245,8 @@ void exit_now(int status) {
 
 Result<Fd> openat(int at, const std::string& path, int flags, mode_t mode) {
     return descriptor(invoke(
-        "openat", [&] { return ::openat(at, path.c_str(), flags | O_CLOEXEC, mode); }, At{at}, path,
-        Flags{static_cast<std::uint64_t>(flags), names::open}));
+        "openat", [&] { return ::openat(at, path.c_str(), flags | O_CLOEXEC | O_NOCTTY, mode); },
+        At{at}, path, Flags{static_cast<std::uint64_t>(flags), names::open}));
 }
 
 Result<Fd> openat2(int at, const std::string& path, std::uint64_t flags, Resolve resolve,
@@ -248,7 +270,7 @@ Result<std::size_t> read(int fd, std::span<char> into) {
             while (got == -1 && errno == EINTR);
             return got;
         },
-        fd, into.size())));
+        fd, Out{into.data(), into.size()}, into.size())));
 }
 
 Result<std::size_t> write(int fd, std::string_view from) {
@@ -276,15 +298,10 @@ Result<void> symlinkat(const std::string& to, int at, const std::string& path) {
 
 Result<std::string> readlinkat(int at, const std::string& path) {
     std::array<char, PATH_MAX> buffer; // NOLINT: filled by the call
-    buffer[0] = '\0';
     long length = TRY(invoke(
-        "readlinkat",
-        [&] {
-            // An empty answer comes only from a recorder, which has no kernel behind it.
-            return ::readlinkat(at, path.c_str(), buffer.data(), buffer.size());
-        },
-        At{at}, path));
-    return std::string(buffer.data(), strnlen(buffer.data(), static_cast<std::size_t>(length)));
+        "readlinkat", [&] { return ::readlinkat(at, path.c_str(), buffer.data(), buffer.size()); },
+        At{at}, path, Out{buffer.data(), buffer.size()}));
+    return std::string(buffer.data(), static_cast<std::size_t>(length));
 }
 
 Result<void> unlinkat(int at, const std::string& path, int flags) {
@@ -295,25 +312,28 @@ Result<void> unlinkat(int at, const std::string& path, int flags) {
 
 Result<struct stat> fstat(int fd) {
     struct stat info{};
-    TRY(invoke("fstat", [&] { return ::fstat(fd, &info); }, fd));
+    TRY(invoke("fstat", [&] { return ::fstat(fd, &info); }, fd, Out{&info, sizeof info}));
     return info;
 }
 
 Result<struct stat> fstatat(int at, const std::string& path, int flags) {
     struct stat info{};
-    TRY(invoke("fstatat", [&] { return ::fstatat(at, path.c_str(), &info, flags); }, At{at}, path));
+    TRY(invoke(
+        "fstatat", [&] { return ::fstatat(at, path.c_str(), &info, flags); }, At{at}, path,
+        Out{&info, sizeof info}));
     return info;
 }
 
 Result<struct statfs> fstatfs(int fd) {
     struct statfs info{};
-    TRY(invoke("fstatfs", [&] { return ::fstatfs(fd, &info); }, fd));
+    TRY(invoke("fstatfs", [&] { return ::fstatfs(fd, &info); }, fd, Out{&info, sizeof info}));
     return info;
 }
 
 Result<struct statfs> statfs(const std::string& path) {
     struct statfs info{};
-    TRY(invoke("statfs", [&] { return ::statfs(path.c_str(), &info); }, path));
+    TRY(invoke(
+        "statfs", [&] { return ::statfs(path.c_str(), &info); }, path, Out{&info, sizeof info}));
     return info;
 }
 
@@ -324,6 +344,10 @@ Result<void> faccessat(int at, const std::string& path, int mode) {
 
 Result<void> fchmod(int fd, mode_t mode) {
     return done(invoke("fchmod", [&] { return ::fchmod(fd, mode); }, fd, Mode{mode}));
+}
+
+Result<void> chmod(const std::string& path, mode_t mode) {
+    return done(invoke("chmod", [&] { return ::chmod(path.c_str(), mode); }, path, Mode{mode}));
 }
 
 Result<void> fchown(int fd, uid_t uid, gid_t gid) {
@@ -353,6 +377,16 @@ Result<void> seal(int memfd) {
         "fcntl", [&] { return ::fcntl(memfd, F_ADD_SEALS, seals); }, memfd, Shown{"F_ADD_SEALS"}));
 }
 
+Result<void> ftruncate(int fd, std::int64_t size) {
+    return done(invoke("ftruncate", [&] { return ::ftruncate(fd, size); }, fd, size));
+}
+
+Result<void> seal_size(int memfd) {
+    constexpr int seals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW;
+    return done(invoke(
+        "fcntl", [&] { return ::fcntl(memfd, F_ADD_SEALS, seals); }, memfd, Shown{"F_ADD_SEALS"}));
+}
+
 Result<void> lseek_start(int fd) {
     return done(invoke("lseek", [&] { return ::lseek(fd, 0, SEEK_SET); }, fd, 0));
 }
@@ -367,6 +401,18 @@ Result<void> dup2(int from, int to) {
     return done(invoke("dup2", [&] { return ::dup2(from, to); }, from, to));
 }
 
+Result<void> open_standard_streams() {
+    for (int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+        if (::fcntl(stream, F_GETFD) != -1)
+            continue;
+        // The lowest free number, which is this one: those below are open by now.
+        Fd null = TRY(openat(AT_FDCWD, "/dev/null", O_RDWR));
+        TRY(set_cloexec(null.get(), false));
+        (void)null.release(); // for the process's whole life
+    }
+    return {};
+}
+
 Result<void> set_cloexec(int fd, bool on) {
     return done(invoke(
         "fcntl", [&] { return ::fcntl(fd, F_SETFD, on ? FD_CLOEXEC : 0); }, fd, Shown{"F_SETFD"},
@@ -379,20 +425,16 @@ Result<void> set_nonblocking(int fd) {
         Shown{"O_NONBLOCK"}));
 }
 
-Result<void> fill_standard_streams() {
-    for (int stream : {0, 1, 2}) {
-        if (::fcntl(stream, F_GETFD) != -1)
-            continue;
-        // The lowest free number: this one. It stays open across every exec, as the other two do.
-        TRY(invoke("open", [] { return ::open("/dev/null", O_RDWR); }, "/dev/null"));
-    }
-    return {};
-}
-
 Result<void> close_range(unsigned first, unsigned last, unsigned flags) {
     return done(invoke(
         "close_range", [&] { return syscall(SYS_close_range, first, last, flags); }, first, last,
         flags));
+}
+
+Result<std::uint64_t> getrandom() {
+    std::uint64_t number = 0;
+    TRY(invoke("getrandom", [&] { return ::getrandom(&number, sizeof number, 0); }, sizeof number));
+    return number;
 }
 
 Result<std::pair<Fd, Fd>> pipe() {
@@ -413,7 +455,9 @@ Result<std::string> getcwd() {
     std::array<char, PATH_MAX> buffer; // NOLINT: filled by the call
     buffer[0] = '\0';
     // The raw call, not libc's: outside the root it answers "(unreachable)/…" instead of failing.
-    TRY(invoke("getcwd", [&] { return syscall(SYS_getcwd, buffer.data(), buffer.size()); }));
+    TRY(invoke(
+        "getcwd", [&] { return syscall(SYS_getcwd, buffer.data(), buffer.size()); },
+        Out{buffer.data(), buffer.size()}));
     if (buffer[0] != '/')
         return wrong("the working directory is outside the root: \"" + std::string(buffer.data()) +
                      "\"");
@@ -441,6 +485,19 @@ Result<std::vector<Entry>> entries(int fd) {
 
 Result<void> flock(int fd, int operation) {
     return done(invoke("flock", [&] { return ::flock(fd, operation); }, fd, operation));
+}
+
+Result<void> setxattr(const std::string& path, const std::string& name, std::string_view value) {
+    return done(invoke(
+        "setxattr",
+        [&] { return ::setxattr(path.c_str(), name.c_str(), value.data(), value.size(), 0); }, path,
+        name, std::string(value)));
+}
+
+Result<void> getxattr(const std::string& path, const std::string& name) {
+    return done(invoke(
+        "getxattr", [&] { return ::getxattr(path.c_str(), name.c_str(), nullptr, 0); }, path,
+        name));
 }
 
 // --- mounts ------------------------------------------------------------------------------------
@@ -514,10 +571,12 @@ Result<Fd> fsmount(int fs, std::uint64_t attributes) {
 
 std::string fs_message(int fs) {
     std::array<char, 512> buffer{};
-    long length = ::read(fs, buffer.data(), buffer.size() - 1);
-    if (length <= 2)
-        return {};
-    std::string_view text(buffer.data(), static_cast<std::size_t>(length));
+    auto length = invoke(
+        "read", [&] { return ::read(fs, buffer.data(), buffer.size()); }, fs,
+        Out{buffer.data(), buffer.size()}, buffer.size());
+    if (!length)
+        return {}; // ENODATA: it has said nothing
+    std::string_view text(buffer.data(), static_cast<std::size_t>(*length));
     if (text.size() > 2 && text[1] == ' ') // "e overlay: missing 'lowerdir'"
         text.remove_prefix(2);
     while (!text.empty() && text.back() == '\n')

@@ -59,6 +59,8 @@ Result<void> unshare(std::uint64_t flags);
 Result<void> setns(int fd, std::uint64_t type);
 /// Never returns when it succeeds.
 Error execve(const std::string& path, const Strings& argv, const Strings& env);
+/// With arrays that are there already: while it succeeds it allocates nothing.
+Result<void> execve_ready(const char* path, char* const* argv, char* const* env);
 Error execveat(int fd, const Strings& argv, const Strings& env);
 Result<Fd> pidfd_open(pid_t pid);
 Result<void> pidfd_send_signal(int pidfd, int signal);
@@ -72,7 +74,13 @@ Result<void> setresgid(gid_t gid);
 Result<void> setgroups(const std::vector<gid_t>& groups);
 Result<void> prlimit(pid_t pid, int resource, const rlimit& limit, const char* name);
 Result<rlimit> getrlimit(int resource);
+/// `program`: struct sock_filter, eight bytes each. It is used in place.
 Result<void> seccomp_set_filter(unsigned flags, std::span<const std::uint64_t> program);
+/// Whether this process is under a filter: PR_GET_SECCOMP's 0, 1 or 2; EINVAL without
+/// CONFIG_SECCOMP.
+Result<int> seccomp_mode();
+/// uname(2)'s release: "6.1.0-13-amd64".
+Result<std::string> kernel_release();
 /// The memory of a file of `size` bytes, made that size, shared with whoever maps it too.
 Result<void*> map_shared(int fd, std::size_t size);
 void release_memory(void* memory, std::size_t size);
@@ -89,6 +97,7 @@ Result<pid_t> fork();
 struct Resolve {
     std::uint64_t flags = 0; ///< RESOLVE_* of openat2(2)
 };
+/// O_NOCTTY too: a file of a hostile image that is a terminal must not become ours.
 Result<Fd> openat(int at, const std::string& path, int flags, mode_t mode = 0);
 Result<Fd> openat2(int at, const std::string& path, std::uint64_t flags, Resolve resolve,
                    mode_t mode = 0);
@@ -104,20 +113,24 @@ Result<struct statfs> fstatfs(int fd);
 Result<struct statfs> statfs(const std::string& path);
 Result<void> faccessat(int at, const std::string& path, int mode);
 Result<void> fchmod(int fd, mode_t mode);
+Result<void> chmod(const std::string& path, mode_t mode);
 Result<void> fchown(int fd, uid_t uid, gid_t gid);
 /// `count` random bytes as hex digits.
 Result<std::string> random_hex(std::size_t count);
 Result<Fd> memfd_create(const std::string& name);
 Result<void> seal(int memfd);
+Result<void> ftruncate(int fd, std::int64_t size);
+/// Give a memfd the size that it has for good: a program that writes to it can't fill the memory.
+Result<void> seal_size(int memfd);
 Result<void> lseek_start(int fd);
 Result<Fd> dup_above(int fd, int lowest);
 Result<void> dup2(int from, int to);
+/// /dev/null in the place of those of 0, 1 and 2 that are closed.
+Result<void> open_standard_streams();
 Result<void> set_cloexec(int fd, bool on);
 Result<void> set_nonblocking(int fd);
-/// Open /dev/null where 0, 1 or 2 is closed: else a descriptor of ours would become the command's
-/// standard output.
-Result<void> fill_standard_streams();
 Result<void> close_range(unsigned first, unsigned last, unsigned flags);
+Result<std::uint64_t> getrandom();
 Result<std::pair<Fd, Fd>> pipe();
 Result<void> chdir(const std::string& path);
 Result<void> fchdir(int fd);
@@ -130,6 +143,9 @@ struct Entry {
 /// What is in an open directory, without "." and ".." (getdents64(2)).
 Result<std::vector<Entry>> entries(int fd);
 Result<void> flock(int fd, int operation);
+Result<void> setxattr(const std::string& path, const std::string& name, std::string_view value);
+/// Does it have the extended attribute at all?
+Result<void> getxattr(const std::string& path, const std::string& name);
 
 // --- mounts ------------------------------------------------------------------------------------
 Result<Fd> open_tree(int at, const std::string& path, unsigned flags);
@@ -152,7 +168,7 @@ Result<void> setdomainname(const std::string& name);
 Result<std::pair<Fd, Fd>> socketpair(int type);
 Result<Fd> socket(int domain, int type);
 Result<void> connect_unix(int fd, const std::string& path);
-/// Bind and forget: is this address free? Used to tell why a port could not be published.
+/// Bind to an IPv4 or IPv6 address and forget: is it free? Tells why a port was not published.
 Result<void> bind_inet(int fd, const std::string& address, std::uint16_t port);
 Result<void> send(int fd, std::string_view bytes, std::optional<int> passed_fd = std::nullopt);
 struct Received {
@@ -161,8 +177,12 @@ struct Received {
 };
 /// One message of a SOCK_SEQPACKET socket.
 Result<Received> receive(int fd, std::size_t most);
+/// Has the other end of a SOCK_SEQPACKET socket been closed, with nothing left to receive?
+Result<bool> at_end(int fd);
 /// SIOCGIFFLAGS, then SIOCSIFFLAGS with IFF_UP (netdevice(7)).
 Result<void> link_up(const std::string& name);
+/// ETHTOOL_GLINK: has it a carrier? Asking makes the kernel draw its conclusions from it at once.
+Result<bool> link_has_carrier(const std::string& name);
 bool isatty(int fd);
 Result<termios> tcgetattr(int fd);
 Result<void> tcsetattr(int fd, const termios& mode);
@@ -173,11 +193,12 @@ Result<void> make_controlling_terminal(int fd);
 Result<Fd> pty_peer(int master);
 /// Foreground process group of a terminal, in our pid namespace.
 Result<pid_t> tcgetpgrp(int fd);
+/// Make a tap device in `namespaces` (CLONE_NEWNET, CLONE_NEWUSER) of the process behind `pidfd`.
+/// It persists until its network namespace goes. Our own namespaces stay as they are.
+Result<void> make_tap(int pidfd, std::uint64_t namespaces, const std::string& name);
 
 // --- waiting and signals -----------------------------------------------------------------------
-/// Without a timeout; or none at all: what is ready now.
-enum class Wait { until_ready, not_at_all };
-Result<int> poll(std::span<pollfd> fds, Wait wait = Wait::until_ready);
+Result<int> poll(std::span<pollfd> fds);
 Result<int> poll(std::span<pollfd> fds, std::chrono::milliseconds most);
 Result<Fd> signalfd(const sigset_t& set);
 struct SignalInfo {
@@ -194,9 +215,11 @@ struct Spawn {
     Strings argv;
     Strings env;
     std::vector<std::pair<int, int>> fds; ///< {ours, the program's}; stdin is /dev/null if absent
-    pid_t* note = nullptr;                ///< where the child writes its pid before it execs
+    pid_t* note = nullptr; ///< where the child writes its pid before it execs; 0 if that fails
+    int death_signal = 0;                 ///< sent to it by the kernel when we end (prctl(2))
 };
-/// Start `spawn.argv[0]`, an absolute path. vfork, so an exec error comes back as ours.
+/// Start `spawn.argv[0]`, an absolute path, in a session of its own and with no signal ignored.
+/// vfork, so an exec error comes back as ours.
 Result<pid_t> start(const Spawn& spawn);
 
 } // namespace sys

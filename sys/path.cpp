@@ -4,10 +4,10 @@
 #include "sys/flags.hpp"
 
 #include <linux/magic.h>
-#include <sys/xattr.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <climits>
 #include <cstdlib>
 #include <deque>
@@ -53,12 +53,26 @@ Result<void> write_proc(const std::string& path, std::string_view text) {
     return {};
 }
 
+Result<std::uint64_t> start_time(pid_t pid) {
+    std::string path = "/proc/" + std::to_string(pid) + "/stat";
+    std::string text = TRY(read_file(path, 4096));
+    // "7 (a name) S 1 …": the name may hold anything, so count from its end; field 22 of the line.
+    std::size_t at = text.rfind(')');
+    for (int field = 2; field < 22 && at != std::string::npos; ++field)
+        at = text.find(' ', at + 1);
+    std::uint64_t ticks = 0;
+    if (at == std::string::npos ||
+        std::from_chars(text.data() + at + 1, text.data() + text.size(), ticks).ec != std::errc{})
+        return wrong("\"" + path + "\" is not as proc_pid_stat(5) says");
+    return ticks;
+}
+
 bool exists(const std::string& path) {
     return faccessat(AT_FDCWD, path, F_OK).has_value();
 }
 
 bool has_file_capabilities(const std::string& path) {
-    return getxattr(path.c_str(), "security.capability", nullptr, 0) > 0;
+    return getxattr(path, "security.capability").has_value();
 }
 
 std::string find_program(const std::string& name) {

@@ -19,6 +19,10 @@ inline Result<void> write_file(const std::string& path, std::string_view text) {
 /// redirect it (CVE-2019-16884, CVE-2025-52881).
 Result<void> write_proc(const std::string& path, std::string_view text);
 
+/// When `pid` was started, in clock ticks since boot (proc_pid_stat(5)): together with the number,
+/// it names one process for good.
+Result<std::uint64_t> start_time(pid_t pid);
+
 /// Is it there, whatever it is?
 bool exists(const std::string& path);
 

@@ -15,6 +15,20 @@ std::string errno_name(int code) {
     return name != nullptr ? name : "errno " + std::to_string(code);
 }
 
+std::string printable(std::string_view text) {
+    std::string out(text);
+    for (std::size_t i = 0; i < out.size(); ++i) {
+        auto byte = static_cast<unsigned char>(out[i]);
+        // U+0080 to U+009F are control characters too: C2 and the byte itself in UTF-8.
+        bool upper = i + 1 < out.size() && byte == 0xc2 && (out[i + 1] & 0xe0) == 0x80;
+        if (byte < ' ' || byte == 0x7f || upper)
+            out[i] = '?';
+        if (upper)
+            out[i + 1] = '?';
+    }
+    return out;
+}
+
 std::string to_line(const Error& error) {
     std::string line;
     auto add = [&line](const std::string& part) {
@@ -22,14 +36,14 @@ std::string to_line(const Error& error) {
             return;
         if (!line.empty())
             line += ": ";
-        // One line, whatever a path or a message from elsewhere holds.
-        for (char c : part)
-            line += (static_cast<unsigned char>(c) < ' ' || c == 0x7f) ? '?' : c;
+        line += printable(part);
     };
     add(error.stage);
     add(error.call);
-    if (error.code != 0)
-        add(errno_name(error.code) + " (" + strerrordesc_np(error.code) + ")");
+    if (error.code != 0) {
+        const char* text = strerrordesc_np(error.code); // the kernel has numbers that libc lacks
+        add(errno_name(error.code) + (text != nullptr ? " (" + std::string(text) + ")" : ""));
+    }
     add(error.detail);
     add(error.hint);
     return line;

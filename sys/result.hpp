@@ -6,6 +6,7 @@
 
 #include <expected>
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace sys {
@@ -25,6 +26,10 @@ using Result = std::expected<T, Error>;
 
 /// An error without a failed call: `return sys::wrong("…", "…")`.
 std::unexpected<Error> wrong(std::string detail, std::string hint = {});
+
+/// `text` on one line, without the control characters that a terminal would obey, whatever a path
+/// or a message from elsewhere holds.
+std::string printable(std::string_view text);
 
 /// One line: `STAGE: CALL: ENAME (text): detail: hint`, without what is empty.
 std::string to_line(const Error& error);

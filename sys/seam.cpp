@@ -55,6 +55,8 @@ std::string spell(std::string_view name, std::initializer_list<std::string> args
     out += '(';
     const char* separator = "";
     for (const std::string& arg : args) {
+        if (arg.empty())
+            continue;
         out += separator + arg;
         separator = ", ";
     }

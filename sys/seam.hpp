@@ -23,6 +23,7 @@ namespace sys {
 struct Call {
     std::string_view name;
     std::string text;
+    std::span<char> out; ///< what the kernel would fill in; empty for most calls
 };
 
 /// Who hears calls. Answers and results are the kernel's: a value, or -errno.
@@ -52,8 +53,17 @@ struct Shown {
     std::string_view text;
 };
 
+/// Memory that the call fills in. It isn't spelled; who answers in the kernel's place fills it.
+struct Out {
+    void* memory;
+    std::size_t size;
+};
+
 std::string show(const Flags& flags);
 std::string show(Mode mode);
+inline std::string show(Out) {
+    return {};
+}
 inline std::string show(Shown shown) {
     return std::string(shown.text);
 }
@@ -73,9 +83,14 @@ struct At {
 std::string show(At at);
 
 namespace detail {
-/// `name(a, b)`.
+/// `name(a, b)`; arguments without a spelling are left out.
 std::string spell(std::string_view name, std::initializer_list<std::string> args);
 std::unexpected<Error> failed(std::string text, int code);
+template <class T>
+void note_out(Call&, const T&) {}
+inline void note_out(Call& call, const Out& out) {
+    call.out = {static_cast<char*>(out.memory), out.size};
+}
 } // namespace detail
 
 /// Make one call. `kernel` is the call itself: it returns -1 and sets errno, as libc does.
@@ -89,7 +104,8 @@ Result<long> invoke(std::string_view name, Kernel kernel, const Args&... args) {
         int code = errno;
         return detail::failed(spelled(), code);
     }
-    Call call{name, spelled()};
+    Call call{name, spelled(), {}};
+    (detail::note_out(call, args), ...);
     long result = 0;
     if (auto answer = listener->before(call)) {
         result = *answer;

@@ -2,9 +2,11 @@
 #include "sys/kernel.hpp"
 
 #include <linux/close_range.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <cerrno>
 
 namespace sys {
@@ -12,23 +14,33 @@ namespace sys {
 namespace {
 
 // Between vfork and execve, in the parent's memory: system calls only, no allocation, no return.
-[[noreturn]] void become(char* const* argv, char* const* env,
-                         std::span<const std::pair<int, int>> fds, volatile int* error) {
+// `moved` has room for each of spawn.fds.
+[[noreturn]] void become(char* const* argv, char* const* env, const Spawn& spawn,
+                         std::span<int> moved, volatile int* error) {
+    if (spawn.note != nullptr)
+        *spawn.note = ::getpid();
+    if (spawn.death_signal != 0)
+        (void)::prctl(PR_SET_PDEATHSIG, spawn.death_signal); // fails for no signal's number
+    // Ctrl-C and Ctrl-Z on our terminal are for the container.
+    (void)::setsid(); // fails only for the leader of a group, which we, just born, are not
+    // Ignored signals outlive an exec, and pasta (2023) refuses to start with SIGPIPE ignored.
+    for (int number = 1; number < NSIG; ++number)
+        (void)::signal(number, SIG_DFL); // SIGKILL and SIGSTOP can't be, and needn't
     sigset_t none;
     sigemptyset(&none);
     (void)::sigprocmask(SIG_SETMASK, &none, nullptr); // valid arguments: can't fail
-    constexpr int kAbove = 512;                       // out of the way of every target number below
     (void)syscall(SYS_close_range, 3, ~0U, CLOSE_RANGE_CLOEXEC); // checked by what follows: 5.11
+    int above = STDERR_FILENO + 1; // out of the way of every target number
+    for (const auto& [ours, theirs] : spawn.fds)
+        above = std::max(above, theirs + 1);
+    for (std::size_t i = 0; i < moved.size(); ++i)
+        moved[i] = ::fcntl(spawn.fds[i].first, F_DUPFD_CLOEXEC, above); // -1 fails in dup2
     int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
     if (null >= 0)
         (void)::dup2(null, STDIN_FILENO); // stdin closed instead would be as good
-    for (const auto& [ours, theirs] : fds)
-        (void)::dup2(ours, kAbove + theirs); // a bad number shows as EBADF in the next line
-    for (const auto& [ours, theirs] : fds) {
-        if (::dup2(kAbove + theirs, theirs) < 0)
+    for (std::size_t i = 0; i < moved.size(); ++i)
+        if (::dup2(moved[i], spawn.fds[i].second) < 0)
             goto failed;
-        (void)::close(kAbove + theirs); // just made
-    }
     ::execve(argv[0], argv, env);
 failed:
     *error = errno;
@@ -46,6 +58,7 @@ Result<pid_t> start(const Spawn& spawn) {
         env.push_back(const_cast<char*>(var.c_str()));
     argv.push_back(nullptr);
     env.push_back(nullptr);
+    std::vector<int> moved(spawn.fds.size());
     volatile int error = 0;
     std::string line;
     for (const std::string& arg : spawn.argv)
@@ -53,14 +66,14 @@ Result<pid_t> start(const Spawn& spawn) {
     return static_cast<pid_t>(TRY(invoke(
         "execve",
         [&]() -> long {
-            pid_t pid = ::vfork();
-            if (pid == 0) {
-                if (spawn.note != nullptr)
-                    *spawn.note = ::getpid();
-                become(argv.data(), env.data(), spawn.fds, &error);
-            }
+            // A fork copies page tables for nothing, and posix_spawn can't say which call failed.
+            pid_t pid = ::vfork(); // NOLINT(bugprone-unsafe-functions)
+            if (pid == 0)
+                become(argv.data(), env.data(), spawn, moved, &error);
             if (pid > 0 && error != 0) {
                 (void)::waitpid(pid, nullptr, 0); // it has exited: its exec failed
+                if (spawn.note != nullptr)
+                    *spawn.note = 0;
                 errno = error;
                 return -1;
             }

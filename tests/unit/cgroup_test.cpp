@@ -190,15 +190,21 @@ TEST(Cgroup, ParentsThatWereMadeForAPathGoAfterAFailureToo) {
     EXPECT_FALSE(host.has(kRoot + "/a"));
 }
 
-TEST(Cgroup, AParentThatAnotherContainerUsesStays) {
+TEST(Cgroup, OfContainersWithACommonParentTheLastRemovesIt) {
     Pure host;
-    Trial trial;
-    trial.spec.cgroup.path = "class/a";
-    EXPECT_EQ(trial.prepare(), "");
-    host.cgroup(kRoot + "/class/b", "7\n");
-    trial.undo();
-    EXPECT_FALSE(host.has(kRoot + "/class/a"));
-    EXPECT_TRUE(host.has(kRoot + "/class/b"));
+    host.cgroup(kRoot + "/school"); // a person's: it stays
+    Trial first;
+    first.spec.cgroup.path = "school/class/a";
+    EXPECT_EQ(first.prepare(), "");
+    Trial second;
+    second.spec.cgroup.path = "school/class/b";
+    EXPECT_EQ(second.prepare(), "");
+    first.undo();
+    EXPECT_FALSE(host.has(kRoot + "/school/class/a"));
+    EXPECT_TRUE(host.has(kRoot + "/school/class/b"));
+    second.undo();
+    EXPECT_FALSE(host.has(kRoot + "/school/class"));
+    EXPECT_TRUE(host.has(kRoot + "/school"));
 }
 
 TEST(Cgroup, AnEmptyLeafThatWasThereIsUsedAndKept) {
@@ -267,8 +273,7 @@ TEST(Cgroup, APathIsMadeAgainWhenAnotherContainersEndRemovedItsParent) {
     trial.undo();
     EXPECT_THAT(host.calls,
                 ElementsAre("mkdirat /sys/fs/cgroup/class", "mkdirat /sys/fs/cgroup/class/a",
-                            "rmdir /sys/fs/cgroup/class/a"))
-        << "class was there when we came";
+                            "rmdir /sys/fs/cgroup/class/a", "rmdir /sys/fs/cgroup/class"));
 }
 
 // --- limits --------------------------------------------------------------------------------------
@@ -835,10 +840,10 @@ TEST(Cgroup, TheChildUnsharesAndSaysWhyItCannot) {
     stages::Inside inside{.spec = spec, .facts = facts};
     EXPECT_TRUE(stages::cgroup::child(inside));
     EXPECT_THAT(host.calls, ElementsAre("unshare"));
-    host.answer("unshare", "CLONE_NEWCGROUP", EPERM);
+    host.answer("unshare", "CLONE_NEWCGROUP", ENOSPC);
     EXPECT_EQ(sys::to_line(stages::cgroup::child(inside).error()),
-              "unshare(CLONE_NEWCGROUP): EPERM (Operation not permitted): it takes CAP_SYS_ADMIN: "
-              "keep the user stage, or use --no-cgroup");
+              "unshare(CLONE_NEWCGROUP): ENOSPC (No space left on device): raise "
+              "user.max_cgroup_namespaces (sysctl), or use --no-cgroup");
 }
 
 TEST(Cgroup, UndoKillsWhatIsLeftAndRemovesWhatWasMadeInTheLeaf) {

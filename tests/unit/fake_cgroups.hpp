@@ -106,6 +106,10 @@ public:
             return path.starts_with("/tmp/") ? std::nullopt : std::optional<long>(-ENOENT);
         if (!path.starts_with('/') || path.starts_with(top_) || path.starts_with("/dev/"))
             return std::nullopt;
+        if (call.name == "setxattr")
+            return marked_.insert(path), 0;
+        if (call.name == "getxattr")
+            return marked_.contains(path) && has(path) ? 1 : -ENODATA;
         if (call.name == "faccessat")
             return has(path) ? 0 : -ENOENT;
         if (call.name == "openat")
@@ -159,6 +163,7 @@ private:
             if (entry.is_directory())
                 return -EBUSY;
         calls.push_back("rmdir " + path);
+        marked_.erase(path);
         fs::remove_all(top_ + path);
         return 0;
     }
@@ -199,6 +204,7 @@ private:
 
     std::string top_, root_;
     std::vector<Answer> answers_;
+    std::set<std::string> marked_; ///< with an extended attribute
 };
 
 } // namespace test

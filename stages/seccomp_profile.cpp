@@ -1,0 +1,446 @@
+// Reading a profile. Strict, since what is misread here is let through later: a misspelt "args"
+// would make a rule unconditional.
+#include "stages/seccomp_profile.hpp"
+
+#include "sys/capability.hpp"
+
+#include <linux/seccomp.h>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <span>
+
+namespace stages::seccomp {
+
+using nlohmann::json;
+using sys::Error;
+
+namespace {
+
+// --- names -------------------------------------------------------------------------------------
+
+template <class T>
+struct Named {
+    std::string_view name;
+    T value;
+};
+
+constexpr Named<Action> kActions[] = {
+    {"SCMP_ACT_KILL", SCMP_ACT_KILL_THREAD},
+    {"SCMP_ACT_KILL_THREAD", SCMP_ACT_KILL_THREAD},
+    {"SCMP_ACT_KILL_PROCESS", SCMP_ACT_KILL_PROCESS},
+    {"SCMP_ACT_TRAP", SCMP_ACT_TRAP},
+    {"SCMP_ACT_ERRNO", SCMP_ACT_ERRNO(0)},
+    {"SCMP_ACT_TRACE", SCMP_ACT_TRACE(0)},
+    {"SCMP_ACT_LOG", SCMP_ACT_LOG},
+    {"SCMP_ACT_ALLOW", SCMP_ACT_ALLOW},
+    {"SCMP_ACT_NOTIFY", SCMP_ACT_NOTIFY},
+};
+
+constexpr Named<scmp_compare> kOperators[] = {
+    {"SCMP_CMP_NE", SCMP_CMP_NE},
+    {"SCMP_CMP_LT", SCMP_CMP_LT},
+    {"SCMP_CMP_LE", SCMP_CMP_LE},
+    {"SCMP_CMP_EQ", SCMP_CMP_EQ},
+    {"SCMP_CMP_GE", SCMP_CMP_GE},
+    {"SCMP_CMP_GT", SCMP_CMP_GT},
+    {"SCMP_CMP_MASKED_EQ", SCMP_CMP_MASKED_EQ},
+};
+
+constexpr Named<std::uint32_t> kFlags[] = {
+    {"SECCOMP_FILTER_FLAG_TSYNC", SECCOMP_FILTER_FLAG_TSYNC},
+    {"SECCOMP_FILTER_FLAG_LOG", SECCOMP_FILTER_FLAG_LOG},
+    {"SECCOMP_FILTER_FLAG_SPEC_ALLOW", SECCOMP_FILTER_FLAG_SPEC_ALLOW},
+};
+
+// SCMP_ARCH_* without the prefix, and what Docker calls it in "arches".
+struct ArchName {
+    std::string_view scmp, docker;
+};
+constexpr ArchName kArches[] = {
+    {"X86_64", "amd64"},
+    {"X86", "x86"},
+    {"X32", "x32"},
+    {"AARCH64", "arm64"},
+    {"ARM", "arm"},
+    {"RISCV64", "riscv64"},
+    {"S390X", "s390x"},
+    {"S390", "s390"},
+    {"PPC64LE", "ppc64le"},
+    {"PPC64", "ppc64"},
+    {"PPC", "ppc"},
+    {"LOONGARCH64", "loongarch64"},
+    {"MIPS", "mips"},
+    {"MIPSEL", "mipsel"},
+    {"MIPS64", "mips64"},
+    {"MIPSEL64", "mipsel64"},
+    {"MIPS64N32", "mips64n32"},
+    {"MIPSEL64N32", "mips3l64n32"},
+    {"PARISC", "parisc"},
+    {"PARISC64", "parisc64"},
+};
+
+/// libseccomp spells "X86_64" as "x86_64"; 0 when it is older than the architecture.
+std::uint32_t token(const ArchName& arch) {
+    std::string name(arch.scmp);
+    std::ranges::transform(name, name.begin(), [](unsigned char c) { return std::tolower(c); });
+    return seccomp_arch_resolve_name(name.c_str());
+}
+
+// --- places in the JSON ------------------------------------------------------------------------
+
+/// A value and the way to it, which is spelled out only for an error.
+struct Node {
+    const json& value;
+    const Node* parent = nullptr;
+    const char* key = nullptr; ///< null: `index` counts
+    std::size_t index = 0;
+
+    std::string path() const {
+        if (parent == nullptr)
+            return "";
+        std::string before = parent->path();
+        if (key == nullptr)
+            return before + "[" + std::to_string(index) + "]";
+        return before + (before.empty() ? "" : ".") + key;
+    }
+};
+
+std::unexpected<Error> bad(const Node& at, const std::string& what, std::string hint = {}) {
+    std::string path = at.path();
+    return sys::wrong((path.empty() ? "the profile" : path) + ": " + what, std::move(hint));
+}
+
+std::string in_quotes(std::string_view text) {
+    return "\"" + std::string(text) + "\"";
+}
+
+/// For the hint of an unknown name: all that there are.
+std::string one_of(auto&& range, auto name) {
+    std::string out = "one of ";
+    for (const auto& item : range)
+        out += (out.size() > 7 ? ", " : "") + std::string(name(item));
+    return out;
+}
+
+Result<std::string> text(const Node& at) {
+    if (!at.value.is_string())
+        return bad(at, "is not a string");
+    return at.value.get<std::string>();
+}
+
+Result<std::uint64_t> whole(const Node& at, std::uint64_t most) {
+    if (!at.value.is_number_unsigned())
+        return bad(at, "is not a whole number from 0 on");
+    auto number = at.value.get<std::uint64_t>();
+    if (number > most)
+        return bad(at, std::to_string(number) + " is more than " + std::to_string(most));
+    return number;
+}
+
+template <class T>
+Result<T> choose(const Node& at, std::span<const Named<T>> names, const char* kind) {
+    std::string name = TRY(text(at));
+    auto found = std::ranges::find(names, name, &Named<T>::name);
+    if (found == names.end())
+        return bad(at, in_quotes(name) + " is not " + kind,
+                   one_of(names, [](auto& n) { return n.name; }));
+    return found->value;
+}
+
+/// A member that is there and not null: Go writes its empty lists as null.
+const json* member(const Node& object, const char* key) {
+    auto found = object.value.find(key);
+    return found == object.value.end() || found->is_null() ? nullptr : &*found;
+}
+
+Result<void> check_object(const Node& at, std::initializer_list<std::string_view> known) {
+    if (!at.value.is_object())
+        return bad(at, "is not an object");
+    for (const auto& [key, value] : at.value.items())
+        if (std::ranges::find(known, key) == known.end())
+            return bad(at, "has no field " + in_quotes(key),
+                       one_of(known, [](auto& k) { return k; }));
+    return {};
+}
+
+/// `visit` every item of the list `key` of `object`, if there is one.
+Result<void> each(const Node& object, const char* key, auto visit) {
+    const json* found = member(object, key);
+    if (found == nullptr)
+        return {};
+    Node list{*found, &object, key};
+    if (!found->is_array())
+        return bad(list, "is not a list");
+    for (std::size_t i = 0; i < found->size(); ++i)
+        TRY(visit(Node{(*found)[i], &list, nullptr, i}));
+    return {};
+}
+
+// --- parts of a profile ------------------------------------------------------------------------
+
+/// The errno of an action: a number, or by name as Podman's profiles have it besides.
+Result<std::uint32_t> errno_of(const Node& object, const char* number, const char* name) {
+    if (const json* found = member(object, number))
+        return static_cast<std::uint32_t>(TRY(whole(Node{*found, &object, number}, 4095)));
+    if (const json* found = member(object, name)) {
+        Node at{*found, &object, name};
+        std::string wanted = TRY(text(at));
+        for (int code = 1; code <= 4095; ++code)
+            if (sys::errno_name(code) == wanted)
+                return static_cast<std::uint32_t>(code);
+        return bad(at, in_quotes(wanted) + " is not the name of an errno");
+    }
+    return EPERM;
+}
+
+Result<Action> action_of(const Node& object, const char* key, const char* number,
+                         const char* name) {
+    const json* found = member(object, key);
+    if (found == nullptr)
+        return bad(object, "needs " + in_quotes(key));
+    Node at{*found, &object, key};
+    Action action = TRY(choose<Action>(at, kActions, "an action"));
+    if (action == SCMP_ACT_NOTIFY)
+        return bad(at, "nothing here listens for SCMP_ACT_NOTIFY",
+                   "use another action, or an engine that brings a listener");
+    if (action == SCMP_ACT_ERRNO(0) || action == SCMP_ACT_TRACE(0))
+        return action | TRY(errno_of(object, number, name));
+    if (member(object, number) != nullptr || member(object, name) != nullptr)
+        return bad(at, "only SCMP_ACT_ERRNO and SCMP_ACT_TRACE have an errno");
+    return action;
+}
+
+Result<scmp_arg_cmp> arg_of(const Node& at) {
+    TRY(check_object(at, {"index", "op", "value", "valueTwo"}));
+    scmp_arg_cmp arg{};
+    auto number = [&](const char* key, std::uint64_t most) -> Result<std::uint64_t> {
+        const json* found = member(at, key);
+        return found == nullptr ? Result<std::uint64_t>(0) : whole(Node{*found, &at, key}, most);
+    };
+    for (const char* key : {"index", "op", "value"})
+        if (member(at, key) == nullptr)
+            return bad(at, "needs " + in_quotes(key));
+    arg.arg = static_cast<unsigned>(TRY(number("index", 5)));
+    arg.op = TRY(choose<scmp_compare>(Node{at.value["op"], &at, "op"}, kOperators, "an operator"));
+    arg.datum_a = TRY(number("value", UINT64_MAX));
+    arg.datum_b = TRY(number("valueTwo", UINT64_MAX));
+    return arg;
+}
+
+Result<KernelVersion> min_kernel(const Node& at) {
+    std::string wanted = TRY(text(at));
+    KernelVersion version;
+    const char* end = wanted.data() + wanted.size();
+    auto [dot, major] = std::from_chars(wanted.data(), end, version.major);
+    if (major != std::errc() || dot == end || *dot != '.')
+        return bad(at, in_quotes(wanted) + " is not a version like \"4.8\"");
+    auto [rest, minor] = std::from_chars(dot + 1, end, version.minor);
+    if (minor != std::errc() || rest != end)
+        return bad(at, in_quotes(wanted) + " is not a version like \"4.8\"");
+    return version;
+}
+
+/// What "includes" or "excludes" says of this machine.
+struct Held {
+    bool asks_caps = false, all_caps = true, any_cap = false;
+    bool asks_arches = false, arch = false;
+    bool asks_kernel = false, kernel = false;
+};
+
+Result<Held> conditions(const Node& at, const Machine& machine) {
+    TRY(check_object(at, {"caps", "arches", "minKernel"}));
+    Held held;
+    auto cap = [&](const Node& item) -> Result<void> {
+        std::string name = TRY(text(item));
+        std::ranges::transform(name, name.begin(), [](unsigned char c) { return std::tolower(c); });
+        if (sys::capability_named(name) < 0)
+            return bad(item, in_quotes(item.value.get<std::string>()) + " is not a capability");
+        bool has = std::ranges::find(machine.capabilities, name) != machine.capabilities.end();
+        held.asks_caps = true;
+        held.all_caps = held.all_caps && has;
+        held.any_cap = held.any_cap || has;
+        return {};
+    };
+    auto arch = [&](const Node& item) -> Result<void> {
+        std::string name = TRY(text(item));
+        const auto* found = std::ranges::find(kArches, name, &ArchName::docker);
+        if (found == std::end(kArches))
+            return bad(item, in_quotes(name) + " is not an architecture",
+                       one_of(kArches, [](auto& known) { return known.docker; }));
+        held.asks_arches = true;
+        held.arch = held.arch || token(*found) == machine.arch;
+        return {};
+    };
+    TRY(each(at, "caps", cap));
+    TRY(each(at, "arches", arch));
+    if (const json* found = member(at, "minKernel")) {
+        held.asks_kernel = true;
+        held.kernel = machine.kernel >= TRY(min_kernel(Node{*found, &at, "minKernel"}));
+    }
+    return held;
+}
+
+/// As Docker decides: all that "includes" asks for, and nothing that "excludes" names.
+Result<bool> applies(const Node& rule, const Machine& machine) {
+    bool yes = true;
+    if (const json* found = member(rule, "includes")) {
+        Held held = TRY(conditions(Node{*found, &rule, "includes"}, machine));
+        yes = (!held.asks_caps || held.all_caps) && (!held.asks_arches || held.arch) &&
+              (!held.asks_kernel || held.kernel);
+    }
+    if (const json* found = member(rule, "excludes")) {
+        Held held = TRY(conditions(Node{*found, &rule, "excludes"}, machine));
+        yes = yes && !held.any_cap && !held.arch && !held.kernel;
+    }
+    return yes;
+}
+
+/// libseccomp compares an argument once a rule. As runc does, a rule that compares one twice
+/// becomes a rule for each comparison.
+void add_rule(Profile& profile, Rule rule) {
+    bool twice = false;
+    for (std::size_t i = 0; i < rule.args.size(); ++i)
+        for (std::size_t j = 0; j < i; ++j)
+            twice = twice || rule.args[i].arg == rule.args[j].arg;
+    if (!twice) {
+        profile.rules.push_back(std::move(rule));
+        return;
+    }
+    for (const scmp_arg_cmp& arg : rule.args)
+        profile.rules.push_back({rule.names, rule.action, {arg}});
+}
+
+Result<void> read_rule(Profile& profile, const Node& at, const Machine& machine) {
+    TRY(check_object(at, {"names", "name", "action", "errnoRet", "errno", "args", "comment",
+                          "includes", "excludes"}));
+    Rule rule;
+    auto add_name = [&](const Node& item) -> Result<void> {
+        rule.names.push_back(TRY(text(item)));
+        if (rule.names.back().empty())
+            return bad(item, "is empty");
+        return {};
+    };
+    auto add_arg = [&](const Node& item) -> Result<void> {
+        rule.args.push_back(TRY(arg_of(item)));
+        return {};
+    };
+    TRY(each(at, "names", add_name));
+    if (const json* name = member(at, "name")) { // before Docker 1.12 each rule had one
+        if (!rule.names.empty())
+            return bad(at, "has both \"name\" and \"names\"");
+        TRY(add_name(Node{*name, &at, "name"}));
+    }
+    if (rule.names.empty())
+        return bad(at, "needs \"names\"");
+    rule.action = TRY(action_of(at, "action", "errnoRet", "errno"));
+    TRY(each(at, "args", add_arg));
+    profile.named.insert(profile.named.end(), rule.names.begin(), rule.names.end());
+    if (TRY(applies(at, machine)))
+        add_rule(profile, std::move(rule));
+    return {};
+}
+
+/// Name of an architecture; its token goes into the profile when `wanted`.
+Result<std::uint32_t> arch_of(const Node& at) {
+    constexpr std::string_view kPrefix = "SCMP_ARCH_";
+    std::string name = TRY(text(at));
+    const auto* found = std::end(kArches);
+    if (name.starts_with(kPrefix))
+        found = std::ranges::find(kArches, name.substr(kPrefix.size()), &ArchName::scmp);
+    if (found == std::end(kArches))
+        return bad(at, in_quotes(name) + " is not an architecture",
+                   one_of(kArches, [&](auto& arch) {
+                       return std::string(kPrefix) + std::string(arch.scmp);
+                   }));
+    return token(*found);
+}
+
+/// The machine's own, and those that run on it besides.
+Result<void> read_architectures(Profile& profile, const Node& root, const Machine& machine) {
+    auto add = [&](const Node& at) -> Result<void> {
+        std::uint32_t arch = TRY(arch_of(at));
+        if (arch == 0)
+            return bad(at,
+                       "this libseccomp does not know " + in_quotes(at.value.get<std::string>()));
+        if (std::ranges::find(profile.architectures, arch) == profile.architectures.end())
+            profile.architectures.push_back(arch);
+        return {};
+    };
+    auto check = [](const Node& at) -> Result<void> {
+        TRY(arch_of(at));
+        return {};
+    };
+    auto add_map = [&](const Node& entry) -> Result<void> {
+        TRY(check_object(entry, {"architecture", "subArchitectures"}));
+        const json* name = member(entry, "architecture");
+        if (name == nullptr)
+            return bad(entry, "needs \"architecture\"");
+        bool ours = TRY(arch_of(Node{*name, &entry, "architecture"})) == machine.arch;
+        return ours ? each(entry, "subArchitectures", add) : each(entry, "subArchitectures", check);
+    };
+    if (member(root, "architectures") != nullptr && member(root, "archMap") != nullptr)
+        return bad(root, "has both \"architectures\" and \"archMap\"");
+    profile.architectures = {machine.arch};
+    TRY(each(root, "architectures", add));
+    return each(root, "archMap", add_map);
+}
+
+Result<Profile> read_profile(const Node& root, const Machine& machine) {
+    TRY(check_object(root, {"comment", "defaultAction", "defaultErrnoRet", "defaultErrno",
+                            "architectures", "archMap", "flags", "listenerPath", "listenerMetadata",
+                            "syscalls"}));
+    Profile profile;
+    auto add_flag = [&](const Node& at) -> Result<void> {
+        profile.flags |= TRY(choose<std::uint32_t>(at, kFlags, "a flag"));
+        return {};
+    };
+    auto add_rules = [&](const Node& at) { return read_rule(profile, at, machine); };
+    profile.default_action =
+        TRY(action_of(root, "defaultAction", "defaultErrnoRet", "defaultErrno"));
+    TRY(read_architectures(profile, root, machine));
+    TRY(each(root, "flags", add_flag));
+    for (const char* key : {"listenerPath", "listenerMetadata"})
+        if (const json* found = member(root, key))
+            return bad(Node{*found, &root, key}, "is for SCMP_ACT_NOTIFY, which is not used");
+    TRY(each(root, "syscalls", add_rules));
+    return profile;
+}
+
+} // namespace
+
+KernelVersion kernel_version(const std::string& release) {
+    KernelVersion version;
+    const char* end = release.data() + release.size();
+    auto [dot, major] = std::from_chars(release.data(), end, version.major);
+    if (major != std::errc() || dot == end || *dot != '.' ||
+        std::from_chars(dot + 1, end, version.minor).ec != std::errc())
+        return {};
+    return version;
+}
+
+std::uint32_t arch_named(const std::string& name) {
+    constexpr ArchName kOther[] = {{"X86", "i386"}, {"ARM", "armhf"}, {"PPC64LE", "ppc64el"}};
+    for (std::span<const ArchName> names : {std::span<const ArchName>(kArches), {kOther}})
+        for (const ArchName& arch : names)
+            if (name == arch.docker)
+                return token(arch);
+    return seccomp_arch_resolve_name(name.c_str());
+}
+
+Result<Profile> parse_profile(const std::string& text, const Machine& machine) {
+    json root;
+    try {
+        root = json::parse(text);
+    } catch (const json::exception& wrong) {
+        std::string what = wrong.what(); // "[json.exception.parse_error.101] parse error at …"
+        std::size_t end = what.find("] ");
+        return sys::wrong("is not JSON: " +
+                          (end == std::string::npos ? what : what.substr(end + 2)));
+    }
+    return read_profile(Node{root}, machine);
+}
+
+} // namespace stages::seccomp

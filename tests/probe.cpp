@@ -1,0 +1,74 @@
+// Makes system calls inside a container and prints what they answered: probe CALL…
+//
+// One line a call, "mount=EFAULT" or "unshare=0". The arguments are such that the kernel itself
+// answers something else than a filter would, whatever capabilities there are, and nothing happens.
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/personality.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+namespace {
+
+constexpr unsigned long kHigh = 1UL << 32; ///< above what the kernel looks at
+constexpr long kTiocLinux = 0x541c;
+
+struct Probe {
+    const char* name;
+    long (*call)();
+};
+
+constexpr Probe kProbes[] = {
+    {"getppid", [] { return syscall(SYS_getppid) >= 0 ? 0L : -1L; }},
+    {"unshare", [] { return syscall(SYS_unshare, 0); }},
+    {"setns", [] { return syscall(SYS_setns, -1, 0); }},
+    {"mount", [] { return syscall(SYS_mount, nullptr, nullptr, nullptr, 0, nullptr); }},
+    {"clone3", [] { return syscall(SYS_clone3, nullptr, 0); }},
+    // CLONE_THREAD without CLONE_SIGHAND: EINVAL, with and without a namespace flag.
+    {"clone", [] { return syscall(SYS_clone, CLONE_THREAD, 0, 0, 0, 0); }},
+    {"clone-newuser", [] { return syscall(SYS_clone, CLONE_THREAD | CLONE_NEWUSER, 0, 0, 0, 0); }},
+    {"keyctl", [] { return syscall(SYS_keyctl, -1, 0, 0, 0, 0); }},
+    {"add_key", [] { return syscall(SYS_add_key, nullptr, nullptr, nullptr, 0, 0); }},
+    {"perf_event_open", [] { return syscall(SYS_perf_event_open, nullptr, 0, -1, -1, 0); }},
+    {"get_mempolicy", [] { return syscall(SYS_get_mempolicy, nullptr, nullptr, 0, nullptr, 0); }},
+    {"chroot", [] { return syscall(SYS_chroot, nullptr); }},
+    {"ptrace", [] { return syscall(SYS_ptrace, PTRACE_TRACEME, 0, 0, 0); }},
+    {"personality", [] { return syscall(SYS_personality, 0xffffffff) >= 0 ? 0L : -1L; }},
+    {"personality-norandom",
+     [] { return syscall(SYS_personality, ADDR_NO_RANDOMIZE) >= 0 ? 0L : -1L; }},
+    {"socket-unix", [] { return syscall(SYS_socket, AF_UNIX, SOCK_STREAM, 0) >= 0 ? 0L : -1L; }},
+    // A type that no family has.
+    {"socket-vsock", [] { return syscall(SYS_socket, AF_VSOCK, 15, 0); }},
+    {"socket-vsock-high", [] { return syscall(SYS_socket, kHigh | AF_VSOCK, 15, 0); }},
+    {"socket-alg", [] { return syscall(SYS_socket, AF_ALG, 15, 0); }},
+    {"socket-alg-high", [] { return syscall(SYS_socket, kHigh | AF_ALG, 15, 0); }},
+    {"tiocgwinsz", [] { return syscall(SYS_ioctl, -1, TIOCGWINSZ, 0); }},
+    {"tiocsti", [] { return syscall(SYS_ioctl, -1, TIOCSTI, 0); }},
+    {"tiocsti-high", [] { return syscall(SYS_ioctl, -1, kHigh | TIOCSTI, 0); }},
+    {"tioclinux", [] { return syscall(SYS_ioctl, -1, kTiocLinux, 0); }},
+    {"tioclinux-high", [] { return syscall(SYS_ioctl, -1, kHigh | kTiocLinux, 0); }},
+    {"newer", [] { return syscall(4095); }}, // nobody's yet
+};
+
+} // namespace
+
+int main(int argc, char** argv) {
+    for (int i = 1; i < argc; ++i) {
+        const Probe* found = nullptr;
+        for (const Probe& probe : kProbes)
+            if (strcmp(probe.name, argv[i]) == 0)
+                found = &probe;
+        if (found == nullptr) {
+            (void)fprintf(stderr, "probe: no call \"%s\"\n", argv[i]);
+            return 2;
+        }
+        long result = found->call();
+        (void)printf("%s=%s\n", argv[i], result == -1 ? strerrorname_np(errno) : "0");
+        (void)fflush(stdout); // before the next call, which might end us
+    }
+}

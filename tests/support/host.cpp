@@ -1,0 +1,245 @@
+// Looking at the machine.
+#include "tests/support/host.hpp"
+
+#include "tests/support/container.hpp"
+#include "tests/support/proc.hpp"
+
+#include <pwd.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <filesystem>
+#include <sstream>
+
+namespace support {
+
+namespace fs = std::filesystem;
+
+std::string token() {
+    std::array<unsigned char, 8> bytes{};
+    if (getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size()))
+        fail_with_errno("getrandom");
+    std::string out;
+    for (unsigned char byte : bytes) {
+        out += static_cast<char>('a' + byte % 26);
+        out += static_cast<char>('0' + byte / 26);
+    }
+    return out;
+}
+
+Scratch::Scratch() {
+    const char* base = getenv("TMPDIR");
+    path_ = std::string(base != nullptr ? base : "/tmp") + "/gocontainer-test.XXXXXX";
+    if (mkdtemp(path_.data()) == nullptr)
+        fail_with_errno(path_);
+    chmod(path_.c_str(), 0755);
+}
+
+Scratch::~Scratch() {
+    std::error_code failed;
+    fs::remove_all(path_, failed);
+    if (!failed)
+        return;
+    // What container users own can be removed by those who are root over their ids.
+    (void)run({.argv = {"chmod", "-R", "u+rwX", path_}});
+    (void)run({.argv = {"unshare", "--map-auto", "--map-root-user", "rm", "-rf", path_}});
+}
+
+std::string Scratch::folder(const std::string& name) const {
+    fs::create_directories(*this / name);
+    return *this / name;
+}
+
+std::string Scratch::file(const std::string& name, const std::string& text, mode_t mode) const {
+    fs::create_directories(fs::path(*this / name).parent_path());
+    spill(*this / name, text, mode);
+    return *this / name;
+}
+
+std::string Scratch::rootfs(const std::string& name) const {
+    Ended done = run({.argv = {"cp", "-a", support::rootfs(), *this / name}});
+    if (done.status != 0)
+        throw std::runtime_error("cp: " + done.err);
+    return *this / name;
+}
+
+std::set<std::string> listing(const std::string& folder) {
+    std::set<std::string> out;
+    std::error_code unreadable;
+    for (auto entry = fs::recursive_directory_iterator(
+             folder, fs::directory_options::skip_permission_denied, unreadable);
+         entry != fs::recursive_directory_iterator(); entry.increment(unreadable)) {
+        struct stat info{};
+        if (lstat(entry->path().c_str(), &info) != 0)
+            continue;
+        std::ostringstream line;
+        line << entry->path().string() << " " << std::oct << info.st_mode << std::dec << " "
+             << info.st_uid << ":" << info.st_gid;
+        if (S_ISREG(info.st_mode))
+            line << " " << info.st_size << " " << info.st_mtim.tv_sec << "."
+                 << info.st_mtim.tv_nsec;
+        if (S_ISLNK(info.st_mode))
+            line << " -> " << read_link(entry->path());
+        out.insert(line.str());
+    }
+    return out;
+}
+
+namespace {
+
+/// Where cgroup v2 is mounted, alone or beside v1.
+std::string cgroup2() {
+    for (const MountLine& mount : mountinfo(getpid()))
+        if (mount.type == "cgroup2")
+            return mount.point;
+    return {};
+}
+
+void names_in(const std::string& folder, std::set<std::string>& into) {
+    std::error_code unreadable;
+    for (const auto& entry : fs::directory_iterator(folder, unreadable)) {
+        struct stat info{};
+        // Only ours, and not those that tests and test runners make for themselves.
+        if (lstat(entry.path().c_str(), &info) != 0 || info.st_uid != getuid() ||
+            entry.path().filename().string().starts_with("gocontainer-test"))
+            continue;
+        into.insert(entry.path().string());
+    }
+}
+
+} // namespace
+
+Host Host::look() {
+    Host host;
+    utsname names{};
+    uname(&names);
+    host.hostname = names.nodename;
+    host.domainname = names.domainname;
+    for (const MountLine& mount : mountinfo(getpid()))
+        host.mounts.insert(mount.point + " of " + mount.source + mount.root);
+    std::string own = cgroup2();
+    if (!own.empty()) {
+        std::error_code gone; // others may remove theirs while we look
+        for (auto entry = fs::recursive_directory_iterator(
+                 own + cgroup_of(getpid()), fs::directory_options::skip_permission_denied, gone);
+             entry != fs::recursive_directory_iterator(); entry.increment(gone)) {
+            if (entry->is_directory(gone))
+                host.cgroups.insert(entry->path().string());
+            if (gone)
+                break;
+        }
+    }
+    for (const char* variable : {"TMPDIR", "XDG_RUNTIME_DIR"})
+        if (const char* folder = getenv(variable); folder != nullptr)
+            names_in(folder, host.files);
+    for (const char* folder : {"/tmp", "/run", "/var/tmp", "/dev/shm"})
+        names_in(folder, host.files);
+    // "    0:    14 13/13 10/1000000 230/25000000": the third is our share of keys.
+    std::istringstream users(try_slurp("/proc/key-users").value_or(""));
+    std::string line;
+    while (std::getline(users, line)) {
+        std::istringstream fields(line);
+        std::string uid;
+        std::string usage;
+        fields >> uid >> usage >> host.keys;
+        if (uid == std::to_string(getuid()) + ":")
+            break;
+        host.keys = 0;
+    }
+    return host;
+}
+
+std::string differs_from(const Host& before, Duration patience) {
+    std::string difference;
+    auto add = [&](const std::string& what, const std::set<std::string>& was,
+                   const std::set<std::string>& is) {
+        std::set<std::string> fresh;
+        std::ranges::set_difference(is, was, std::inserter(fresh, fresh.end()));
+        for (const std::string& name : fresh)
+            difference += what + " left behind: " + name + "\n";
+    };
+    (void)eventually(
+        [&] {
+            difference.clear();
+            Host now = Host::look();
+            if (now.hostname != before.hostname || now.domainname != before.domainname)
+                difference += "the host is called " + now.hostname + " now\n";
+            add("a mount", before.mounts, now.mounts);
+            add("a cgroup", before.cgroups, now.cgroups);
+            add("a file", before.files, now.files);
+            if (now.keys > before.keys + 20)
+                difference += std::to_string(now.keys - before.keys) + " keys left behind\n";
+            return difference.empty();
+        },
+        patience);
+    return difference;
+}
+
+std::string strays(Duration patience) {
+    std::string left;
+    (void)eventually(
+        [&] {
+            while (waitpid(-1, nullptr, WNOHANG) > 0) {
+            }
+            left.clear();
+            for (pid_t pid : children_of(getpid())) {
+                auto words = try_slurp("/proc/" + std::to_string(pid) + "/cmdline");
+                if (words)
+                    std::ranges::replace(*words, '\0', ' ');
+                left += "process " + std::to_string(pid) + ": " + words.value_or("") + "\n";
+            }
+            return left.empty();
+        },
+        patience);
+    return left;
+}
+
+void enter_own_mounts(bool shared) {
+    uid_t uid = getuid();
+    gid_t gid = getgid();
+    if (unshare(CLONE_NEWNS | (uid != 0 ? CLONE_NEWUSER : 0)) != 0)
+        fail_with_errno("unshare");
+    if (uid != 0) {
+        write_to("/proc/self/setgroups", "deny");
+        write_to("/proc/self/uid_map", std::to_string(uid) + " " + std::to_string(uid) + " 1");
+        write_to("/proc/self/gid_map", std::to_string(gid) + " " + std::to_string(gid) + " 1");
+    }
+    mount_in("none", "/", "", MS_REC | (shared ? MS_SHARED : MS_PRIVATE));
+}
+
+void mount_in(const std::string& source, const std::string& target, const std::string& type,
+              unsigned long flags, const std::string& data) {
+    if (mount(source.c_str(), target.c_str(), type.c_str(), flags, data.c_str()) != 0)
+        fail_with_errno("mount " + target);
+}
+
+bool is_root() {
+    return geteuid() == 0;
+}
+
+Subordinate subordinate(const std::string& file) {
+    passwd* me = getpwuid(getuid());
+    std::string name = me != nullptr ? me->pw_name : "";
+    std::istringstream in(try_slurp(file).value_or(""));
+    std::string line;
+    while (std::getline(in, line)) {
+        std::replace(line.begin(), line.end(), ':', ' ');
+        std::istringstream fields(line);
+        std::string who;
+        Subordinate range;
+        if (fields >> who >> range.first >> range.count &&
+            (who == name || who == std::to_string(getuid())))
+            return range;
+    }
+    return {};
+}
+
+} // namespace support

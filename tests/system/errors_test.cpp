@@ -1,0 +1,434 @@
+// What can't work is said in one line that a person can act on: where, what, why, and what to do.
+// Each cause is really there: a launcher in namespaces of the test's own, where a program has lost
+// its setuid bit, a sysctl is zero, or /proc is partly covered.
+#include "tests/support/container.hpp"
+#include "tests/support/proc.hpp"
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <grp.h>
+#include <sched.h>
+#include <seccomp.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
+
+using namespace support;
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::Not;
+
+namespace fs = std::filesystem;
+
+namespace {
+
+/// `said` must all stand in the one line.
+void expect_error(const Ended& ended, int status, const Strings& said) {
+    EXPECT_EQ(ended.status, status) << ended.err;
+    EXPECT_EQ(ended.out, "");
+    EXPECT_EQ(lines(ended.err).size(), 1U) << ended.err;
+    EXPECT_THAT(ended.err, testing::StartsWith("gocontainer: "));
+    for (const std::string& part : said)
+        EXPECT_THAT(ended.err, HasSubstr(part));
+    EXPECT_FALSE(ended.held_open);
+}
+
+Ended quiet(Strings options, const Strings& command, Command with = {}) {
+    options.insert(options.begin(), "-q");
+    return launch(options, command, std::move(with));
+}
+
+/// Root's tests of what befalls ordinary users run as one.
+void become_ordinary() {
+    if (getuid() != 0)
+        return;
+    constexpr id_t nobody = 65534;
+    if (setgroups(0, nullptr) != 0 || setresgid(nobody, nobody, nobody) != 0 ||
+        setresuid(nobody, nobody, nobody) != 0)
+        fail_with_errno("setresuid");
+    prctl(PR_SET_DUMPABLE, 1); // or /proc/self belongs to root still
+}
+unsigned ordinary() {
+    return getuid() != 0 ? getuid() : 65534;
+}
+
+std::string program(const std::string& name) {
+    std::string path = run({.argv = {"sh", "-c", "command -v " + name}}).out;
+    return path.substr(0, path.find('\n'));
+}
+
+/// An ordinary user with these subordinate ids, in a mount namespace of its own.
+std::function<void()> with_ranges(const Scratch& scratch, const std::string& ranges,
+                                  const std::function<void()>& more = {}) {
+    std::string file = scratch.file("subid", ranges);
+    return [file, more] {
+        become_ordinary();
+        enter_own_mounts();
+        mount_in(file, "/etc/subuid", "", MS_BIND);
+        mount_in(file, "/etc/subgid", "", MS_BIND);
+        if (more)
+            more();
+    };
+}
+
+class Errors : public testing::Test {
+    void SetUp() override { host_ = Host::look(); }
+    void TearDown() override { EXPECT_EQ(differs_from(host_), ""); }
+    Host host_;
+
+protected:
+    Scratch scratch_;
+};
+
+} // namespace
+
+// --- The root filesystem
+// ----------------------------------------------------------------------------
+
+TEST_F(Errors, NoRootfs) {
+    std::string path = scratch_ / "nothing";
+    expect_error(quiet({"--rootfs", path}, {"true"}), 125,
+                 {"mount: ", "ENOENT", "there is no root filesystem at \"" + path + "\"",
+                  "rootfs-scripts/busybox " + path, "rootfs-scripts/image", "--rootfs"});
+    expect_error(run({.argv = {gocontainer(), "parent", "-q", "--net", "none", "true"},
+                      .cwd = scratch_.path()}),
+                 125, {"there is no root filesystem at \"./rootfs\""});
+    expect_error(quiet({"--rootfs", ""}, {"true"}), 125, {"--rootfs"});
+}
+
+TEST_F(Errors, ARootfsThatIsNoDirectory) {
+    std::string path = scratch_.file("file", "");
+    expect_error(quiet({"--rootfs", path}, {"true"}), 125,
+                 {"mount: ", "ENOTDIR", "\"" + path + "\" is not a directory", "rootfs-scripts"});
+}
+
+TEST_F(Errors, AnEmptyRootfs) {
+    expect_error(quiet({"--rootfs", scratch_.folder("empty")}, {"true"}), 127,
+                 {"\"true\"", "PATH in the container"});
+}
+
+TEST_F(Errors, ARootfsThatTheCallerCannotSearch) {
+    scratch_.folder("closed/rootfs");
+    chmod((scratch_ / "closed").c_str(), 0);
+    Ended ended =
+        quiet({"--rootfs", scratch_ / "closed/rootfs"}, {"true"}, {.before_exec = become_ordinary});
+    expect_error(ended, 125,
+                 {"mount: ", "EACCES", "uid " + std::to_string(ordinary()) + " may not search",
+                  "\"" + scratch_ / "closed" + "\"", "chmod o+x"});
+    chmod((scratch_ / "closed").c_str(), 0755);
+}
+
+TEST_F(Errors, ARootfsMountedNoexec) {
+    std::string path = scratch_.folder("rootfs");
+    Ended ended = quiet({"--map", "single", "--rootfs", path}, {"true"}, {.before_exec = [path] {
+                            enter_own_mounts();
+                            mount_in("none", path, "tmpfs", MS_NOEXEC);
+                        }});
+    expect_error(ended, 125, {"mount: ", "\"" + path + "\" is mounted noexec", "exec"});
+}
+
+TEST_F(Errors, ARootfsThatLacksMountPointsAndCannotGetThem) {
+    std::string path = scratch_.folder("rootfs");
+    Ended ended = quiet({"--map", "single", "--rootfs", path}, {"true"}, {.before_exec = [path] {
+                            enter_own_mounts();
+                            mount_in("none", path, "tmpfs", MS_RDONLY);
+                        }});
+    expect_error(ended, 125, {"mount: ", "EROFS", "--overlay"});
+}
+
+TEST_F(Errors, ARootfsOfSomebodyElse) {
+    if (!is_root())
+        GTEST_SKIP() << "needs root to make one";
+    std::string path = scratch_.folder("rootfs");
+    expect_error(
+        quiet({"--map", "single", "--rootfs", path}, {"true"}, {.before_exec = become_ordinary}),
+        125, {"mount: ", "EACCES", "does \"" + path + "\" belong to you", "--overlay"});
+}
+
+// --- The command
+// ------------------------------------------------------------------------------------
+
+TEST_F(Errors, ACommandThatIsNotThere) {
+    expect_error(quiet({}, {"no-such"}), 127,
+                 {"exec: \"no-such\"", "not found in $PATH", "/usr/bin"});
+    expect_error(quiet({}, {"/no/such"}), 127, {"exec: \"/no/such\": no such file"});
+    expect_error(quiet({"-e", "PATH="}, {"no-such"}), 127, {"no-such"});
+}
+
+TEST_F(Errors, ACommandThatCannotBeExecuted) {
+    expect_error(quiet({}, {"/etc/passwd"}), 126, {"/etc/passwd", "EACCES", "chmod +x"});
+    expect_error(quiet({}, {"/etc"}), 126, {"/etc", "it is a directory"});
+    std::string garbage = scratch_.file("garbage", "\x01\x02\x03", 0755);
+    expect_error(quiet({"-v", garbage + ":/mnt/x", "--overlay"}, {"/mnt/x"}), 126,
+                 {"/mnt/x", "ENOEXEC", "neither a program of this machine's architecture"});
+    scratch_.file("tools/tool", "#!/bin/sh\n", 0755);
+    expect_error(quiet({"-v", scratch_ / "tools:/mnt:noexec"}, {"/mnt/tool"}), 126,
+                 {"/mnt/tool", "mounted noexec"});
+    expect_error(quiet({"-v", scratch_ / "tools:/mnt:noexec", "-e", "PATH=/mnt"}, {"tool"}), 126,
+                 {"tool", "noexec"});
+}
+
+TEST_F(Errors, ACommandWhoseLoaderIsMissing) {
+    // The host's own, which is dynamic on any distribution.
+    std::string loader;
+    Ended file =
+        run({.argv = {"sh", "-c", "tr -s '\\0' '\\n' </bin/true | grep -a -m1 '^/lib.*ld-'"}});
+    loader = file.out.substr(0, file.out.find('\n'));
+    if (loader.empty())
+        GTEST_SKIP() << "/bin/true of this host is static";
+    fs::create_directory(scratch_ / "bin");
+    fs::copy_file("/bin/true", scratch_ / "bin/dynamic");
+    expect_error(quiet({"-v", scratch_ / "bin:/mnt"}, {"/mnt/dynamic"}), 127,
+                 {"\"/mnt/dynamic\"", "its loader \"" + loader + "\" is not", "static program"});
+    scratch_.file("bin/script", "#! /no/such/interpreter -x\n", 0755);
+    expect_error(quiet({"-v", scratch_ / "bin:/mnt"}, {"/mnt/script"}), 127,
+                 {"\"/mnt/script\"", "its loader \"/no/such/interpreter\" is not"});
+}
+
+// --- User namespaces and id maps
+// ----------------------------------------------------------------------
+
+TEST_F(Errors, NewuidmapWithoutItsSetuidBit) {
+    std::string real = program("newuidmap");
+    if (real.empty())
+        GTEST_SKIP() << "newuidmap is not installed";
+    fs::copy_file(real, scratch_ / "newuidmap");
+    chmod((scratch_ / "newuidmap").c_str(), 0755);
+    std::string bare = scratch_ / "newuidmap";
+    Ended ended = quiet(
+        {}, {"true"},
+        {.before_exec = with_ranges(scratch_, std::to_string(ordinary()) + ":100000:65536\n",
+                                    [&] { mount_in(bare, fs::canonical(real), "", MS_BIND); })});
+    expect_error(ended, 125,
+                 {"user: ", "newuidmap", "has lost its setuid bit", "chmod u+s", "--map single"});
+}
+
+TEST_F(Errors, NewuidmapThatIsNotInstalled) {
+    std::string real = program("newuidmap");
+    if (real.empty())
+        GTEST_SKIP() << "newuidmap is not installed"; // then it can't be hidden, nor found
+    auto hidden = with_ranges(scratch_, std::to_string(ordinary()) + ":100000:65536\n",
+                              [&] { mount_in("/dev/null", fs::canonical(real), "", MS_BIND); });
+    expect_error(quiet({"--map", "0:100000:10"}, {"true"}, {.before_exec = hidden}), 125,
+                 {"user: ", "newuidmap", "install", "--map single"});
+    // Nothing was asked for: one line, and the launch goes on.
+    Ended ended = launch({"--map", "auto", "--no-cgroup"}, {"id", "-u"}, {.before_exec = hidden});
+    EXPECT_EQ(ended.status, 0) << ended.err;
+    EXPECT_EQ(ended.out, "0\n");
+    EXPECT_EQ(lines(ended.err).size(), 1U) << ended.err;
+    EXPECT_THAT(ended.err, AllOf(HasSubstr("newuidmap is missing"), HasSubstr("install")));
+}
+
+TEST_F(Errors, NoSubordinateRange) {
+    if (program("newuidmap").empty())
+        GTEST_SKIP() << "newuidmap is not installed";
+    // newuidmap's setuid bit is of no effect where root is not mapped; so this one as it is.
+    std::string foreign = "0:" + std::to_string(3'999'000'000U) + ":10";
+    expect_error(quiet({"--map", foreign}, {"true"}, {.before_exec = become_ordinary}), 125,
+                 {"user: ", "newuidmap", "/etc/subuid", "usermod --add-subuids", "--map single"});
+    Container box({"-q"}, {.before_exec = with_ranges(scratch_, "")});
+    EXPECT_EQ(id_map(box.first(), "uid_map"), (std::vector<IdRange>{{0, ordinary(), 1}}));
+}
+
+TEST_F(Errors, NoUserNamespacesLeft) {
+    for (const char* kind : {"user", "net", "pid", "mnt", "uts", "ipc", "cgroup"}) {
+        std::string name = "max_" + std::string(kind) + "_namespaces";
+        Ended ended = quiet({"--map", "single"}, {"true"}, {.before_exec = [name] {
+                                become_ordinary();
+                                enter_own_mounts();
+                                write_to("/proc/sys/user/" + name, "0");
+                            }});
+        expect_error(ended, 125, {"user." + name + "=0", "sysctl"});
+    }
+}
+
+TEST_F(Errors, ASeccompFilterLikeDockers) {
+    for (const char* call : {"clone3", "unshare", "mount_setattr", "fsopen"}) {
+        Ended ended = quiet({"--map", "single"}, {"true"}, {.before_exec = [call] {
+                                become_ordinary();
+                                scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+                                if (seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM),
+                                                     seccomp_syscall_resolve_name(call), 0) != 0 ||
+                                    seccomp_load(filter) != 0)
+                                    throw std::runtime_error("seccomp");
+                            }});
+        expect_error(ended, 125,
+                     {call, "EPERM", "a seccomp filter is on this process", "--privileged"});
+    }
+}
+
+TEST_F(Errors, AKernelOrFilterWithoutTheCall) {
+    Ended ended = quiet({"--map", "single"}, {"true"}, {.before_exec = [] {
+                            become_ordinary();
+                            scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+                            if (seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS),
+                                                 seccomp_syscall_resolve_name("clone3"), 0) != 0 ||
+                                seccomp_load(filter) != 0)
+                                throw std::runtime_error("seccomp");
+                        }});
+    expect_error(ended, 125, {"clone3", "ENOSYS", "Linux 5.12"});
+}
+
+TEST_F(Errors, InAChroot) {
+    std::string root = scratch_.rootfs();
+    fs::copy_file(gocontainer(), root + "/gocontainer");
+    fs::create_directories(root + "/inner");
+    Ended ended = run({.argv = {"/gocontainer", "parent", "-q", "--net", "none", "--map", "single",
+                                "--rootfs", "/inner", "true"},
+                       .before_exec = [root] {
+                           become_ordinary();
+                           enter_own_mounts();
+                           mount_in("/proc", root + "/proc", "", MS_BIND | MS_REC);
+                           if (chroot(root.c_str()) != 0 || chdir("/") != 0)
+                               fail_with_errno("chroot");
+                       }});
+    expect_error(ended, 125, {"user: ", "clone3", "EPERM", "chroot"});
+}
+
+TEST_F(Errors, NoNewPrivilegesMakesNewuidmapUseless) {
+    if (program("newuidmap").empty())
+        GTEST_SKIP() << "newuidmap is not installed";
+    Ended ended =
+        quiet({"--map", "0:" + std::to_string(100000) + ":10"}, {"true"}, {.before_exec = [] {
+                  become_ordinary();
+                  prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+              }});
+    EXPECT_EQ(ended.status, 125);
+    EXPECT_THAT(ended.err, AllOf(HasSubstr("newuidmap"), HasSubstr("--map single")));
+}
+
+TEST_F(Errors, AProgramThatIsSetuid) {
+    if (!is_root())
+        GTEST_SKIP() << "needs root to make it so";
+    fs::copy_file(gocontainer(), scratch_ / "setuid");
+    chmod((scratch_ / "setuid").c_str(), 04755);
+    expect_error(run({.argv = {scratch_ / "setuid", "stages"}, .before_exec = become_ordinary}),
+                 125, {"setuid", "chmod u-s"});
+}
+
+// --- /proc and /sys
+// -----------------------------------------------------------------------------------
+
+namespace {
+
+/// As in a container without --privileged: a part of /proc and of /sys is covered.
+void in_unprivileged_container() {
+    enter_own_mounts();
+    mount_in("none", "/proc/irq", "tmpfs");
+    mount_in("none", "/sys/kernel", "tmpfs");
+}
+
+} // namespace
+
+TEST_F(Errors, ProcIsRefusedInsideAnUnprivilegedContainer) {
+    expect_error(quiet({"--map", "single"}, {"true"}, {.before_exec = in_unprivileged_container}),
+                 125,
+                 {"pid: ", "mount(\"proc\")", "EPERM", "partly masked", "--proc bind",
+                  "--proc none", "--privileged"});
+    // Both ways out work, and /sys needs none.
+    EXPECT_EQ(quiet({"--map", "single", "--proc", "bind"},
+                    {"ls", "/proc/self/status", "/sys/class"},
+                    {.before_exec = in_unprivileged_container})
+                  .status,
+              0);
+    EXPECT_EQ(quiet({"--map", "single", "--proc", "none"}, {"true"},
+                    {.before_exec = in_unprivileged_container})
+                  .status,
+              0);
+}
+
+// --- Options
+// --------------------------------------------------------------------------------------
+
+TEST_F(Errors, BadOptionValues) {
+    struct Case {
+        Strings options;
+        const char* said;
+    };
+    const Case cases[] = {
+        {{"--no-such-option"}, "\"--no-such-option\" is no option"},
+        {{"-z"}, "\"-z\" is no option"},
+        {{"--rootfs"}, "--rootfs"}, // takes the -- for its value, and then true is the command
+        {{"--only", "user,nothing"}, "\"nothing\": is no stage"},
+        {{"--only", ""}, "is no stage"},
+        {{"--map", "none"}, "--map"},
+        {{"--map", "0:1"}, "CONTAINER:HOST:COUNT"},
+        {{"--map", "0:0:0"}, "--map"},
+        {{"--map", "0:-1:5"}, "--map"},
+        {{"--map", "0:4294967290:100"}, "--map"},
+        {{"--map", "1:100000:10"}, "id 0 of the container must be mapped"},
+        {{"--map", "0:100000:10", "--map", "5:200000:10"}, "two ranges overlap"},
+        {{"--map", "0:100000:10", "--map", "20:100005:10"}, "two ranges overlap"},
+        {{"--gid-map", "0:100000:10"}, "needs a --map"},
+        {{"--no-user", "--map", "0:0:1"}, "needs the user stage"},
+        {{"--memory", "lots"}, "--memory"},
+        {{"--memory", "-5"}, "--memory"},
+        {{"--memory-swap", "1G"}, "needs --memory"},
+        {{"--memory", "2G", "--memory-swap", "1G"}, "--memory-swap"},
+        {{"--cpus", "0"}, "--cpus"},
+        {{"--cpus", "many"}, "--cpus"},
+        {{"--cpu-weight", "0"}, "--cpu-weight"},
+        {{"--cpu-weight", "10001"}, "--cpu-weight"},
+        {{"--cpuset", "3-1"}, "--cpuset"},
+        {{"--pids", "0"}, "--pids"},
+        {{"--pids", "1.5"}, "--pids"},
+        {{"--io-weight", "x"}, "--io-weight"},
+        {{"--io-max", "sda:rbps=1M"}, "--io-max"},
+        {{"--io-max", "8:0:speed=1M"}, "--io-max"},
+        {{"--net", "bridge"}, "is none of slirp, pasta, none, host"},
+        {{"--net", "slirp", "-p", "80"}, "-p"},
+        {{"--net", "slirp", "-p", "0:80"}, "-p"},
+        {{"--net", "slirp", "-p", "65536:80"}, "-p"},
+        {{"--net", "slirp", "-p", "80:80/icmp"}, "-p"},
+        {{"--net", "slirp", "--dns", "here"}, "--dns"},
+        {{"--hostname", "two words"}, "--hostname"},
+        {{"--hostname", ""}, "--hostname"},
+        {{"--hostname", "-x"}, "--hostname"},
+        {{"--hostname", std::string(65, 'a').c_str()}, "--hostname"},
+        {{"--boottime", "1.5"}, "--boottime"},
+        {{"--boottime", "99999999999999999999"}, "--boottime"},
+        {{"--monotonic", "soon"}, "--monotonic"},
+        {{"-v", "/etc"}, "SRC:DST"},
+        {{"-v", "/etc:relative"}, "must be an absolute path"},
+        {{"-v", "/etc:/mnt:sparkling"}, "\"sparkling\" is no option of a volume"},
+        {{"-v", ":/mnt"}, "SRC:DST"},
+        {{"--tmpfs", "mnt"}, "must be an absolute path"},
+        {{"--tmpfs", "/mnt:colour=red"}, "is no option of a tmpfs"},
+        {{"--proc", "old"}, "is none of new, bind, none"},
+        {{"--root", "jail"}, "is none of pivot, chroot, chdir"},
+        {{"--cap-add", "everything"}, "is no capability"},
+        {{"--cap-drop", ""}, "is no capability"},
+        {{"-e", "=x"}, "--env"},
+        {{"-e", "NOT_SET_ANYWHERE_AT_ALL"}, "is not set here"},
+        {{"--env-file", "/no/such/file"}, "--env-file"},
+        {{"-w", "relative"}, "must be an absolute path"},
+        {{"-u", ""}, "names nobody"},
+        {{"--ulimit", "files=5"}, "NAME=SOFT[:HARD]"},
+        {{"--ulimit", "nofile=9:5"}, "soft limit is above the hard one"},
+        {{"--ulimit", "nofile=many"}, "--ulimit"},
+        {{"--name", "a/b"}, "--name"},
+        {{"--quiet=yes"}, "--quiet"},
+    };
+    for (const Case& one : cases) {
+        Strings argv{gocontainer(), "parent"};
+        argv.insert(argv.end(), one.options.begin(), one.options.end());
+        if (one.options != Strings{"--rootfs"})
+            argv.insert(argv.end(), {"--", "true"});
+        Ended ended = run({.argv = argv, .cwd = scratch_.path()});
+        SCOPED_TRACE(testing::PrintToString(one.options));
+        expect_error(ended, 125, {one.said});
+    }
+}
+
+TEST_F(Errors, ThatOnlyTheKernelFinds) {
+    expect_error(quiet({"--tmpfs", "/mnt:size=lots"}, {"true"}), 125, {"mount: ", "size"});
+    expect_error(quiet({"--ulimit", "nofile=2000000000:2000000000"}, {"true"}), 125,
+                 {"RLIMIT_NOFILE", "EPERM"});
+    expect_error(quiet({"-w", "/etc/passwd"}, {"true"}), 125, {"chdir", "ENOTDIR"});
+    expect_error(quiet({"-v", "/etc/passwd:/mnt"}, {"true"}), 125, {"mount: "});
+    expect_error(quiet({"-v", "/etc:/etc/passwd"}, {"true"}), 125, {"mount: ", "ENOTDIR"});
+}

@@ -1,0 +1,384 @@
+// Every error that tells a person why this machine says no: from what the machine answers.
+#include "stages/causes.hpp"
+
+#include "run/command.hpp"
+#include "stages/rootfs.hpp"
+#include "tests/unit/recorder.hpp"
+
+#include <gmock/gmock.h>
+
+#include <elf.h>
+#include <linux/magic.h>
+#include <sys/statvfs.h>
+
+#include <cstring>
+
+namespace causes = stages::causes;
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+using testing::StartsWith;
+using unit::Recorder;
+
+namespace {
+
+constexpr const char* kFree = "36 1 0:1 / / rw - ext4 x rw\n"; // mountinfo: "/" is a mount
+
+// --- user namespaces -----------------------------------------------------------------------------
+
+TEST(NoUserNamespace, BecauseOfDebiansSysctl) {
+    if (sys::geteuid() == 0)
+        GTEST_SKIP() << "it does not hold for root";
+    Recorder kernel;
+    kernel.file("/proc/sys/kernel/unprivileged_userns_clone", "0\n");
+    EXPECT_THAT(causes::no_user_namespace(EPERM),
+                HasSubstr("'sudo sysctl kernel.unprivileged_userns_clone=1'"));
+}
+
+TEST(NoUserNamespace, BecauseThereMayBeNone) {
+    Recorder kernel;
+    kernel.file("/proc/sys/user/max_user_namespaces", "0\n");
+    EXPECT_THAT(causes::no_user_namespace(ENOSPC),
+                HasSubstr("'sudo sysctl user.max_user_namespaces=15000'"));
+}
+
+TEST(NoUserNamespace, BecauseOneOfAnotherKindIsOff) {
+    Recorder kernel;
+    kernel.file("/proc/sys/user/max_user_namespaces", "15000\n");
+    kernel.file("/proc/sys/user/max_net_namespaces", "0\n");
+    EXPECT_THAT(causes::no_user_namespace(ENOSPC), HasSubstr("user.max_net_namespaces=0"));
+    kernel.file("/proc/sys/user/max_net_namespaces", "15000\n");
+    EXPECT_THAT(causes::no_user_namespace(EUSERS), HasSubstr("32 levels deep"));
+}
+
+TEST(NoUserNamespace, BecauseOfAppArmor) {
+    Recorder kernel;
+    kernel.file("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1\n");
+    EXPECT_THAT(causes::no_user_namespace(EACCES),
+                AllOf(HasSubstr("kernel.apparmor_restrict_unprivileged_userns=1"),
+                      HasSubstr("userns,"), HasSubstr("sudo sysctl")));
+    EXPECT_THAT(causes::powerless_root(EPERM), HasSubstr("apparmor_restrict"));
+    EXPECT_THAT(causes::no_proc(EPERM), HasSubstr("apparmor_restrict"));
+}
+
+TEST(NoUserNamespace, BecauseOfAProfile) {
+    Recorder kernel;
+    kernel.file("/proc/self/attr/apparmor/current", "docker-default (enforce)\n");
+    EXPECT_THAT(causes::no_user_namespace(EPERM), HasSubstr("profile \"docker-default\""));
+    Recorder older; // the directory came with Linux 5.8
+    older.file("/proc/self/attr/current", std::string("snap.x\0", 7));
+    EXPECT_THAT(causes::no_user_namespace(EPERM), HasSubstr("profile \"snap.x\""));
+    Recorder free;
+    free.file("/proc/self/attr/current", "unconfined\n");
+    free.file("/proc/self/mountinfo", kFree);
+    EXPECT_THAT(causes::no_user_namespace(EPERM), IsEmpty());
+}
+
+TEST(NoUserNamespace, BecauseOfAContainersFilter) {
+    Recorder kernel;
+    kernel.file("/proc/self/status",
+                "Name:\tx\nNoNewPrivs:\t1\nSeccomp:\t2\nSeccomp_filters:\t1\n");
+    EXPECT_THAT(causes::no_user_namespace(EPERM),
+                AllOf(HasSubstr("seccomp=unconfined"), HasSubstr("--privileged")));
+    EXPECT_THAT(causes::powerless_root(EPERM), HasSubstr("seccomp"));
+}
+
+TEST(NoUserNamespace, BecauseOfAChroot) {
+    Recorder kernel;
+    kernel.file("/proc/self/mountinfo", "36 1 0:1 / /srv/jail rw - ext4 x rw\n");
+    EXPECT_THAT(causes::no_user_namespace(EPERM), HasSubstr("in a chroot"));
+}
+
+TEST(NoUserNamespace, BecauseOfTheKernel) {
+    Recorder kernel;
+    EXPECT_THAT(causes::no_user_namespace(ENOSYS),
+                AllOf(HasSubstr("clone3"), HasSubstr("Linux 5.12")));
+    EXPECT_THAT(causes::no_user_namespace(EINVAL), HasSubstr("/proc/self/ns"));
+    EXPECT_THAT(causes::powerless_root(ENOSYS), HasSubstr("the new mount API"));
+    EXPECT_THAT(causes::powerless_root(ENOENT), IsEmpty());
+}
+
+// --- /proc ---------------------------------------------------------------------------------------
+
+TEST(NoProc, BecauseTheOuterOneIsMasked) {
+    Recorder kernel;
+    EXPECT_THAT(causes::no_proc(EPERM), AllOf(HasSubstr("--proc bind"), HasSubstr("--privileged"),
+                                              HasSubstr("systempaths=unconfined")));
+}
+
+// --- newuidmap -----------------------------------------------------------------------------------
+
+TEST(NoIdMap, BecauseTheHelperIsNotSetuid) {
+    Recorder kernel;
+    kernel.mode("/usr/bin/newuidmap", S_IFREG | 0755);
+    EXPECT_THAT(causes::no_id_map("/usr/bin/newuidmap", "write failed"),
+                AllOf(HasSubstr("'sudo chmod u+s /usr/bin/newuidmap'"), HasSubstr("--map single")));
+    kernel.answer("getxattr", 20); // Fedora: cap_setuid=ep instead
+    EXPECT_THAT(causes::no_id_map("/usr/bin/newuidmap", "write failed"), IsEmpty());
+}
+
+TEST(NoIdMap, BecauseItsSetuidBitHasNoEffect) {
+    Recorder kernel;
+    kernel.mode("/usr/bin/newuidmap", S_IFREG | S_ISUID | 0755);
+    kernel.file("/proc/self/status", "Name:\tx\nNoNewPrivs:\t1\n");
+    EXPECT_THAT(causes::no_id_map("/usr/bin/newuidmap", ""), HasSubstr("no_new_privs"));
+}
+
+TEST(NoIdMap, BecauseTheRangeIsSomebodyElses) {
+    Recorder kernel;
+    kernel.mode("/usr/bin/newgidmap", S_IFREG | S_ISUID | 0755);
+    EXPECT_THAT(
+        causes::no_id_map("/usr/bin/newgidmap", "newgidmap: gid range [0-1) -> [5-6) not allowed"),
+        AllOf(HasSubstr("/etc/subgid"), HasSubstr("usermod --add-subuids")));
+}
+
+// --- the rootfs ----------------------------------------------------------------------------------
+
+TEST(NoRootfs, BecauseThereIsNone) {
+    EXPECT_THAT(causes::no_rootfs("./rootfs", ENOENT),
+                AllOf(HasSubstr("'rootfs-scripts/busybox ./rootfs'"),
+                      HasSubstr("'rootfs-scripts/image docker://alpine ./rootfs'")));
+    EXPECT_THAT(causes::no_rootfs("f", ENOTDIR), HasSubstr("is not a directory"));
+}
+
+TEST(NoRootfs, BecauseADirectoryOnTheWayIsClosed) {
+    Recorder kernel;
+    kernel.answer("faccessat(AT_FDCWD, \"/home/lena\", 1)", -EACCES);
+    EXPECT_THAT(
+        causes::no_rootfs("/home/lena/rootfs", EACCES),
+        AllOf(HasSubstr("may not search \"/home/lena\""), HasSubstr("'chmod o+x /home/lena'")));
+    EXPECT_THAT(causes::no_rootfs("/srv/rootfs", EACCES), HasSubstr("'chmod o+rx /srv/rootfs'"));
+    EXPECT_THAT(causes::no_rootfs("rootfs", EACCES), HasSubstr("may not search \"rootfs\""));
+}
+
+TEST(NoRootfs, BecauseItsFileSystemCannotHoldOne) {
+    for (auto [magic, name] : {std::pair<long, const char*>{V9FS_MAGIC, "9p"},
+                               {FUSE_SUPER_MAGIC, "virtiofs"},
+                               {NFS_SUPER_MAGIC, "NFS"},
+                               {MSDOS_SUPER_MAGIC, "FAT"},
+                               {0x5346544e, "NTFS"}}) {
+        Recorder kernel;
+        kernel.type("/r", magic);
+        EXPECT_THAT(causes::rootfs_cannot_hold("/r", EPERM),
+                    AllOf(HasSubstr(std::string(name)), HasSubstr("local disk")));
+    }
+    Recorder kernel;
+    EXPECT_THAT(causes::rootfs_cannot_hold("/r", EROFS),
+                AllOf(HasSubstr("read-only file system"), HasSubstr("--overlay")));
+    EXPECT_THAT(causes::rootfs_cannot_hold("/r", EACCES), HasSubstr("--overlay"));
+    EXPECT_THAT(causes::rootfs_cannot_hold("/r", ENOSPC), IsEmpty());
+}
+
+TEST(NoRootfs, BecauseItIsMountedNoexec) {
+    class Noexec : public Recorder {
+        std::optional<long> before(const sys::Call& call) override {
+            auto answer = Recorder::before(call);
+            if (call.name == "fstatfs") {
+                struct statfs info{};
+                info.f_flags = ST_NOEXEC;
+                memcpy(call.out.data(), &info, sizeof info);
+            }
+            return answer;
+        }
+    } kernel;
+    spec::Spec spec;
+    auto done = stages::check_rootfs(spec);
+    ASSERT_FALSE(done);
+    EXPECT_THAT(sys::to_line(done.error()),
+                AllOf(HasSubstr("is mounted noexec"), HasSubstr("remount this one with exec")));
+}
+
+TEST(NoOverlay, SaysWhatTheKernelSays) {
+    Recorder kernel;
+    EXPECT_THAT(causes::no_overlay("/r", ""), HasSubstr("Linux 5.11"));
+    EXPECT_EQ(causes::no_overlay("/r", "overlay: too deep"), "overlay: too deep");
+    kernel.type("/r", OVERLAYFS_SUPER_MAGIC);
+    EXPECT_THAT(causes::no_overlay("/r", "said"),
+                AllOf(HasSubstr("overlayfs"), HasSubstr("(said)")));
+}
+
+TEST(Install, NamesThePackageOfThisDistribution) {
+    Recorder kernel;
+    EXPECT_EQ(causes::install("d", "f", "a"), "apt install d");
+    kernel.file("/etc/os-release", "NAME=\"x\"\nID=ubuntu\nID_LIKE=debian\n");
+    EXPECT_EQ(causes::install("d", "f", "a"), "apt install d");
+    kernel.file("/etc/os-release", "ID=\"rocky\"\nID_LIKE=\"rhel centos fedora\"");
+    EXPECT_EQ(causes::install("d", "f", "a"), "dnf install f");
+    kernel.file("/etc/os-release", "ID=alpine\n");
+    EXPECT_EQ(causes::install("d", "f", "a"), "apk add a");
+    kernel.file("/etc/os-release", "ID=debian\nVARIANT=fedora\n");
+    EXPECT_EQ(causes::install("d", "f", "a"), "apt install d");
+}
+
+// --- the command ---------------------------------------------------------------------------------
+
+/// What running `args` in vain gives; exec itself is answered by the recorder.
+sys::Error run_in_vain(Recorder& kernel, std::vector<std::string> args, int code = ENOENT,
+                       const std::string& env = "PATH=/bin:/usr/bin") {
+    kernel.answer("execve(", -code);
+    spec::Spec spec;
+    spec.process.args = std::move(args);
+    spec.process.env = {env};
+    sys::Fd socket(3);
+    sys::Error error = run::become_command(spec, socket);
+    (void)socket.release(); // not ours
+    return error;
+}
+
+std::string elf(const char* loader) {
+    Elf64_Ehdr header{};
+    memcpy(header.e_ident, ELFMAG, SELFMAG);
+    header.e_ident[EI_CLASS] = ELFCLASS64;
+    header.e_phoff = sizeof header;
+    header.e_phnum = 1;
+    Elf64_Phdr program{};
+    program.p_type = PT_INTERP;
+    program.p_offset = sizeof header + sizeof program;
+    program.p_filesz = strlen(loader) + 1;
+    std::string out(reinterpret_cast<char*>(&header), sizeof header);
+    out.append(reinterpret_cast<char*>(&program), sizeof program);
+    return out.append(loader, strlen(loader) + 1);
+}
+
+TEST(Command, MissingOnThePath) {
+    Recorder kernel;
+    kernel.answer("faccessat", -ENOENT);
+    sys::Error error = run_in_vain(kernel, {"nonsense"});
+    EXPECT_EQ(error.status, 127);
+    EXPECT_EQ(sys::to_line(error),
+              "exec: \"nonsense\": executable file not found in $PATH: PATH in "
+              "the container is \"/bin:/usr/bin\"");
+    EXPECT_TRUE(kernel.called("execve(\"/bin/nonsense\""));
+    EXPECT_TRUE(kernel.called("execve(\"/usr/bin/nonsense\""));
+}
+
+TEST(Command, MissingByItsPath) {
+    Recorder kernel;
+    kernel.mode("/bin/nonsense", 0);
+    sys::Error error = run_in_vain(kernel, {"/bin/nonsense"});
+    EXPECT_EQ(error.status, 127);
+    EXPECT_EQ(sys::to_line(error), "exec: \"/bin/nonsense\": no such file or directory");
+}
+
+TEST(Command, WithoutItsLoader) {
+    for (const std::string& text :
+         {elf("/lib64/ld-linux-x86-64.so.2"), std::string("#! /lib64/ld-linux-x86-64.so.2 -x\n")}) {
+        Recorder kernel;
+        kernel.mode("/bin/prog", S_IFREG | 0755);
+        kernel.file("/bin/prog", text);
+        sys::Error error = run_in_vain(kernel, {"/bin/prog"});
+        EXPECT_EQ(error.status, 127);
+        EXPECT_THAT(sys::to_line(error),
+                    AllOf(HasSubstr("its loader \"/lib64/ld-linux-x86-64.so.2\" is not"),
+                          HasSubstr("static")));
+    }
+}
+
+TEST(Command, WithAHostileHeader) {
+    std::string good = elf("/lib/ld.so");
+    for (std::size_t length = 0; length < good.size(); ++length) {
+        Recorder kernel;
+        kernel.mode("/p", S_IFREG | 0755);
+        kernel.file("/p", good.substr(0, length));
+        EXPECT_EQ(run_in_vain(kernel, {"/p"}).status, 127);
+    }
+    for (std::size_t at = EI_CLASS; at < good.size(); ++at)
+        for (char byte : {'\0', '\x01', '\x7f', '\xff'}) {
+            std::string text = good;
+            text[at] = byte;
+            Recorder kernel;
+            kernel.mode("/p", S_IFREG | 0755);
+            kernel.file("/p", text);
+            EXPECT_EQ(run_in_vain(kernel, {"/p"}).status, 127);
+        }
+}
+
+TEST(Command, NotExecutable) {
+    Recorder kernel;
+    kernel.mode("/d", S_IFDIR | 0755);
+    kernel.mode("/f", S_IFREG | 0644);
+    sys::Error directory = run_in_vain(kernel, {"/d"}, EACCES);
+    EXPECT_EQ(directory.status, 126);
+    EXPECT_EQ(sys::to_line(directory),
+              "execve(\"/d\"): EACCES (Permission denied): it is a directory");
+    sys::Error file = run_in_vain(kernel, {"/f"}, EACCES);
+    EXPECT_EQ(file.status, 126);
+    EXPECT_THAT(sys::to_line(file), HasSubstr("'chmod +x'"));
+    sys::Error format = run_in_vain(kernel, {"/f"}, ENOEXEC);
+    EXPECT_EQ(format.status, 126);
+    EXPECT_THAT(sys::to_line(format), HasSubstr("architecture"));
+    EXPECT_EQ(run_in_vain(kernel, {"/f"}, E2BIG).status, 126);
+}
+
+TEST(Command, OnThePathIsTheFirstThatIsThere) {
+    Recorder kernel;
+    kernel.mode("/bin/x", S_IFREG | 0644);
+    kernel.answer("faccessat", -ENOENT);
+    sys::Error error = run_in_vain(kernel, {"x"}, EACCES);
+    EXPECT_EQ(error.status, 126); // as execvp(3): found, though not executable
+    Recorder relative;
+    (void)run_in_vain(relative, {"x"}, ENOENT, "PATH=:/bin:");
+    EXPECT_TRUE(relative.called("execve(\"./x\""));
+}
+
+TEST(Command, LeavesNoDescriptorBehind) {
+    Recorder kernel;
+    (void)run_in_vain(kernel, {"/x"});
+    EXPECT_LT(kernel.at("close_range(4, 4294967295, 0)"), kernel.at("execve("));
+    Recorder failing;
+    failing.answer("close_range", -EPERM);
+    EXPECT_EQ(run_in_vain(failing, {"/x"}).call, "close_range(4, 4294967295, 0)");
+    EXPECT_FALSE(failing.called("execve("));
+    spec::Spec spec;
+    spec.process.args = {"x"};
+    sys::Fd elsewhere(7);
+    EXPECT_THAT(run::become_command(spec, elsewhere).detail, HasSubstr("socket has moved"));
+    (void)elsewhere.release();
+}
+
+TEST(Command, HasALimitThatCannotBeRaisedExplained) {
+    Recorder kernel;
+    kernel.answer("prlimit", -EPERM);
+    spec::Process process;
+    process.rlimits = {{7, "nofile", 5, 6}};
+    auto done = run::set_limits(process);
+    ASSERT_FALSE(done);
+    EXPECT_THAT(sys::to_line(done.error()),
+                AllOf(StartsWith("prlimit(0, nofile, 5, 6): EPERM"), HasSubstr("hard limit")));
+}
+
+TEST(Command, StaysInsideItsRoot) { // CVE-2024-21626
+    class Outside : public Recorder {
+        std::optional<long> before(const sys::Call& call) override {
+            if (call.name != "getcwd")
+                return Recorder::before(call);
+            constexpr std::string_view where("(unreachable)/root\0", 19);
+            memcpy(call.out.data(), where.data(), where.size());
+            return static_cast<long>(where.size());
+        }
+    } kernel;
+    spec::Spec spec;
+    spec.process.cwd = "/proc/self/fd/7";
+    auto done = run::enter_directory(spec);
+    ASSERT_FALSE(done);
+    EXPECT_THAT(sys::to_line(done.error()), HasSubstr("outside the root: \"(unreachable)/root\""));
+}
+
+TEST(Command, HasItsDirectoryMadeOnlyInARootOfItsOwn) {
+    Recorder kernel;
+    kernel.answer("chdir(\"/w/x\")", -ENOENT);
+    kernel.answer("\"/w/x\", O_PATH|O_DIRECTORY", -ENOENT);
+    kernel.mode("w", 0);
+    kernel.mode("x", 0);
+    spec::Spec spec;
+    spec.process.cwd = "/w/x";
+    EXPECT_TRUE(run::enter_directory(spec));
+    EXPECT_TRUE(kernel.called("mkdirat("));
+    spec.stages.remove(spec::Stage::root);
+    kernel.calls.clear();
+    EXPECT_FALSE(run::enter_directory(spec));
+    EXPECT_FALSE(kernel.called("mkdirat("));
+}
+
+} // namespace

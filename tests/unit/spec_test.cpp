@@ -1,0 +1,397 @@
+// Spec as data: its way through JSON and CBOR, its defaults, what validate() says.
+#include "run/handshake.hpp"
+#include "spec/json.hpp"
+
+#include <gmock/gmock.h>
+#include <nlohmann/json.hpp>
+
+#include <functional>
+
+using spec::Spec;
+using spec::Stage;
+using testing::HasSubstr;
+using testing::StartsWith;
+
+namespace {
+
+/// Every field different from its default. The bindings name every field of every struct: a field
+/// that is added stops this from compiling until it is added here.
+Spec every_field() {
+    const std::string bytes = "caf\xe9 \xff\x80"; // Latin-1: not UTF-8
+    Spec spec;
+    auto& [name, stages, quiet, user, cgroup, net, uts, time, root, proc, caps, seccomp, process] =
+        spec;
+    name = "n";
+    stages = spec::StageSet(0x15);
+    quiet = true;
+    auto& [mapping, uids, gids] = user;
+    mapping = spec::Mapping::listed;
+    uids = {{0, 1000, 1}, {1, 100000, 65536}};
+    gids = {{7, 8, 9}};
+    auto& [path, resources] = cgroup;
+    path = "a/b";
+    auto& [memory, swap, quota, period, weight, cpuset, pids, io_weight, io_max] = resources;
+    memory = -1;
+    swap = 5;
+    quota = 0; // a value that is there, and is zero
+    period = 7;
+    weight = 8;
+    cpuset = "0-3";
+    pids = std::numeric_limits<std::int64_t>::max();
+    io_weight = 9;
+    io_max = {{"8:0", 1, 2, 3, std::numeric_limits<std::uint64_t>::max()}};
+    auto& [mode, ports, dns, loopback] = net;
+    mode = spec::NetMode::host;
+    ports = {{"::1", 65535, 1, true}, {}};
+    dns = {"9.9.9.9", "::1"};
+    loopback = true;
+    auto& [hostname, domainname] = uts;
+    hostname = "h";
+    domainname = "d";
+    auto& [boottime, monotonic] = time;
+    boottime = -5;
+    monotonic = 0;
+    auto& [root_path, root_mode, read_only, overlay, upper, mounts, masked, readonly] = root;
+    root_path = bytes;
+    root_mode = spec::RootMode::chdir;
+    read_only = true;
+    overlay = true;
+    upper = "/" + bytes;
+    mounts = {{"bind", bytes, "/" + bytes, ~std::uint64_t{0}, false, "slave", {"size=1", bytes}},
+              {}};
+    masked = {"/a", ""};
+    readonly = {"/b"};
+    proc = spec::ProcMode::none;
+    caps.bounding = {"cap_chown"};
+    auto& [seccomp_mode, file] = seccomp;
+    seccomp_mode = spec::SeccompMode::file;
+    file = bytes;
+    auto& [args, env, cwd, who, terminal, new_privileges, rlimits] = process;
+    args = {"sh", "-c", bytes, ""};
+    env = {"A=" + bytes};
+    cwd = "/w";
+    who = "u:g";
+    terminal = true;
+    new_privileges = true;
+    rlimits = {{3, "nofile", 1, std::numeric_limits<std::uint64_t>::max()}};
+    return spec;
+}
+
+TEST(SpecJson, BringsEveryFieldBack) {
+    Spec spec = every_field();
+    EXPECT_FALSE(spec == Spec{});
+    nlohmann::json json = spec;
+    EXPECT_EQ(json.get<Spec>(), spec);
+}
+
+TEST(SpecJson, BringsDefaultsBackAndIsShort) {
+    nlohmann::json json = Spec{};
+    EXPECT_EQ(json.get<Spec>(), Spec{});
+    EXPECT_EQ(json.size(), 2u) << json; // stages, and the rootfs, whose default isn't empty
+}
+
+TEST(SpecJson, BringsAnEmptyRootfsBack) {
+    Spec spec;
+    spec.root.path.clear();
+    EXPECT_EQ(nlohmann::json(spec).get<Spec>(), spec);
+}
+
+TEST(Packed, BringsSpecAndFactsBackByteForByte) {
+    Spec spec = every_field();
+    stages::Facts facts{.host_namespaces = {1, ~std::uint64_t{0}},
+                        .uids = {{1, 2, 3}},
+                        .gids = {{0, 0, 4294967295}},
+                        .resolv_conf = "nameserver \xff\n",
+                        .seccomp_filter = "00ff",
+                        .signal_mask = ~std::uint64_t{0}};
+    auto memfd = run::pack(spec, facts);
+    ASSERT_TRUE(memfd);
+    auto back = run::unpack(*memfd);
+    ASSERT_TRUE(back) << sys::to_line(back.error());
+    EXPECT_EQ(back->spec, spec);
+    auto& [namespaces, uids, gids, resolv_conf, filter, mask] = back->facts;
+    EXPECT_EQ(namespaces, facts.host_namespaces);
+    EXPECT_EQ(uids, facts.uids);
+    EXPECT_EQ(gids, facts.gids);
+    EXPECT_EQ(resolv_conf, facts.resolv_conf);
+    EXPECT_EQ(filter, facts.seccomp_filter);
+    EXPECT_EQ(mask, facts.signal_mask);
+}
+
+TEST(Packed, CannotBeChangedAnyMore) {
+    auto memfd = run::pack({}, {});
+    ASSERT_TRUE(memfd);
+    EXPECT_EQ(sys::write(memfd->get(), "x").error().code, EPERM);
+    EXPECT_EQ(ftruncate(memfd->get(), 0), -1);
+}
+
+TEST(Packed, RefusesDamage) {
+    auto good = run::pack({}, {});
+    std::string bytes(static_cast<std::size_t>(sys::fstat(good->get())->st_size), '\0');
+    ASSERT_EQ(sys::read(good->get(), bytes).value(), bytes.size());
+    auto unpacked = [](std::string_view text) {
+        sys::Fd memfd = sys::memfd_create("damaged").value();
+        (void)sys::write(memfd.get(), text).value();
+        (void)sys::lseek_start(memfd.get());
+        return run::unpack(memfd);
+    };
+    ASSERT_TRUE(unpacked(bytes));
+    for (std::size_t length = 0; length < bytes.size(); ++length)
+        EXPECT_FALSE(unpacked(std::string_view(bytes).substr(0, length))) << length;
+    EXPECT_FALSE(unpacked(bytes + "x"));
+    EXPECT_FALSE(unpacked("\xf6"));             // null
+    EXPECT_FALSE(unpacked("\xa1\x64spec\x01")); // {"spec": 1}
+    EXPECT_FALSE(unpacked("\xa1\x64spec\xa1\x66stages\x63"
+                          "abc")); // stages: "abc"
+}
+
+TEST(Defaults, AreDockers) {
+    EXPECT_EQ(spec::default_capabilities().size(), 14u);
+    for (const char* stage : {"time", "init"})
+        EXPECT_FALSE(spec::StageSet::defaults().has(*spec::stage_named(stage)));
+    for (const char* stage :
+         {"user", "cgroup", "net", "uts", "ipc", "mount", "pid", "root", "caps", "seccomp"})
+        EXPECT_TRUE(spec::StageSet::defaults().has(*spec::stage_named(stage))) << stage;
+    EXPECT_FALSE(spec::stage_named("nothing"));
+    EXPECT_FALSE(spec::stage_named(""));
+    EXPECT_THAT(spec::default_masked_paths(), testing::Contains("/proc/kcore"));
+    EXPECT_THAT(spec::default_readonly_paths(), testing::Contains("/proc/sysrq-trigger"));
+    // What is masked or read-only lies where the stages look for it.
+    for (const auto& list : {spec::default_masked_paths(), spec::default_readonly_paths()})
+        for (const std::string& path : list)
+            EXPECT_TRUE(path.starts_with("/proc/") || path.starts_with("/sys/")) << path;
+}
+
+// --- validate() ----------------------------------------------------------------------------------
+
+Spec valid() {
+    Spec spec;
+    spec.process.args = {"sh"};
+    return spec;
+}
+
+struct Case {
+    const char* message; ///< how it begins
+    std::function<void(Spec&)> change;
+};
+
+void without(Spec& spec, Stage stage) {
+    spec.stages.remove(stage);
+}
+
+const Case kWrong[] = {
+    {"--map: needs the user stage",
+     [](Spec& s) {
+         s.user.mapping = spec::Mapping::single;
+         without(s, Stage::user);
+     }},
+    {"--map: needs the user stage",
+     [](Spec& s) {
+         s.user.mapping = spec::Mapping::listed;
+         s.user.uids = {{0, 0, 1}};
+         without(s, Stage::user);
+     }},
+    {"--gid-map: needs a --map", [](Spec& s) { s.user.gids = {{0, 0, 1}}; }},
+    {"--map: a listed map", [](Spec& s) { s.user.mapping = spec::Mapping::listed; }},
+    {"--map: a range of no ids",
+     [](Spec& s) {
+         s.user.mapping = spec::Mapping::listed;
+         s.user.uids = {{0, 0, 0}};
+     }},
+    {"--map: two ranges overlap",
+     [](Spec& s) {
+         s.user.mapping = spec::Mapping::listed;
+         s.user.uids = {{0, 0, 10}, {9, 100, 1}};
+     }},
+    {"--map: two ranges overlap",
+     [](Spec& s) {
+         s.user.mapping = spec::Mapping::listed;
+         s.user.uids = {{0, 100, 10}, {20, 105, 1}};
+     }},
+    {"--gid-map: two ranges overlap",
+     [](Spec& s) {
+         s.user.mapping = spec::Mapping::listed;
+         s.user.uids = {{0, 0, 1}};
+         s.user.gids = {{0, 0, 0xffffffff}, {0xfffffffe, 5, 1}};
+     }},
+    {"--map: more than 340 ranges",
+     [](Spec& s) {
+         s.user.mapping = spec::Mapping::listed;
+         for (std::uint32_t i = 0; i < 341; ++i)
+             s.user.uids.push_back({i, i, 1});
+     }},
+    {"--map: id 0 of the container",
+     [](Spec& s) {
+         s.user.mapping = spec::Mapping::listed;
+         s.user.uids = {{1, 0, 1}};
+     }},
+    {"--map: id 0 of the container",
+     [](Spec& s) {
+         s.user.mapping = spec::Mapping::listed;
+         s.user.uids = {{0, 0, 1}};
+         s.user.gids = {{1, 0, 1}};
+     }},
+    {"\"/d\": a volume needs the mount stage",
+     [](Spec& s) {
+         s.root.mounts = {{.type = "bind", .source = "/", .destination = "/d"}};
+         without(s, Stage::mount);
+     }},
+    {"--overlay: needs the mount stage",
+     [](Spec& s) {
+         s.root.overlay = true;
+         without(s, Stage::mount);
+     }},
+    {"--upper: needs the mount stage",
+     [](Spec& s) {
+         s.root.upper = "u";
+         without(s, Stage::mount);
+     }},
+    {"--read-only: needs the mount stage",
+     [](Spec& s) {
+         s.root.read_only = true;
+         without(s, Stage::mount);
+     }},
+    {"--read-only: needs the root stage",
+     [](Spec& s) {
+         s.root.read_only = true;
+         without(s, Stage::root);
+     }},
+    {"--root pivot: needs the mount stage", [](Spec& s) { without(s, Stage::mount); }},
+    {"--root: needs the root stage",
+     [](Spec& s) {
+         s.root.mode = spec::RootMode::chroot;
+         without(s, Stage::root);
+     }},
+    {"--proc: needs the mount stage",
+     [](Spec& s) {
+         s.proc = spec::ProcMode::fresh;
+         without(s, Stage::mount);
+         without(s, Stage::root);
+     }},
+    {"--proc: needs the mount stage",
+     [](Spec& s) {
+         s.proc = spec::ProcMode::bind;
+         without(s, Stage::mount);
+         without(s, Stage::root);
+     }},
+    {"--proc: needs the pid stage",
+     [](Spec& s) {
+         s.proc = spec::ProcMode::fresh;
+         without(s, Stage::pid);
+     }},
+    {"--overlay: can't go with --upper",
+     [](Spec& s) {
+         s.root.overlay = true;
+         s.root.upper = "u";
+     }},
+    {"\"d\": a mount's destination must be absolute",
+     [](Spec& s) { s.root.mounts = {{.type = "bind", .source = "/", .destination = "d"}}; }},
+    {"\"/\": a volume can't replace the root",
+     [](Spec& s) { s.root.mounts = {{.type = "bind", .source = "/", .destination = "/"}}; }},
+    {"\"//./..\": a volume can't replace the root",
+     [](Spec& s) { s.root.mounts = {{.type = "bind", .source = "/", .destination = "//./.."}}; }},
+    {"--boottime, --monotonic: need the time stage", [](Spec& s) { s.time.boottime = 1; }},
+    {"--boottime, --monotonic: need the time stage", [](Spec& s) { s.time.monotonic = 1; }},
+    {"--domainname: needs the uts stage",
+     [](Spec& s) {
+         s.uts.domainname = "d";
+         without(s, Stage::uts);
+     }},
+    {"--hostname: needs the uts stage",
+     [](Spec& s) {
+         s.uts.hostname = "h";
+         without(s, Stage::uts);
+     }},
+    {"--hostname: at most 64", [](Spec& s) { s.uts.hostname = std::string(65, 'h'); }},
+    {"--hostname: at most 64", [](Spec& s) { s.uts.domainname = std::string(65, 'h'); }},
+    {"--net: needs the net stage",
+     [](Spec& s) {
+         s.net.mode = spec::NetMode::none; // without the stage it would be the host's network
+         without(s, Stage::net);
+     }},
+    {"--seccomp: needs the seccomp stage",
+     [](Spec& s) {
+         s.seccomp.mode = spec::SeccompMode::file;
+         without(s, Stage::seccomp);
+     }},
+    {"-p: needs --net",
+     [](Spec& s) {
+         s.net.ports = {{"", 1, 1, false}};
+         s.net.mode = spec::NetMode::none;
+     }},
+    {"-p: needs --net",
+     [](Spec& s) {
+         s.net.ports = {{"", 1, 1, false}};
+         without(s, Stage::net);
+     }},
+    {"--allow-host-loopback: needs --net",
+     [](Spec& s) {
+         s.net.allow_host_loopback = true;
+         s.net.mode = spec::NetMode::host;
+     }},
+    {"--dns: needs the mount stage",
+     [](Spec& s) {
+         s.net.dns = {"1.1.1.1"};
+         without(s, Stage::mount);
+         without(s, Stage::root);
+     }},
+    {"a limit needs the cgroup stage",
+     [](Spec& s) {
+         s.cgroup.resources.pids = 1;
+         without(s, Stage::cgroup);
+     }},
+    {"a limit needs the cgroup stage",
+     [](Spec& s) {
+         s.cgroup.path = "x";
+         without(s, Stage::cgroup);
+     }},
+    {"--memory-swap: needs --memory", [](Spec& s) { s.cgroup.resources.memory_swap = 1; }},
+    {"--memory-swap: is the sum",
+     [](Spec& s) {
+         s.cgroup.resources.memory = 2;
+         s.cgroup.resources.memory_swap = 1;
+     }},
+    {"--memory-swap: is the sum",
+     [](Spec& s) {
+         s.cgroup.resources.memory = -1;
+         s.cgroup.resources.memory_swap = 1;
+     }},
+    {"COMMAND: is empty", [](Spec& s) { s.process.args.clear(); }},
+    {"COMMAND: is empty", [](Spec& s) { s.process.args = {"", "x"}; }},
+    {"-w: must be an absolute path", [](Spec& s) { s.process.cwd = "w"; }},
+};
+
+TEST(Validate, TakesTheDefaults) {
+    EXPECT_EQ(spec::validate(valid()), "");
+}
+
+TEST(Validate, NamesWhatCannotWork) {
+    for (const Case& wrong : kWrong) {
+        Spec spec = valid();
+        wrong.change(spec);
+        std::string message = spec::validate(spec);
+        EXPECT_THAT(message, StartsWith(wrong.message));
+        EXPECT_EQ(message.find('\n'), std::string::npos);
+        EXPECT_FALSE(message.ends_with('.')) << message;
+    }
+}
+
+TEST(Validate, TakesWhatLooksLikeItButWorks) {
+    Spec spec = valid();
+    spec.user.mapping = spec::Mapping::listed;
+    spec.user.uids = {{0, 1000, 1}, {1, 100000, 65536}};
+    spec.cgroup.resources.memory = 5;
+    spec.cgroup.resources.memory_swap = -1;
+    spec.root.mounts = {{.type = "bind", .source = "x", .destination = "/.hidden"}};
+    EXPECT_EQ(spec::validate(spec), "");
+    Spec plain = valid();
+    plain.stages = spec::StageSet();
+    EXPECT_EQ(spec::validate(plain), "");
+    plain.stages.add(Stage::root);
+    plain.root.mode = spec::RootMode::chroot;
+    EXPECT_EQ(spec::validate(plain), "");
+    plain.net.mode = spec::NetMode::host; // what it is anyway
+    EXPECT_EQ(spec::validate(plain), "");
+}
+
+} // namespace
