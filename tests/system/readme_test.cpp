@@ -3,9 +3,9 @@
 //   ```sh        each line in bash, with the source as working directory; all must succeed
 //   ```console   a session on a terminal: what follows "$ " and "/ # " is typed, and the lines
 //                between are what must appear ("unknown" stands for itself; columns may differ)
-#include "support/container.hpp"
-#include "support/proc.hpp"
-#include "support/process.hpp"
+#include "tests/support/container.hpp"
+#include "tests/support/proc.hpp"
+#include "tests/support/process.hpp"
 
 #include <gtest/gtest.h>
 
