@@ -104,8 +104,9 @@ TEST_F(Readme, EverySessionGoesAsPrinted) {
             std::string shown = shell.take(prompt);
             // Lines of ours may come first: a machine without slirp4netns says so.
             Strings got = words(shown.substr(std::min(shown.size(), shown.find('\n'))));
-            if (!command.starts_with("./gocontainer"))
+            if (!command.starts_with("./gocontainer")) {
                 EXPECT_EQ(got, expected) << command;
+            }
             ++typed;
         }
         shell.type("exit\n");

@@ -305,12 +305,27 @@ TEST(NetStage, ATunDeviceThatCannotBeOpenedIsAnError) {
         kernel.answers["faccessat("] = 0;
         kernel.answers["openat(AT_FDCWD, \"/dev/net/tun\""] = -code;
         Parent parent;
+        parent.spec.net.mode = NetMode::slirp;
         auto done = net::prepare(parent.launch);
         ASSERT_FALSE(done.has_value());
         EXPECT_EQ(done.error().call, "openat(AT_FDCWD, \"/dev/net/tun\", O_RDWR)");
         EXPECT_EQ(done.error().code, code);
         EXPECT_THAT(done.error().hint, HasSubstr(hint));
     }
+}
+
+TEST(NetStage, WithoutATunDeviceOnlyWhatWasNotAskedForIsLeftOut) {
+    Kernel kernel;
+    kernel.answers["faccessat("] = 0;
+    kernel.answers["openat(AT_FDCWD, \"/dev/net/tun\""] = -EACCES;
+    Parent parent;
+    ASSERT_TRUE(net::prepare(parent.launch).has_value());
+    EXPECT_EQ(parent.launch.net, NetMode::none);
+    EXPECT_EQ(parent.launch.facts.resolv_conf, "");
+    EXPECT_THAT(parent.said, AllOf(StartsWith("net: the container has loopback only"),
+                                   HasSubstr("EACCES"), HasSubstr("chmod 666")));
+    parent.spec.net.ports = {{"", 8080, 80, false}};
+    EXPECT_FALSE(net::prepare(parent.launch).has_value());
 }
 
 TEST(NetStage, SlirpHasNoIPv6) {

@@ -626,12 +626,18 @@ TEST(Undo, OfAnEmptyLedgerDoesNothingAndTwiceIsAsOnce) {
     EXPECT_THAT(kernel.calls, IsEmpty());
     strcpy(ledger.work, "/.changes.work");
     stages::mount::undo(ledger);
-    EXPECT_THAT(kernel.calls,
+    auto removed = [&] {
+        std::vector<std::string> out;
+        std::ranges::copy_if(kernel.calls, std::back_inserter(out),
+                             [](const std::string& call) { return call.starts_with("unlinkat"); });
+        return out;
+    };
+    EXPECT_THAT(removed(),
                 ElementsAre("unlinkat(AT_FDCWD, \"/.changes.work/work\", AT_REMOVEDIR)",
                             "unlinkat(AT_FDCWD, \"/.changes.work/index\", AT_REMOVEDIR)",
                             "unlinkat(AT_FDCWD, \"/.changes.work\", AT_REMOVEDIR)"));
     stages::mount::undo(ledger);
-    EXPECT_EQ(kernel.calls.size(), 3u);
+    EXPECT_EQ(removed().size(), 3u);
 }
 
 TEST(Undo, GoesOnWhateverFails) {
@@ -640,7 +646,7 @@ TEST(Undo, GoesOnWhateverFails) {
     Ledger ledger;
     strcpy(ledger.work, "/.w.work");
     stages::mount::undo(ledger);
-    EXPECT_EQ(kernel.calls.size(), 3u);
+    EXPECT_EQ(kernel.calls.back(), "unlinkat(AT_FDCWD, \"/.w.work\", AT_REMOVEDIR)");
 }
 
 // --- pid -----------------------------------------------------------------------------------------
