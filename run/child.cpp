@@ -71,7 +71,13 @@ Result<Fd> own_binary(const spec::Spec& spec) {
     struct stat found = TRY(sys::fstat(binary->get()));
     if (found.st_dev != running.st_dev || found.st_ino != running.st_ino)
         return sealed_copy();
-    TRY(stages::set_attributes(*binary, MOUNT_ATTR_RDONLY));
+    auto sealed =
+        stages::hint(stages::set_attributes(*binary, MOUNT_ATTR_RDONLY),
+                     [](const Error& error) { return stages::causes::powerless_root(error.code); });
+    if (!sealed) {
+        sealed.error().stage = "mount";
+        return std::unexpected(std::move(sealed).error());
+    }
     return binary;
 }
 

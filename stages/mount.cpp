@@ -60,8 +60,9 @@ Result<void> add_overlay(Inside& inside) {
         options.emplace_back("userxattr");
     auto merged = new_filesystem("overlay", options, 0);
     if (!merged) {
-        merged.error().hint =
-            causes::no_overlay(root.overlay ? root.path : root.upper, merged.error().hint);
+        Error& error = merged.error();
+        std::string said = error.detail.empty() ? error.hint : std::exchange(error.detail, {});
+        error.hint = causes::no_overlay(root.overlay ? root.path : root.upper, said);
         return std::unexpected(std::move(merged).error());
     }
     TRY(attach(*merged, changes.valid() ? changes : lower));

@@ -193,6 +193,8 @@ Result<void> make_controlling_terminal(int fd);
 Result<Fd> pty_peer(int master);
 /// Foreground process group of a terminal, in our pid namespace.
 Result<pid_t> tcgetpgrp(int fd);
+/// The session that a terminal belongs to, likewise.
+Result<pid_t> tcgetsid(int fd);
 /// Make a tap device in `namespaces` (CLONE_NEWNET, CLONE_NEWUSER) of the process behind `pidfd`.
 /// It persists until its network namespace goes. Our own namespaces stay as they are.
 Result<void> make_tap(int pidfd, std::uint64_t namespaces, const std::string& name);
