@@ -5,6 +5,7 @@
 #include "tests/support/process.hpp"
 
 #include <set>
+#include <vector>
 #include <string>
 
 namespace support {
@@ -51,7 +52,8 @@ std::string differs_from(const Host& before, Duration patience = Duration{10'000
 
 /// Processes of ours that should have ended: children that are left, those of dead launchers
 /// among them. Waits until there are none, for a while.
-std::string strays(Duration patience = Duration{10'000});
+/// `known` may stay: a suite's own server.
+std::string strays(Duration patience = Duration{10'000}, const std::vector<pid_t>& known = {});
 
 bool is_root();
 
