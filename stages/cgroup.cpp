@@ -364,7 +364,7 @@ Result<void> child(Inside&) {
         if (error.code == EINVAL)
             return "boot a kernel with CONFIG_CGROUPS, or use --no-cgroup";
         if (error.code == ENOSPC)
-            return causes::no_user_namespace(error.code);
+            return "raise user.max_cgroup_namespaces (sysctl), or use --no-cgroup";
         std::string why = causes::powerless_root(error.code);
         return why.empty() ? "it takes CAP_SYS_ADMIN: keep the user stage, or use --no-cgroup"
                            : why;

@@ -68,8 +68,8 @@ struct Exception {
 bool names(const sys::Error& error, const std::string& call) {
     if (error.call == call)
         return true;
-    // A new file system's create step is what a person knows as mount; a write is told by path.
-    if (call.find("FSCONFIG_CMD_CREATE") != std::string::npos)
+    // A new file system's last two steps are what a person knows as mount; a write is told by path.
+    if (call.find("FSCONFIG_CMD_CREATE") != std::string::npos || call.starts_with("fsmount("))
         return error.call.starts_with("mount(\"");
     if (call.starts_with("write("))
         return error.call.starts_with("write(\"");
