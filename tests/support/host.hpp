@@ -5,8 +5,8 @@
 #include "tests/support/process.hpp"
 
 #include <set>
-#include <vector>
 #include <string>
+#include <vector>
 
 namespace support {
 

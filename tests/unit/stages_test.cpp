@@ -632,10 +632,9 @@ TEST(Undo, OfAnEmptyLedgerDoesNothingAndTwiceIsAsOnce) {
                              [](const std::string& call) { return call.starts_with("unlinkat"); });
         return out;
     };
-    EXPECT_THAT(removed(),
-                ElementsAre("unlinkat(AT_FDCWD, \"/.changes.work/work\", AT_REMOVEDIR)",
-                            "unlinkat(AT_FDCWD, \"/.changes.work/index\", AT_REMOVEDIR)",
-                            "unlinkat(AT_FDCWD, \"/.changes.work\", AT_REMOVEDIR)"));
+    EXPECT_THAT(removed(), ElementsAre("unlinkat(AT_FDCWD, \"/.changes.work/work\", AT_REMOVEDIR)",
+                                       "unlinkat(AT_FDCWD, \"/.changes.work/index\", AT_REMOVEDIR)",
+                                       "unlinkat(AT_FDCWD, \"/.changes.work\", AT_REMOVEDIR)"));
     stages::mount::undo(ledger);
     EXPECT_EQ(removed().size(), 3u);
 }
