@@ -2,7 +2,7 @@
 //
 //   prepare   parent, before the clone   what the clone itself needs; what this host answers
 //   parent    parent, child blocked      what only the host's side may do to the child
-//   enter     child, before its re-exec  what an exec would spoil or what takes effect at one
+//   enter     child, before its re-exec  what an exec would spoil
 //   child     child, after its re-exec   what the stage is about
 //   undo      parent or keeper, last     in reverse order; works from the Ledger alone
 //

@@ -368,21 +368,20 @@ TEST(Uts, FailsClosed) {
 }
 
 Step entering_time(std::int64_t boottime) {
-    return [=](Recorder&) {
-        Spec spec = plain();
-        spec.time = {.boottime = boottime, .monotonic = -1};
-        return stages::time::enter(spec, {});
-    };
+    Spec spec = plain();
+    spec.time = {.boottime = boottime, .monotonic = -1};
+    return inside(spec, {}, stages::time::child);
 }
 
 TEST(Time, WritesOffsetsOfANamespaceThatNobodyIsInYet) {
     Recorder kernel;
     ASSERT_TRUE(once(kernel, entering_time(86400)));
-    EXPECT_THAT(kernel.calls,
-                ElementsAre("unshare(CLONE_NEWTIME)",
-                            "openat(AT_FDCWD, \"/proc/self/timens_offsets\", O_WRONLY)",
-                            StartsWith("fstatfs("),
-                            HasSubstr("\"boottime 86400 0\nmonotonic -1 0\n\"")));
+    EXPECT_THAT(
+        kernel.calls,
+        ElementsAre(
+            "unshare(CLONE_NEWTIME)", "openat(AT_FDCWD, \"/proc/self/timens_offsets\", O_WRONLY)",
+            StartsWith("fstatfs("), HasSubstr("\"boottime 86400 0\nmonotonic -1 0\n\""),
+            "openat(AT_FDCWD, \"/proc/self/ns/time_for_children\", 0)", StartsWith("setns(")));
 }
 
 TEST(Time, ExplainsARangeError) {
