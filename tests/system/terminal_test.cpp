@@ -155,7 +155,7 @@ TEST(Terminal, SizeFollowsTheWindow) {
 TEST(Terminal, TheCommandIsToldOfANewSize) {
     Terminal terminal(in_container({"sh", "-c",
                                     "trap 'stty size' WINCH; echo rea''dy; "
-                                    "while :; do sleep 1000 & wait; done"}));
+                                    "while :; do read line; done"}));
     terminal.until("ready");
     terminal.resize(30, 100);
     terminal.until("30 100\r\n");
