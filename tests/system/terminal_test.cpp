@@ -155,7 +155,7 @@ TEST(Terminal, SizeFollowsTheWindow) {
 TEST(Terminal, TheCommandIsToldOfANewSize) {
     Terminal terminal(in_container({"sh", "-c",
                                     "trap 'stty size' WINCH; echo rea''dy; "
-                                    "while :; do read line; done"}));
+                                    "while :; do sleep 1000 & wait; done"}));
     terminal.until("ready");
     terminal.resize(30, 100);
     terminal.until("30 100\r\n");
@@ -354,7 +354,7 @@ TEST(Signals, ReachTheCommand) {
             {.argv = parent_words(options, {"sh", "-c",
                                             "for s in TERM HUP INT QUIT USR1 USR2 WINCH; do "
                                             "trap \"echo got-$s\" $s; done; echo ready; "
-                                            "while :; do sleep 1000 & wait; done"})});
+                                            "while :; do read line; done"})});
         launcher.until("ready");
         struct Named {
             int number;
