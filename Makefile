@@ -160,5 +160,7 @@ asan-bins: $(BIN) $(foreach suite,unit stage,$(if $(wildcard tests/$(suite)/*.cp
 # --- lint --------------------------------------------------------------------------------------
 # The objects too: the linker's symbols tell who calls into the kernel.
 .PHONY: lint
-lint: $(OBJ)
-	BUILD=$(BUILD) tools/lint
+lint:
+	@tools/install build lint
+	@$(MAKE) --no-print-directory $(BIN)
+	@BUILD=$(BUILD) tools/lint

@@ -22,6 +22,10 @@ namespace {
 
 const std::string kCtrlC = "\x03", kCtrlD = "\x04", kCtrlZ = "\x1a", kCtrlBackslash = "\x1c";
 
+/// What busybox's shell sends behind a prompt, once it echoes by itself: where is the cursor? Typed
+/// before, a line would be shown twice.
+const std::string kPrompted = "\x1b[6n";
+
 Command in_container(const Strings& command, Strings options = {}) {
     options.insert(options.begin(), {"-q", "-e", "PS1=pro''mpt> "});
     return {.argv = parent_words(options, command)};
@@ -59,13 +63,15 @@ void until_foreground(Terminal& terminal, const Strings& words) {
 class Shell : public Terminal {
 public:
     explicit Shell(const Strings& options = {}) : Terminal(in_container({"/bin/sh"}, options)) {
-        until("mpt> ");
+        until(kPrompted);
     }
     /// Have it run `line`, which prints no prompt, and give back what it shows until the next.
     std::string ask(const std::string& line) {
         type(line + "\r");
         until("\r\n"); // the echo of it
-        return take("pro''mpt> ");
+        std::string shown = take("pro''mpt> ");
+        until(kPrompted);
+        return shown;
     }
 };
 
@@ -121,10 +127,10 @@ TEST(Terminal, CtrlCEndsTheForegroundAndNotTheShell) {
     shell.type("sleep 1000\r");
     until_foreground(shell, {"sleep", "1000"});
     shell.type(kCtrlC);
-    shell.until("mpt> ");
+    shell.until(kPrompted);
     EXPECT_EQ(shell.ask("echo $?"), "130\r\n");
     shell.type(kCtrlC); // at the prompt
-    shell.until("mpt> ");
+    shell.until(kPrompted);
     EXPECT_EQ(shell.ask("echo still he''re"), "still here\r\n");
     shell.type("exit\r");
     EXPECT_EQ(shell.wait().signal, 0);
@@ -135,12 +141,12 @@ TEST(Terminal, CtrlZJobsAndFg) {
     shell.type("sleep 1000\r");
     until_foreground(shell, {"sleep", "1000"});
     shell.type(kCtrlZ);
-    shell.until("mpt> ");
+    shell.until(kPrompted);
     EXPECT_THAT(shell.ask("jobs"), HasSubstr("Stopped"));
     shell.type("fg\r");
     until_foreground(shell, {"sleep", "1000"});
     shell.type(kCtrlC);
-    shell.until("mpt> ");
+    shell.until(kPrompted);
     EXPECT_EQ(shell.ask("jobs"), "");
     EXPECT_TRUE(shell.running());
 }
