@@ -22,8 +22,7 @@ namespace {
 
 const std::string kCtrlC = "\x03", kCtrlD = "\x04", kCtrlZ = "\x1a", kCtrlBackslash = "\x1c";
 
-/// What busybox's shell sends behind a prompt, once it echoes by itself: where is the cursor? Typed
-/// before, a line would be shown twice.
+/// What busybox's shell sends behind a prompt: where is the cursor?
 const std::string kPrompted = "\x1b[6n";
 
 Command in_container(const Strings& command, Strings options = {}) {
@@ -71,6 +70,9 @@ public:
         until("\r\n"); // the echo of it
         std::string shown = take("pro''mpt> ");
         until(kPrompted);
+        // Typed in the moment before it echoes by itself, a line is shown by the terminal too.
+        if (shown.starts_with(line + "\r\n"))
+            shown.erase(0, line.size() + 2);
         return shown;
     }
 };
