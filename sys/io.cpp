@@ -239,6 +239,12 @@ Result<Fd> pty_peer(int master) {
         master, Shown{"TIOCGPTPEER"}));
 }
 
+Result<pid_t> tcgetsid(int fd) {
+    pid_t session = 0;
+    TRY(invoke("ioctl", [&] { return ::ioctl(fd, TIOCGSID, &session); }, fd, Shown{"TIOCGSID"}));
+    return session;
+}
+
 Result<pid_t> tcgetpgrp(int fd) {
     pid_t group = 0;
     TRY(invoke("ioctl", [&] { return ::ioctl(fd, TIOCGPGRP, &group); }, fd, Shown{"TIOCGPGRP"}));
@@ -286,7 +292,7 @@ Result<void> make_tap(int pidfd, std::uint64_t namespaces, const std::string& na
         "ioctl",
         [&]() -> long {
             // Who has entered a user namespace can't come back, so somebody else goes.
-            pid_t visitor = ::vfork();
+            pid_t visitor = ::vfork(); // NOLINT(bugprone-unsafe-functions)
             if (visitor == 0)
                 visit(pidfd, static_cast<int>(namespaces), request, result);
             if (visitor < 0)

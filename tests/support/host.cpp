@@ -183,7 +183,7 @@ std::string differs_from(const Host& before, Duration patience) {
     return difference;
 }
 
-std::string strays(Duration patience) {
+std::string strays(Duration patience, const std::vector<pid_t>& known) {
     std::string left;
     (void)eventually(
         [&] {
@@ -191,6 +191,8 @@ std::string strays(Duration patience) {
             }
             left.clear();
             for (pid_t pid : children_of(getpid())) {
+                if (std::ranges::find(known, pid) != known.end())
+                    continue;
                 auto words = try_slurp("/proc/" + std::to_string(pid) + "/cmdline");
                 if (words)
                     std::ranges::replace(*words, '\0', ' ');
@@ -212,7 +214,10 @@ void enter_own_mounts(bool shared) {
         write_to("/proc/self/uid_map", std::to_string(uid) + " " + std::to_string(uid) + " 1");
         write_to("/proc/self/gid_map", std::to_string(gid) + " " + std::to_string(gid) + " 1");
     }
-    mount_in("none", "/", "", MS_REC | (shared ? MS_SHARED : MS_PRIVATE));
+    // First away from the machine's own, whose peers ours are where "/" is shared.
+    mount_in("none", "/", "", MS_REC | MS_PRIVATE);
+    if (shared)
+        mount_in("none", "/", "", MS_REC | MS_SHARED);
 }
 
 void mount_in(const std::string& source, const std::string& target, const std::string& type,
