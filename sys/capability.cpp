@@ -39,9 +39,9 @@ std::string show(Capability capability) {
 } // namespace
 
 std::vector<std::string> all_capabilities() {
-    std::vector<std::string> out;
-    for (cap_value_t number = 0; number < cap_max_bits(); ++number)
-        out.push_back(show(Capability{number}));
+    std::vector<std::string> out(static_cast<std::size_t>(cap_max_bits()));
+    for (std::size_t number = 0; number < out.size(); ++number)
+        out[number] = show(Capability{static_cast<cap_value_t>(number)});
     return out;
 }
 
