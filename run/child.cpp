@@ -71,7 +71,13 @@ Result<Fd> own_binary(const spec::Spec& spec) {
     struct stat found = TRY(sys::fstat(binary->get()));
     if (found.st_dev != running.st_dev || found.st_ino != running.st_ino)
         return sealed_copy();
-    TRY(stages::set_attributes(*binary, MOUNT_ATTR_RDONLY));
+    auto sealed =
+        stages::hint(stages::set_attributes(*binary, MOUNT_ATTR_RDONLY),
+                     [](const Error& error) { return stages::causes::powerless_root(error.code); });
+    if (!sealed) {
+        sealed.error().stage = "mount";
+        return std::unexpected(std::move(sealed).error());
+    }
     return binary;
 }
 
@@ -138,9 +144,8 @@ Result<void> check_namespaces(const spec::Spec& spec, const Facts& facts) {
         if (index == facts.host_namespaces.size())
             return sys::wrong("the parent has not said which namespaces are its own");
         std::uint64_t host = facts.host_namespaces[index++];
-        bool made = (stages::clone_flags(spec) & stage.clone_flag) != 0 ||
-                    (stage.unshares && stage.enter != nullptr && spec.stages.has(stage.id));
-        if (!made)
+        // What a stage unshares itself does not exist yet.
+        if ((stages::clone_flags(spec) & stage.clone_flag) == 0)
             continue;
         struct stat own = TRY(sys::fstatat(AT_FDCWD, std::string("/proc/self/ns/") + stage.ns, 0));
         if (own.st_ino == host)
@@ -149,10 +154,7 @@ Result<void> check_namespaces(const spec::Spec& spec, const Facts& facts) {
                                 .call = {},
                                 .detail = std::string("still in the host's ") + stage.ns +
                                           " namespace, so nothing was done",
-                                .hint = stage.id == spec::Stage::time
-                                            ? "a time namespace is entered by execve since Linux "
-                                              "6.1 only"
-                                            : ""}));
+                                .hint = {}}));
     }
     return {};
 }

@@ -114,9 +114,9 @@ Result<int> go(Launch& launch, const std::vector<const Stage*>& order) {
     TRY(each(order, &Stage::parent, launch));
     // A child that has died already can't be told; what it died of is found below.
     (void)say_go(ours);
+    left.wait(); // it works in our memory until its exec: not even errno is ours alone
     if (launch.rootfs.valid())
-        (void)say_rootfs(ours, launch.rootfs); // likewise
-    left.wait();                               // it works in our memory until its exec
+        (void)say_rootfs(ours, launch.rootfs); // a child that has died, likewise
     packed.close();
     launch.leaf.close();
     int status = TRY(supervise(launch.spec, launch.child, launch.pidfd, ours, launch.say));

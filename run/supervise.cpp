@@ -40,6 +40,7 @@ private:
     Result<void> on_typed(const std::string& typed);
     Result<void> deliver(int signal);
     Result<void> suspend();
+    static bool leaves(pid_t process, int signal);
     bool shielded(int signal) const;
     int status_of(int wait_status) const;
 
@@ -104,13 +105,9 @@ Result<void> Supervisor::on_message() {
     return {};
 }
 
-/// The kernel gives the first process of a PID namespace no signal that it has no handler for,
-/// unless it is SIGKILL or SIGSTOP from outside (pid_namespaces(7)). A person who types ^C at
-/// `gocontainer parent sleep 100` expects what the signal does elsewhere. Is this such a case?
-bool Supervisor::shielded(int signal) const {
-    if (!spec_.stages.has(spec::Stage::pid))
-        return false;
-    auto text = sys::read_file("/proc/" + std::to_string(child_) + "/status", 1 << 16);
+/// Does `process` leave `signal` to its default action?
+bool Supervisor::leaves(pid_t process, int signal) {
+    auto text = sys::read_file("/proc/" + std::to_string(process) + "/status", 1 << 16);
     if (!text)
         return false;
     for (const char* field : {"\nSigBlk:\t", "\nSigIgn:\t", "\nSigCgt:\t"}) {
@@ -122,6 +119,13 @@ bool Supervisor::shielded(int signal) const {
             return false; // blocked, ignored or caught: its own affair
     }
     return true;
+}
+
+/// The kernel gives the first process of a PID namespace no signal that it has no handler for,
+/// unless it is SIGKILL or SIGSTOP from outside (pid_namespaces(7)). A person who types ^C at
+/// `gocontainer parent sleep 100` expects what the signal does elsewhere. Is this such a case?
+bool Supervisor::shielded(int signal) const {
+    return spec_.stages.has(spec::Stage::pid) && leaves(child_, signal);
 }
 
 Result<void> Supervisor::deliver(int signal) {
@@ -136,9 +140,15 @@ Result<void> Supervisor::deliver(int signal) {
 /// Stop the container, then ourselves, so that the caller's shell sees a stopped job; go on with
 /// both when we are continued.
 Result<void> Supervisor::suspend() {
-    // The command leads a session and with it a process group of its own.
-    if (!sys::kill(-child_, SIGSTOP))
-        (void)sys::pidfd_send_signal(pidfd_.get(), SIGSTOP); // a group it has left, or none yet
+    auto tell = [this](int signal, int to_init) {
+        // The command leads a session and with it a process group of its own, which is known to
+        // the init above it, if there is one.
+        if (spec_.stages.has(spec::Stage::init))
+            (void)sys::pidfd_send_signal(pidfd_.get(), to_init); // ended already: poll says so next
+        else if (!sys::kill(-child_, signal))
+            (void)sys::pidfd_send_signal(pidfd_.get(), signal); // a group it has left, or none yet
+    };
+    tell(SIGSTOP, SIGTSTP);
     terminal_.flush();
     terminal_.restore();
     TRY(sys::kill(sys::getpid(), SIGSTOP));
@@ -146,8 +156,7 @@ Result<void> Supervisor::suspend() {
         TRY(terminal_.make_raw());
         terminal_.copy_size();
     }
-    if (!sys::kill(-child_, SIGCONT))
-        (void)sys::pidfd_send_signal(pidfd_.get(), SIGCONT); // likewise
+    tell(SIGCONT, SIGCONT);
     return {};
 }
 
@@ -175,16 +184,20 @@ Result<void> Supervisor::on_signal() {
 }
 
 /// The pty has made signals of ^C, ^\ and ^Z, for whoever is in its foreground. Where that is a
-/// shielded PID 1, we do what they would have done.
+/// shielded PID 1, we do what they would have done. Likewise ^Z for the leader of the session: who
+/// has no shell of his own above him is not stopped by it (setpgid(2), orphaned process groups).
 Result<void> Supervisor::on_typed(const std::string& typed) {
     for (char character : typed) {
         if (static_cast<unsigned char>(character) >= ' ' && character != 0x7f)
             continue; // cheap way out: the three are control characters
         int signal = terminal_.signal_of(character);
-        if (signal == 0 || terminal_.foreground() != child_ || !shielded(signal))
+        if (signal == 0)
             continue;
-        if (signal == SIGTSTP)
+        pid_t front = terminal_.foreground();
+        if (signal == SIGTSTP && front == terminal_.session() && leaves(front, signal))
             return suspend();
+        if (signal == SIGTSTP || front != child_ || !shielded(signal))
+            continue;
         killed_for_ = signal;
         (void)sys::pidfd_send_signal(pidfd_.get(), SIGKILL); // ended already: poll says so next
     }

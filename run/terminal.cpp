@@ -139,6 +139,10 @@ int Terminal::signal_of(char character) const {
     return typed == mode->c_cc[VSUSP] ? SIGTSTP : 0;
 }
 
+pid_t Terminal::session() const {
+    return sys::tcgetsid(master_.get()).value_or(0);
+}
+
 pid_t Terminal::foreground() const {
     return sys::tcgetpgrp(master_.get()).value_or(0);
 }

@@ -38,6 +38,8 @@ public:
     int signal_of(char character) const;
     /// Foreground process group of the pty, as seen from here.
     pid_t foreground() const;
+    /// Leader of the session that the pty belongs to, likewise.
+    pid_t session() const;
 
 private:
     sys::Fd master_;

@@ -18,6 +18,9 @@ namespace {
 // and taken one by one, so none is lost and no handler runs.
 [[noreturn]] void serve(pid_t command, const sigset_t& all) {
     // Of the handshake's socket too: only the command's exec may close the last copy late.
+    // Out of the caller's session: a ^C there comes to the parent, which sends it on, and must not
+    // come a second time.
+    (void)sys::setsid();
     (void)sys::close_range(3, ~0U, 0); // none of ours is needed any more; a failure closes none
     // Not sigwait: while it waits, /proc/PID/status shows the signals as neither blocked nor
     // caught, and the parent would take us for a PID 1 that the kernel shields from them.
@@ -34,6 +37,12 @@ namespace {
         }
         if (!signal)
             sys::exit_now(125);
+        if (signal->number == SIGTSTP || signal->number == SIGCONT) {
+            // The parent stops and continues the whole; the command's group is orphaned, so that
+            // the kernel would not stop it for SIGTSTP.
+            (void)sys::kill(-command, signal->number == SIGTSTP ? SIGSTOP : SIGCONT);
+            continue;
+        }
         if (signal->number != SIGCHLD) {
             (void)sys::kill(command, signal->number); // gone already: its SIGCHLD is on the way
             continue;

@@ -60,8 +60,9 @@ Result<void> add_overlay(Inside& inside) {
         options.emplace_back("userxattr");
     auto merged = new_filesystem("overlay", options, 0);
     if (!merged) {
-        merged.error().hint =
-            causes::no_overlay(root.overlay ? root.path : root.upper, merged.error().hint);
+        Error& error = merged.error();
+        std::string said = error.detail.empty() ? error.hint : std::exchange(error.detail, {});
+        error.hint = causes::no_overlay(root.overlay ? root.path : root.upper, said);
         return std::unexpected(std::move(merged).error());
     }
     TRY(attach(*merged, changes.valid() ? changes : lower));
@@ -188,16 +189,18 @@ Result<void> parent(Launch& launch) {
     Fd tree = TRY(clone_mount(AT_FDCWD, launch.spec.root.path, AT_RECURSIVE));
     Fd owner =
         TRY(sys::openat(AT_FDCWD, "/proc/" + std::to_string(launch.child) + "/ns/user", O_RDONLY));
+    // A copy of a shared mount is shared with it, and pivot_root wants a private one.
+    TRY(set_propagation(tree.get(), "", MS_PRIVATE, AT_EMPTY_PATH | AT_RECURSIVE));
     mount_attr attr{};
     attr.attr_set = MOUNT_ATTR_IDMAP;
     attr.userns_fd = static_cast<std::uint64_t>(owner.get());
-    TRY(hint(sys::mount_setattr(tree.get(), "", AT_EMPTY_PATH | AT_RECURSIVE, attr),
-             [&](const Error& error) {
-                 return error.code == EINVAL ? "the file system of \"" + launch.spec.root.path +
-                                                   "\" knows no idmapped mounts: put it on ext4, "
-                                                   "xfs or btrfs, or use --map 0:0:4294967295"
-                                             : std::string();
-             }));
+    auto mapped = sys::mount_setattr(tree.get(), "", AT_EMPTY_PATH | AT_RECURSIVE, attr);
+    if (!mapped && mapped.error().code == EINVAL)
+        launch.say("mount: root's files in \"" + launch.spec.root.path +
+                   "\" are nobody's inside, since its file system knows no idmapped mounts: ext4, "
+                   "xfs and btrfs do");
+    else
+        TRY(std::move(mapped));
     launch.rootfs = std::move(tree);
     return {};
 }

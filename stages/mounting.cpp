@@ -11,28 +11,31 @@
 namespace stages {
 
 Result<Fd> new_filesystem(const std::string& type, const std::vector<std::string>& options,
-                          std::uint64_t attributes) {
-    Fd context = TRY(sys::fsopen(type));
-    auto explain = [&](const Error& error) {
-        std::string said = sys::fs_message(context.get());
-        return said.empty() ? causes::powerless_root(error.code) : said;
+                          std::uint64_t attributes, Cause cause) {
+    auto because = [cause](const Error& error) { return cause(error.code); };
+    Fd context = TRY(hint(sys::fsopen(type), because));
+    // What the kernel says tells what was wrong; what to do about it is ours to find out.
+    auto explain = [&](auto result) {
+        if (!result)
+            result.error().detail = sys::fs_message(context.get());
+        return hint(std::move(result), because);
     };
-    TRY(hint(sys::fsconfig_string(context.get(), "source", type), explain)); // for mountinfo
+    TRY(explain(sys::fsconfig_string(context.get(), "source", type))); // for mountinfo
     for (const std::string& option : options) {
         std::size_t equals = option.find('=');
         if (equals == std::string::npos)
-            TRY(hint(sys::fsconfig_flag(context.get(), option), explain));
+            TRY(explain(sys::fsconfig_flag(context.get(), option)));
         else
-            TRY(hint(sys::fsconfig_string(context.get(), option.substr(0, equals),
-                                          option.substr(equals + 1)),
-                     explain));
+            TRY(explain(sys::fsconfig_string(context.get(), option.substr(0, equals),
+                                             option.substr(equals + 1))));
     }
-    auto created = sys::fsconfig_create(context.get());
-    if (!created) {
-        created.error().call = "mount(\"" + type + "\")"; // what a person knows it as
-        return std::unexpected(std::move(hint(std::move(created), explain)).error());
-    }
-    return hint(sys::fsmount(context.get(), attributes), explain);
+    // Some kernels refuse at the one, some at the other.
+    auto created = explain(sys::fsconfig_create(context.get()));
+    auto mounted = created ? explain(sys::fsmount(context.get(), attributes))
+                           : std::unexpected(std::move(created).error());
+    if (!mounted)
+        mounted.error().call = "mount(\"" + type + "\")"; // what a person knows it as
+    return mounted;
 }
 
 Result<Fd> clone_mount(int at, const std::string& source, unsigned flags) {

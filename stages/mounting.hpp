@@ -2,6 +2,7 @@
 // by descriptor, so that no path is looked up twice.
 #pragma once
 
+#include "stages/causes.hpp"
 #include "stages/stage.hpp"
 #include "sys/path.hpp"
 
@@ -9,9 +10,13 @@ namespace stages {
 
 constexpr std::uint64_t kQuiet = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
 
-/// A new file system, mounted nowhere yet. `options` are its own: "size=64m", "newinstance".
+/// Why it was refused with errno `code`, and what to do; one of stages/causes.hpp.
+using Cause = std::string (*)(int code);
+
+/// A new file system, mounted nowhere yet. `options` are its own: "size=64m", "newinstance". An
+/// error's detail is what the kernel said, its hint what `cause` finds.
 Result<Fd> new_filesystem(const std::string& type, const std::vector<std::string>& options,
-                          std::uint64_t attributes);
+                          std::uint64_t attributes, Cause cause = causes::powerless_root);
 
 /// A copy of the mount at `source`, mounted nowhere yet. `flags` of open_tree(2).
 Result<Fd> clone_mount(int at, const std::string& source, unsigned flags);

@@ -114,8 +114,8 @@ Result<void> prepare(Launch& launch) {
         auto tun = hint(sys::openat(AT_FDCWD, "/dev/net/tun", O_RDWR),
                         [](const Error& error) { return no_tun(error.code); });
         // Asked for nothing in particular, a launch goes on with what there is.
-        if (!tun && (!search || wanted.ports.size() + wanted.dns.size() != 0 ||
-                     wanted.allow_host_loopback))
+        if (!tun &&
+            (!search || wanted.ports.size() + wanted.dns.size() != 0 || wanted.allow_host_loopback))
             return std::unexpected(std::move(tun).error());
         if (!tun) {
             launch.net = NetMode::none;

@@ -130,8 +130,8 @@ std::optional<Error> taken(const spec::Port& port) {
         return because(error, "\"" + address + "\" is not an address of this host",
                        "see 'ip address', or leave it out to publish on all of them");
     if (error.code == EACCES) {
-        std::string first = sys::read_file("/proc/sys/net/ipv4/ip_unprivileged_port_start", 64)
-                                .value_or("1024\n");
+        std::string first =
+            sys::read_file("/proc/sys/net/ipv4/ip_unprivileged_port_start", 64).value_or("1024\n");
         return because(error,
                        "ports below " + first.substr(0, first.find('\n')) +
                            " are root's (net.ipv4.ip_unprivileged_port_start)",

@@ -112,7 +112,7 @@ void end_helper(const Ledger& ledger) {
     pid_t pid = ledger.helper;
     auto state = sys::waitpid(pid, WNOHANG);
     if (state && state->first == pid)
-        return; // it had ended by itself
+        return;                        // it had ended by itself
     auto pidfd = sys::pidfd_open(pid); // first: from here on the number can't change its meaning
     if (!pidfd)
         return;

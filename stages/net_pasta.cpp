@@ -55,14 +55,12 @@ std::string pasta_hint(const std::string& said) {
 // standard output, since newer ones close every descriptor above the first three.
 Result<void> start_pasta(Launch& launch) {
     const spec::Net& wanted = launch.spec.net;
-    sys::Strings arguments = {launch.helper,   "--foreground", "--quiet",
-                              "--pid",         "/proc/self/fd/1",
-                              "--config-net",  "--ns-ifname",  kTap,
-                              "--address",     "10.0.2.100",   "--netmask", "24",
-                              "--gateway",     "10.0.2.2",
-                              "--dns-forward", kResolver,
+    sys::Strings arguments = {launch.helper, "--foreground", "--quiet", "--pid", "/proc/self/fd/1",
+                              "--config-net", "--ns-ifname", kTap, "--address", "10.0.2.100",
+                              "--netmask", "24", "--gateway", "10.0.2.2", "--dns-forward",
+                              kResolver,
                               // From the container's loopback to the host's.
-                              "--tcp-ns",      "none",         "--udp-ns",  "none",
+                              "--tcp-ns", "none", "--udp-ns", "none",
                               // It would watch the container's /proc entry, which it can't read
                               // any more once the container changes its user, and take that for
                               // the end.
@@ -79,8 +77,8 @@ Result<void> start_pasta(Launch& launch) {
         arguments.push_back(std::to_string(launch.child));
     } else {
         // It has given up the capability to open the namespaces of another root's process.
-        network = TRY(sys::openat(
-            AT_FDCWD, "/proc/" + std::to_string(launch.child) + "/ns/net", O_RDONLY));
+        network = TRY(
+            sys::openat(AT_FDCWD, "/proc/" + std::to_string(launch.child) + "/ns/net", O_RDONLY));
         fds.emplace_back(network.get(), STDIN_FILENO);
         arguments.insert(arguments.end(), {"--netns", "/proc/self/fd/0"});
     }

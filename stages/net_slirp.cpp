@@ -136,8 +136,7 @@ Result<void> start_slirp(Launch& launch) {
     }
     arguments.push_back(std::to_string(launch.child));
     arguments.emplace_back(kTap);
-    Helper helper =
-        TRY(start(launch, std::move(arguments), kReady, {{exit_theirs.get(), kExit}}));
+    Helper helper = TRY(start(launch, std::move(arguments), kReady, {{exit_theirs.get(), kExit}}));
     launch.helper_alive = std::move(exit);
     TRY(wait(launch, helper, slirp_hint));
     for (const spec::Port& port : wanted.ports)

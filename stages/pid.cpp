@@ -17,8 +17,7 @@ Result<void> child(Inside& inside) {
         Fd target = TRY(real_directory(inside, "proc"));
         Fd proc = spec.proc == spec::ProcMode::bind
                       ? TRY(clone_mount(AT_FDCWD, "/proc", AT_RECURSIVE))
-                      : TRY(hint(new_filesystem("proc", {}, kQuiet),
-                                 [](const Error& error) { return causes::no_proc(error.code); }));
+                      : TRY(new_filesystem("proc", {}, kQuiet, causes::no_proc));
         TRY(attach(proc, target));
         TRY(mask(spec.root.masked, "/proc/", proc));
         TRY(make_readonly(spec.root.readonly, "/proc/", proc));

@@ -2,7 +2,7 @@
 //
 //   prepare   parent, before the clone   what the clone itself needs; what this host answers
 //   parent    parent, child blocked      what only the host's side may do to the child
-//   enter     child, before its re-exec  what an exec would spoil or what takes effect at one
+//   enter     child, before its re-exec  what an exec would spoil
 //   child     child, after its re-exec   what the stage is about
 //   undo      parent or keeper, last     in reverse order; works from the Ledger alone
 //
@@ -28,9 +28,9 @@ struct Ledger {
     pid_t child = 0;  ///< the container's first process; the kernel itself writes it (clone3)
     pid_t helper = 0; ///< slirp4netns or pasta
     std::uint64_t helper_started = 0; ///< sys::start_time of it: the number alone may be reused
-    bool keep_cgroup = false;    ///< the leaf was there before us
-    bool leaf_ours = false;      ///< what runs in the leaf is the container: undo may kill it
-    char leaf[4096] = {};        ///< absolute path of the leaf cgroup
+    bool keep_cgroup = false;         ///< the leaf was there before us
+    bool leaf_ours = false;           ///< what runs in the leaf is the container: undo may kill it
+    char leaf[4096] = {};             ///< absolute path of the leaf cgroup
     std::uint32_t leaf_base = 0; ///< the directories of `leaf` beyond so many bytes are ours too
     char scratch[4096] = {};     ///< a directory of ours, removed with the files in it
     char work[4096] = {}; ///< overlayfs's work directory, removed with what the kernel left in it
@@ -43,8 +43,8 @@ struct Launch {
     Ledger* ledger = nullptr;
     pid_t child = 0;
     Fd pidfd;
-    Fd leaf;         ///< the leaf cgroup's directory, for CLONE_INTO_CGROUP
-    Fd rootfs;       ///< idmapped copy of the rootfs's mount, for the child
+    Fd leaf;                                 ///< the leaf cgroup's directory, for CLONE_INTO_CGROUP
+    Fd rootfs;                               ///< idmapped copy of the rootfs's mount, for the child
     spec::NetMode net = spec::NetMode::none; ///< what --net has come to on this host
     std::string helper;                      ///< path of slirp4netns or pasta, when one is used
     Fd helper_alive;                         ///< slirp4netns ends when this is closed (--exit-fd)

@@ -27,7 +27,7 @@ namespace uts {
 Result<void> child(Inside&);
 }
 namespace time {
-Result<void> enter(const spec::Spec&, const Facts&);
+Result<void> child(Inside&);
 }
 namespace mount {
 Result<void> prepare(Launch&);

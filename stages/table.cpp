@@ -40,7 +40,7 @@ constexpr Stage kTable[] = {
      .prepare = nullptr, .parent = nullptr, .enter = nullptr, .child = nullptr, .undo = nullptr},
     {.id = spec::Stage::time, .summary = "clocks that started at another time",
      .lesson = "07-pid", .on_by_default = false, .clone_flag = CLONE_NEWTIME, .unshares = true, .ns = "time", .restricts = false,
-     .prepare = nullptr, .parent = nullptr, .enter = time::enter, .child = nullptr, .undo = nullptr},
+     .prepare = nullptr, .parent = nullptr, .enter = nullptr, .child = time::child, .undo = nullptr},
     {.id = spec::Stage::mount, .summary = "a root filesystem, /dev, /sys, volumes; nothing reaches the host",
      .lesson = "04-mount", .on_by_default = true, .clone_flag = CLONE_NEWNS, .unshares = false, .ns = "mnt", .restricts = false,
      .prepare = mount::prepare, .parent = mount::parent, .enter = nullptr, .child = mount::child, .undo = mount::undo},

@@ -239,6 +239,12 @@ Result<Fd> pty_peer(int master) {
         master, Shown{"TIOCGPTPEER"}));
 }
 
+Result<pid_t> tcgetsid(int fd) {
+    pid_t session = 0;
+    TRY(invoke("ioctl", [&] { return ::ioctl(fd, TIOCGSID, &session); }, fd, Shown{"TIOCGSID"}));
+    return session;
+}
+
 Result<pid_t> tcgetpgrp(int fd) {
     pid_t group = 0;
     TRY(invoke("ioctl", [&] { return ::ioctl(fd, TIOCGPGRP, &group); }, fd, Shown{"TIOCGPGRP"}));

@@ -193,6 +193,8 @@ Result<void> make_controlling_terminal(int fd);
 Result<Fd> pty_peer(int master);
 /// Foreground process group of a terminal, in our pid namespace.
 Result<pid_t> tcgetpgrp(int fd);
+/// The session that a terminal belongs to, likewise.
+Result<pid_t> tcgetsid(int fd);
 /// Make a tap device in `namespaces` (CLONE_NEWNET, CLONE_NEWUSER) of the process behind `pidfd`.
 /// It persists until its network namespace goes. Our own namespaces stay as they are.
 Result<void> make_tap(int pidfd, std::uint64_t namespaces, const std::string& name);
@@ -216,7 +218,7 @@ struct Spawn {
     Strings env;
     std::vector<std::pair<int, int>> fds; ///< {ours, the program's}; stdin is /dev/null if absent
     pid_t* note = nullptr; ///< where the child writes its pid before it execs; 0 if that fails
-    int death_signal = 0;                 ///< sent to it by the kernel when we end (prctl(2))
+    int death_signal = 0;  ///< sent to it by the kernel when we end (prctl(2))
 };
 /// Start `spawn.argv[0]`, an absolute path, in a session of its own and with no signal ignored.
 /// vfork, so an exec error comes back as ours.

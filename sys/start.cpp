@@ -28,7 +28,7 @@ namespace {
         (void)::signal(number, SIG_DFL); // SIGKILL and SIGSTOP can't be, and needn't
     sigset_t none;
     sigemptyset(&none);
-    (void)::sigprocmask(SIG_SETMASK, &none, nullptr); // valid arguments: can't fail
+    (void)::sigprocmask(SIG_SETMASK, &none, nullptr);            // valid arguments: can't fail
     (void)syscall(SYS_close_range, 3, ~0U, CLOSE_RANGE_CLOEXEC); // checked by what follows: 5.11
     int above = STDERR_FILENO + 1; // out of the way of every target number
     for (const auto& [ours, theirs] : spawn.fds)

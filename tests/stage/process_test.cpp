@@ -396,7 +396,8 @@ TEST(Streams, ThatTheCallerHasClosedDoNoHarm) {
         Strings all = options;
         all.insert(all.end(), {"-q", "-v", shared + ":/mnt"});
         Ended ended = launch(
-            all, {"sh", "-c", "for f in /proc/self/fd/[0-9]; do readlink $f; done >/mnt/list; true"},
+            all,
+            {"sh", "-c", "for f in /proc/self/fd/[0-9]; do readlink $f; done >/mnt/list; true"},
             {.before_exec = [] {
                 for (int stream : {0, 1, 2})
                     close(stream);

@@ -20,10 +20,13 @@ std::string setting(const char* variable, const char* otherwise) {
     return std::filesystem::absolute(value != nullptr ? value : otherwise).lexically_normal();
 }
 
-/// After each test: whatever it started is gone, and so is what that started.
+/// After each test: whatever it started is gone, and so is what that started. What was there
+/// before is its suite's.
 class NothingLeft : public testing::EmptyTestEventListener {
+    std::vector<pid_t> before_;
+    void OnTestStart(const testing::TestInfo&) override { before_ = children_of(getpid()); }
     void OnTestEnd(const testing::TestInfo& info) override {
-        if (std::string left = strays(); !left.empty())
+        if (std::string left = strays(Duration{10'000}, before_); !left.empty())
             ADD_FAILURE() << info.name() << " has left behind\n" << left;
     }
 };

@@ -183,7 +183,7 @@ std::string differs_from(const Host& before, Duration patience) {
     return difference;
 }
 
-std::string strays(Duration patience) {
+std::string strays(Duration patience, const std::vector<pid_t>& known) {
     std::string left;
     (void)eventually(
         [&] {
@@ -191,6 +191,8 @@ std::string strays(Duration patience) {
             }
             left.clear();
             for (pid_t pid : children_of(getpid())) {
+                if (std::ranges::find(known, pid) != known.end())
+                    continue;
                 auto words = try_slurp("/proc/" + std::to_string(pid) + "/cmdline");
                 if (words)
                     std::ranges::replace(*words, '\0', ' ');

@@ -6,6 +6,7 @@
 
 #include <set>
 #include <string>
+#include <vector>
 
 namespace support {
 
@@ -51,7 +52,8 @@ std::string differs_from(const Host& before, Duration patience = Duration{10'000
 
 /// Processes of ours that should have ended: children that are left, those of dead launchers
 /// among them. Waits until there are none, for a while.
-std::string strays(Duration patience = Duration{10'000});
+/// `known` may stay: a suite's own server.
+std::string strays(Duration patience = Duration{10'000}, const std::vector<pid_t>& known = {});
 
 bool is_root();
 

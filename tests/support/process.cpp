@@ -311,9 +311,11 @@ Terminal::~Terminal() {
         close_fd(*fd);
 }
 
-bool Terminal::pump(Clock::time_point deadline) {
+bool Terminal::pump(Clock::time_point deadline, bool until_writable) {
     std::array<pollfd, 2> fds{};
-    fds[0] = {.fd = master_, .events = POLLIN, .revents = 0};
+    fds[0] = {.fd = master_,
+              .events = static_cast<short>(POLLIN | (until_writable ? POLLOUT : 0)),
+              .revents = 0};
     fds[1] = {.fd = ended_ ? -1 : pidfd_, .events = POLLIN, .revents = 0};
     int ready = poll(fds.data(), fds.size(), remaining(deadline));
     if (ready < 0 && errno != EINTR)
@@ -339,7 +341,8 @@ void Terminal::type(std::string_view text) {
             text.remove_prefix(static_cast<std::size_t>(put));
         else if (errno != EAGAIN)
             fail_with_errno("write to the terminal");
-        else if (!pump(deadline)) // full: what comes the other way must be read meanwhile
+        else if (!pump(deadline, /*until_writable=*/true)) // full: what comes the other way must be
+                                                           // read meanwhile
             throw std::runtime_error(name_ + ": the terminal takes no more input");
     }
 }

@@ -114,7 +114,7 @@ public:
     void hang_up();
 
 private:
-    bool pump(std::chrono::steady_clock::time_point deadline);
+    bool pump(std::chrono::steady_clock::time_point deadline, bool until_writable = false);
 
     std::string name_;
     pid_t pid_ = -1;

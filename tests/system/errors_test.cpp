@@ -242,7 +242,7 @@ TEST_F(Errors, NoUserNamespacesLeft) {
                                 enter_own_mounts();
                                 write_to("/proc/sys/user/" + name, "0");
                             }});
-        expect_error(ended, 125, {"user." + name + "=0", "sysctl"});
+        expect_error(ended, 125, {"user." + name, "sysctl"});
     }
 }
 
@@ -427,7 +427,7 @@ TEST_F(Errors, BadOptionValues) {
 TEST_F(Errors, ThatOnlyTheKernelFinds) {
     expect_error(quiet({"--tmpfs", "/mnt:size=lots"}, {"true"}), 125, {"mount: ", "size"});
     expect_error(quiet({"--ulimit", "nofile=2000000000:2000000000"}, {"true"}), 125,
-                 {"RLIMIT_NOFILE", "EPERM"});
+                 {"nofile", "EPERM", "raised"});
     expect_error(quiet({"-w", "/etc/passwd"}, {"true"}), 125, {"chdir", "ENOTDIR"});
     expect_error(quiet({"-v", "/etc/passwd:/mnt"}, {"true"}), 125, {"mount: "});
     expect_error(quiet({"-v", "/etc:/etc/passwd"}, {"true"}), 125, {"mount: ", "ENOTDIR"});

@@ -57,7 +57,9 @@ sockaddr_in inet(const std::string& address, std::uint16_t port = 0) {
     return out;
 }
 
-sockaddr* plain(sockaddr_in& address) { return reinterpret_cast<sockaddr*>(&address); }
+sockaddr* plain(sockaddr_in& address) {
+    return reinterpret_cast<sockaddr*>(&address);
+}
 
 ifreq interface(const char* name) {
     ifreq request{};
@@ -192,9 +194,7 @@ pid_t holding(const std::string& address, std::uint16_t port) {
         give_up("sleep");
     }
     close(fd);
-    need(eventually([&] {
-             return read("/proc/" + std::to_string(child) + "/comm") == "sleep\n";
-         }),
+    need(eventually([&] { return read("/proc/" + std::to_string(child) + "/comm") == "sleep\n"; }),
          "sleep");
     return child;
 }

@@ -77,7 +77,8 @@ bool fetches(const std::string& address, std::uint16_t port, const std::string& 
 
 /// A command that prints what a server says. Debian 12's pasta may swallow the server's goodbye.
 Words client(const std::string& address, std::uint16_t port) {
-    return {"sh", "-c", "exec 2>/dev/null; timeout 3 nc " + address + " " + number(port) + "; true"};
+    return {"sh", "-c",
+            "exec 2>/dev/null; timeout 3 nc " + address + " " + number(port) + "; true"};
 }
 
 TEST_P(Net, PublishesTcpPorts) {
@@ -215,9 +216,9 @@ TEST_P(Net, ResolvesNamesAsTheHostDoes) {
             pid_t resolver = fork();
             if (resolver == 0)
                 resolve(fd, {{name + "." + domain, address}});
-            Launch run(with({}), {"sh", "-c",
-                                  "nslookup -type=a " + name + "." + domain +
-                                      "; cat /etc/resolv.conf"});
+            Launch run(
+                with({}),
+                {"sh", "-c", "nslookup -type=a " + name + "." + domain + "; cat /etc/resolv.conf"});
             run.wait();
             EXPECT_TRUE(has(run.out(), "Address: " + address + "\n")) << run.out() << run.err();
             EXPECT_TRUE(has(run.out(), "search " + domain + "\noptions ndots:3\n")) << run.out();
@@ -338,8 +339,10 @@ TEST_P(Net, SaysWhatTheProgramSaidLast) {
         pretend(program(), "echo first >&2; echo 'no luck " + words + "' >&2; exit 3");
         Launch run(with({}), {"true"});
         EXPECT_EQ(run.wait(), 125);
-        EXPECT_TRUE(has(run.err(), "net: " + program() + " ended before the network was up (exit "
-                                                         "status 3): \"no luck " + words + "\""))
+        EXPECT_TRUE(has(run.err(), "net: " + program() +
+                                       " ended before the network was up (exit "
+                                       "status 3): \"no luck " +
+                                       words + "\""))
             << run.err();
         EXPECT_FALSE(has(run.err(), "first"));
         expect_nothing_left();
@@ -395,8 +398,8 @@ TEST_P(Net, LeavesNothingWhenItIsKilled) {
             run.wait();
             EXPECT_TRUE(host::eventually([] { return host::processes().empty(); }))
                 << testing::PrintToString(host::processes());
-            EXPECT_TRUE(host::eventually(
-                [] { return host::files(getenv("XDG_RUNTIME_DIR")).empty(); }));
+            EXPECT_TRUE(
+                host::eventually([] { return host::files(getenv("XDG_RUNTIME_DIR")).empty(); }));
             EXPECT_EQ(host::fetch("127.0.0.1", port), "");
         }
     });
@@ -468,8 +471,9 @@ TEST_F(NetHost, HostIsTheHostsOwn) {
 
 TEST_F(NetHost, AnOldSlirp4netnsIsNamedAsSuch) {
     host::run([] {
-        pretend("slirp4netns", "echo \"slirp4netns: unrecognized option '--enable-sandbox'\" >&2; "
-                               "echo 'Usage: slirp4netns' >&2; echo '-r, --ready-fd=FD' >&2; exit 1");
+        pretend("slirp4netns",
+                "echo \"slirp4netns: unrecognized option '--enable-sandbox'\" >&2; "
+                "echo 'Usage: slirp4netns' >&2; echo '-r, --ready-fd=FD' >&2; exit 1");
         Launch run({"-q"}, {"true"});
         EXPECT_EQ(run.wait(), 125);
         EXPECT_TRUE(has(run.err(), "unrecognized option '--enable-sandbox'")) << run.err();

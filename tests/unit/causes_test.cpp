@@ -112,6 +112,7 @@ TEST(NoProc, BecauseTheOuterOneIsMasked) {
 TEST(NoIdMap, BecauseTheHelperIsNotSetuid) {
     Recorder kernel;
     kernel.mode("/usr/bin/newuidmap", S_IFREG | 0755);
+    kernel.answer("getxattr", -ENODATA);
     EXPECT_THAT(causes::no_id_map("/usr/bin/newuidmap", "write failed"),
                 AllOf(HasSubstr("'sudo chmod u+s /usr/bin/newuidmap'"), HasSubstr("--map single")));
     kernel.answer("getxattr", 20); // Fedora: cap_setuid=ep instead

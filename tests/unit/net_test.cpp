@@ -91,8 +91,7 @@ TEST(NetOptions, ClashingPortsAreFound) {
     EXPECT_EQ(spec::clashing(ports({"80:80", "81:80", "80:80/udp"})), "");
     EXPECT_EQ(spec::clashing(ports({"127.0.0.1:80:80", "127.0.0.2:80:80"})), "");
     EXPECT_EQ(spec::clashing(ports({"80:80", "[::1]:80:80"})), "");
-    EXPECT_EQ(spec::clashing(ports({"80:80", "80:81"})),
-              "\"0.0.0.0:80/tcp\" is published twice");
+    EXPECT_EQ(spec::clashing(ports({"80:80", "80:81"})), "\"0.0.0.0:80/tcp\" is published twice");
     EXPECT_EQ(spec::clashing(ports({"80-90:80-90", "127.0.0.1:85:1"})),
               "\"127.0.0.1:85/tcp\" is published twice");
     EXPECT_EQ(spec::clashing(ports({"[::1]:80:80/udp", "[::1]:80:81/udp"})),
@@ -223,13 +222,15 @@ TEST(NetSlirp, ApiRequestAndAnswer) {
 }
 
 TEST(NetCauses, TheSocketOnAPort) {
-    const std::string tcp =
-        "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout "
-        "inode\n"
-        "   0: 0100007F:1F90 0100007F:C350 01 00000000:00000000 00:00000000 00000000  1000        0 "
-        "111 1 0 20 4 30 10 -1\n"
-        "   1: 00000000:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 "
-        "222 1 0 100 0 0 10 0\n";
+    const std::string tcp = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when "
+                            "retrnsmt   uid  timeout "
+                            "inode\n"
+                            "   0: 0100007F:1F90 0100007F:C350 01 00000000:00000000 00:00000000 "
+                            "00000000  1000        0 "
+                            "111 1 0 20 4 30 10 -1\n"
+                            "   1: 00000000:1F90 00000000:0000 0A 00000000:00000000 00:00000000 "
+                            "00000000     0        0 "
+                            "222 1 0 100 0 0 10 0\n";
     EXPECT_EQ(net::socket_on(tcp, {"", 8080, 80, false}), 222U) << "the one that listens";
     EXPECT_EQ(net::socket_on(tcp, {"", 8081, 80, false}), 0U);
     EXPECT_EQ(net::socket_on("", {"", 8081, 80, false}), 0U);
@@ -305,12 +306,27 @@ TEST(NetStage, ATunDeviceThatCannotBeOpenedIsAnError) {
         kernel.answers["faccessat("] = 0;
         kernel.answers["openat(AT_FDCWD, \"/dev/net/tun\""] = -code;
         Parent parent;
+        parent.spec.net.mode = NetMode::slirp;
         auto done = net::prepare(parent.launch);
         ASSERT_FALSE(done.has_value());
         EXPECT_EQ(done.error().call, "openat(AT_FDCWD, \"/dev/net/tun\", O_RDWR)");
         EXPECT_EQ(done.error().code, code);
         EXPECT_THAT(done.error().hint, HasSubstr(hint));
     }
+}
+
+TEST(NetStage, WithoutATunDeviceOnlyWhatWasNotAskedForIsLeftOut) {
+    Kernel kernel;
+    kernel.answers["faccessat("] = 0;
+    kernel.answers["openat(AT_FDCWD, \"/dev/net/tun\""] = -EACCES;
+    Parent parent;
+    ASSERT_TRUE(net::prepare(parent.launch).has_value());
+    EXPECT_EQ(parent.launch.net, NetMode::none);
+    EXPECT_EQ(parent.launch.facts.resolv_conf, "");
+    EXPECT_THAT(parent.said, AllOf(StartsWith("net: the container has loopback only"),
+                                   HasSubstr("EACCES"), HasSubstr("chmod 666")));
+    parent.spec.net.ports = {{"", 8080, 80, false}};
+    EXPECT_FALSE(net::prepare(parent.launch).has_value());
 }
 
 TEST(NetStage, SlirpHasNoIPv6) {
@@ -432,9 +448,9 @@ TEST(NetUndo, LeavesAnotherProcessOfTheSameNumberAlone) {
 TEST(NetUndo, RemovesItsDirectory) {
     char name[] = "/tmp/gocontainer-unit-XXXXXX";
     ASSERT_NE(mkdtemp(name), nullptr);
-    ASSERT_TRUE(sys::openat(AT_FDCWD, std::string(name) + "/slirp4netns.sock", O_CREAT | O_WRONLY,
-                            0600)
-                    .has_value());
+    ASSERT_TRUE(
+        sys::openat(AT_FDCWD, std::string(name) + "/slirp4netns.sock", O_CREAT | O_WRONLY, 0600)
+            .has_value());
     stages::Ledger ledger;
     strcpy(ledger.scratch, name);
     net::undo(ledger);
@@ -471,11 +487,11 @@ TEST(Start, SwapsDescriptors) {
     // Each at the other's number.
     int first = one->second.get();
     int second = two->second.get();
-    sys::Spawn spawn{.argv = {"/bin/sh", "-c",
-                              "echo 1 >&" + std::to_string(first) + "; echo 2 >&" +
-                                  std::to_string(second)},
-                     .env = {},
-                     .fds = {{first, second}, {second, first}}};
+    sys::Spawn spawn{
+        .argv = {"/bin/sh", "-c",
+                 "echo 1 >&" + std::to_string(first) + "; echo 2 >&" + std::to_string(second)},
+        .env = {},
+        .fds = {{first, second}, {second, first}}};
     ASSERT_LT(std::max(first, second), 10) << "what a shell's redirection can name";
     auto pid = sys::start(spawn);
     ASSERT_TRUE(pid.has_value());

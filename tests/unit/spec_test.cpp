@@ -103,7 +103,7 @@ TEST(Packed, BringsSpecAndFactsBackByteForByte) {
                         .gids = {{0, 0, 4294967295}},
                         .resolv_conf = "nameserver \xff\n",
                         .seccomp_filter = std::string("\0\xff", 2),
-                        .seccomp_flags = 2,
+                        .seccomp_flags = 7,
                         .idmapped_rootfs = true,
                         .signal_mask = ~std::uint64_t{0}};
     auto memfd = run::pack(spec, facts);
@@ -111,14 +111,14 @@ TEST(Packed, BringsSpecAndFactsBackByteForByte) {
     auto back = run::unpack(*memfd);
     ASSERT_TRUE(back) << sys::to_line(back.error());
     EXPECT_EQ(back->spec, spec);
-    auto& [namespaces, uids, gids, resolv_conf, filter, filter_flags, idmapped, mask] = back->facts;
+    auto& [namespaces, uids, gids, resolv_conf, filter, flags, idmapped, mask] = back->facts;
     EXPECT_EQ(namespaces, facts.host_namespaces);
     EXPECT_EQ(uids, facts.uids);
     EXPECT_EQ(gids, facts.gids);
     EXPECT_EQ(resolv_conf, facts.resolv_conf);
     EXPECT_EQ(filter, facts.seccomp_filter);
-    EXPECT_EQ(filter_flags, facts.seccomp_flags);
-    EXPECT_TRUE(idmapped);
+    EXPECT_EQ(flags, facts.seccomp_flags);
+    EXPECT_EQ(idmapped, facts.idmapped_rootfs);
     EXPECT_EQ(mask, facts.signal_mask);
 }
 
