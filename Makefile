@@ -110,15 +110,15 @@ $(eval $(call suite,system))
 $(eval $(call suite,vm))
 -include $(SUPPORT:.o=.d)
 
-build/obj/tests/unit/seccomp_test.o: $(FILTER)
+$(BUILD)/obj/tests/unit/seccomp_test.o: $(FILTER)
 
 # What a stage test runs inside a container: static, since the root filesystem may hold no libc.
-build/tests/probe: tests/probe.cpp
+$(BUILD)/tests/probe: tests/probe.cpp
 	@mkdir -p $(@D)
 	$(CXX) $(CXXSTD) -O1 $(WARN) -static -o $@ $<
 
 .PHONY: test-bins
-test-bins: $(BIN) $(TEST_BINS) build/tests/probe
+test-bins: $(BIN) $(TEST_BINS) $(BUILD)/tests/probe
 
 .PHONY: test test-host
 test: test-host test-vm
@@ -155,7 +155,7 @@ ASAN := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-p
 asan:
 	$(MAKE) asan-bins BUILD=build-asan BIN=build-asan/gocontainer OPT=-O1 SANITIZERS="$(ASAN)"
 	BUILD=build-asan tests/run $(foreach suite,unit stage,$(if $(wildcard tests/$(suite)/*.cpp),$(suite)))
-asan-bins: $(BIN) $(foreach suite,unit stage,$(if $(wildcard tests/$(suite)/*.cpp),$(BUILD)/tests/$(suite)))
+asan-bins: $(BIN) $(BUILD)/tests/probe $(foreach suite,unit stage,$(if $(wildcard tests/$(suite)/*.cpp),$(BUILD)/tests/$(suite)))
 
 # --- lint --------------------------------------------------------------------------------------
 # The objects too: the linker's symbols tell who calls into the kernel.

@@ -82,11 +82,16 @@ constexpr ArchName kArches[] = {
     {"PARISC64", "parisc64"},
 };
 
+std::string lower(std::string_view text) {
+    std::string out(text);
+    for (char& c : out)
+        c = 'A' <= c && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    return out;
+}
+
 /// libseccomp spells "X86_64" as "x86_64"; 0 when it is older than the architecture.
 std::uint32_t token(const ArchName& arch) {
-    std::string name(arch.scmp);
-    std::ranges::transform(name, name.begin(), [](unsigned char c) { return std::tolower(c); });
-    return seccomp_arch_resolve_name(name.c_str());
+    return seccomp_arch_resolve_name(lower(arch.scmp).c_str());
 }
 
 // --- places in the JSON ------------------------------------------------------------------------
@@ -254,8 +259,7 @@ Result<Held> conditions(const Node& at, const Machine& machine) {
     TRY(check_object(at, {"caps", "arches", "minKernel"}));
     Held held;
     auto cap = [&](const Node& item) -> Result<void> {
-        std::string name = TRY(text(item));
-        std::ranges::transform(name, name.begin(), [](unsigned char c) { return std::tolower(c); });
+        std::string name = lower(TRY(text(item)));
         if (sys::capability_named(name) < 0)
             return bad(item, in_quotes(item.value.get<std::string>()) + " is not a capability");
         bool has = std::ranges::find(machine.capabilities, name) != machine.capabilities.end();

@@ -4,6 +4,7 @@
 #include "stages/stages.hpp"
 #include "sys/path.hpp"
 #include "tests/support/bpf.hpp"
+#include "tests/unit/recorder.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -29,6 +30,7 @@ using support::SystemCall;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::StartsWith;
+using unit::Recorder;
 
 using Numbers = std::initializer_list<std::uint32_t>;
 using Words = std::initializer_list<std::uint64_t>;
@@ -759,28 +761,6 @@ TEST(SeccompCompile, TooLongIsAnError) {
 
 // --- the stage ---------------------------------------------------------------------------------
 
-/// Hears calls and answers in the kernel's place.
-class Kernel : public sys::Listener {
-public:
-    Kernel() { sys::listener = this; }
-    ~Kernel() override { sys::listener = nullptr; }
-    Kernel(const Kernel&) = delete;
-    Kernel& operator=(const Kernel&) = delete;
-
-    std::optional<long> before(const sys::Call& call) override {
-        for (const auto& [start, answer] : answers)
-            if (call.text.starts_with(start)) {
-                heard.push_back(call.text);
-                return answer;
-            }
-        return std::nullopt;
-    }
-
-    std::vector<std::pair<std::string, long>> answers = {{"prctl(PR_SET_NO_NEW_PRIVS", 0},
-                                                         {"seccomp(", 0}};
-    std::vector<std::string> heard;
-};
-
 class SeccompStage : public testing::Test {
 protected:
     sys::Result<void> prepare() {
@@ -824,9 +804,9 @@ TEST_F(SeccompStage, DefaultCompilesNothing) {
     std::ranges::reverse(spec_.capabilities.bounding);
     ASSERT_TRUE(prepare());
     EXPECT_EQ(facts_.seccomp_filter, "");
-    Kernel kernel;
+    Recorder kernel;
     ASSERT_TRUE(child());
-    EXPECT_THAT(kernel.heard,
+    EXPECT_THAT(kernel.calls,
                 ElementsAre("seccomp(SECCOMP_SET_MODE_FILTER, 0, [" +
                             std::to_string(std::size(kCompiledIn)) + " instructions])"));
 }
@@ -834,9 +814,9 @@ TEST_F(SeccompStage, DefaultCompilesNothing) {
 TEST_F(SeccompStage, NoneDoesNothing) {
     spec_.seccomp.mode = spec::SeccompMode::none;
     ASSERT_TRUE(prepare());
-    Kernel kernel;
+    Recorder kernel;
     ASSERT_TRUE(child());
-    EXPECT_TRUE(kernel.heard.empty());
+    EXPECT_TRUE(kernel.calls.empty());
 }
 
 TEST_F(SeccompStage, OtherCapabilitiesGetAFilterOfTheirOwn) {
@@ -847,9 +827,9 @@ TEST_F(SeccompStage, OtherCapabilitiesGetAFilterOfTheirOwn) {
                      .number = number(seccomp_arch_native(), "mount"),
                      .args = {}};
     EXPECT_EQ(judge(filter(), mount), kAllow);
-    Kernel kernel;
+    Recorder kernel;
     ASSERT_TRUE(child());
-    EXPECT_THAT(kernel.heard, ElementsAre(HasSubstr(std::to_string(filter().size()) + " instr")));
+    EXPECT_THAT(kernel.calls, ElementsAre(HasSubstr(std::to_string(filter().size()) + " instr")));
 }
 
 TEST_F(SeccompStage, WithoutTheCapsStageAllCapabilitiesOfTheNamespaceCount) {
@@ -859,27 +839,27 @@ TEST_F(SeccompStage, WithoutTheCapsStageAllCapabilitiesOfTheNamespaceCount) {
                      .number = number(seccomp_arch_native(), "mount"),
                      .args = {}};
     EXPECT_EQ(judge(filter(), mount), kAllow);
-    Kernel kernel;
+    Recorder kernel;
     ASSERT_TRUE(child());
-    EXPECT_THAT(kernel.heard,
+    EXPECT_THAT(kernel.calls,
                 ElementsAre(StartsWith("prctl(PR_SET_NO_NEW_PRIVS, 1"), StartsWith("seccomp(")));
 }
 
 TEST_F(SeccompStage, NewPrivilegesAreLeftAlone) {
     spec_.stages.remove(spec::Stage::caps);
     spec_.process.new_privileges = true;
-    Kernel kernel;
+    Recorder kernel;
     ASSERT_TRUE(child());
-    EXPECT_THAT(kernel.heard, ElementsAre(StartsWith("seccomp(")));
+    EXPECT_THAT(kernel.calls, ElementsAre(StartsWith("seccomp(")));
 }
 
 TEST_F(SeccompStage, AFileIsReadWithItsFlags) {
     file(R"({"defaultAction": "SCMP_ACT_ALLOW", "flags": ["SECCOMP_FILTER_FLAG_LOG"]})");
     ASSERT_TRUE(prepare());
     EXPECT_EQ(facts_.seccomp_flags, 2U);
-    Kernel kernel;
+    Recorder kernel;
     ASSERT_TRUE(child());
-    EXPECT_THAT(kernel.heard, ElementsAre(StartsWith("seccomp(SECCOMP_SET_MODE_FILTER, 2, [")));
+    EXPECT_THAT(kernel.calls, ElementsAre(StartsWith("seccomp(SECCOMP_SET_MODE_FILTER, 2, [")));
 }
 
 TEST_F(SeccompStage, ABadFileIsNamed) {
@@ -920,8 +900,9 @@ TEST_F(SeccompStage, RefusalsAreExplained) {
         {EINVAL, 0, true, "does this kernel know all \"flags\" of \"profile.json\"?"},
     };
     for (const auto& [code, mode, flags, says] : cases) {
-        Kernel kernel;
-        kernel.answers = {{"seccomp(", -code}, {"prctl(PR_GET_SECCOMP", mode}};
+        Recorder kernel;
+        kernel.answer("seccomp(", -code);
+        kernel.answer("PR_GET_SECCOMP", mode);
         facts_.seccomp_flags = flags ? 2 : 0;
         spec_.seccomp.file = flags ? "profile.json" : "";
         auto done = child();
