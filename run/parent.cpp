@@ -135,6 +135,8 @@ Result<int> launch(spec::Spec spec, std::function<void(const std::string&)> say)
     launch.say = std::move(say);
     launch.facts.host_namespaces = TRY(own_namespaces());
 
+    // A caller may have left it ignored, and then the kernel reaps our children, not we.
+    sys::default_signal(SIGCHLD);
     // From here on signals wait until supervise() takes them, so that none ends us half-way.
     BlockedSignals blocked = TRY(block_signals());
     launch.facts.signal_mask = blocked.mask_bits();

@@ -36,9 +36,7 @@ std::string read_log(const Fd& said) {
 std::string how_it_ended(int status) {
     if (WIFEXITED(status))
         return "exit status " + std::to_string(WEXITSTATUS(status));
-    const char* name = sigabbrev_np(WTERMSIG(status));
-    return name != nullptr ? "SIG" + std::string(name)
-                           : "signal " + std::to_string(WTERMSIG(status));
+    return sys::signal_name(WTERMSIG(status));
 }
 
 bool contains(std::string_view text, std::string_view part) {
@@ -60,6 +58,7 @@ std::string last_words(std::string_view said) {
                          line.starts_with("parent failed") || line.starts_with("do_slirp") ||
                          line.starts_with("create_sandbox failed") ||
                          line.starts_with("enable_seccomp failed") ||
+                         line.starts_with("Failed to sandbox process") ||
                          line.starts_with("Failed to send ");
         if (!aftermath)
             best = line;
@@ -79,9 +78,11 @@ Result<Helper> start(Launch& launch, sys::Strings arguments, int ready_fd,
     spawn.env = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C"};
     spawn.fds = std::move(fds);
     spawn.fds.emplace_back(ready_theirs.get(), ready_fd);
-    for (int stream : {STDOUT_FILENO, STDERR_FILENO})
-        if (stream != ready_fd)
-            spawn.fds.emplace_back(helper.said.get(), stream);
+    spawn.fds.emplace_back(helper.said.get(), STDERR_FILENO);
+    // What slirp4netns says on its standard output is good news only, and arrives last.
+    Fd null = TRY(sys::openat(AT_FDCWD, "/dev/null", O_WRONLY));
+    if (ready_fd != STDOUT_FILENO)
+        spawn.fds.emplace_back(null.get(), STDOUT_FILENO);
     spawn.note = &launch.ledger->helper;
     spawn.death_signal = SIGKILL;
     launch.ledger->helper_started = 0;

@@ -360,6 +360,11 @@ Result<int> sigwait(const sigset_t& set) {
     })));
 }
 
+std::string signal_name(int signal) {
+    const char* name = sigabbrev_np(signal);
+    return name != nullptr ? "SIG" + std::string(name) : "signal " + std::to_string(signal);
+}
+
 void default_signal(int signal) {
     (void)::signal(signal, SIG_DFL); /* a valid number: can't fail */
 }

@@ -211,6 +211,8 @@ Result<SignalInfo> read_signal(int signalfd);
 Result<sigset_t> sigprocmask(int how, const sigset_t& set);
 Result<int> sigwait(const sigset_t& set);
 void default_signal(int signal);
+/// "SIGKILL"; "signal 63" for one without a name.
+std::string signal_name(int signal);
 
 // --- the only program starter: posix_spawn's job, with our descriptors in place ------------------
 struct Spawn {

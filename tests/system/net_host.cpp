@@ -1,4 +1,8 @@
+// Making the host, and the sockets on it.
 #include "tests/system/net_host.hpp"
+
+#include "tests/support/container.hpp"
+#include "tests/support/proc.hpp"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -10,41 +14,34 @@
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <climits>
+#include <algorithm>
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <random>
-#include <thread>
 
 namespace host {
 
 namespace fs = std::filesystem;
-using namespace std::chrono_literals;
-using Clock = std::chrono::steady_clock;
 
 namespace {
 
 std::string scratch; ///< of this host
 
-[[noreturn]] void give_up(const std::string& what) {
-    perror(("the test's own host: " + what).c_str());
-    _exit(99);
-}
-
 void need(bool good, const std::string& what) {
     if (!good)
-        give_up(what);
+        support::fail_with_errno(what);
 }
 
-void write_to(const std::string& path, const std::string& text) {
-    int fd = open(path.c_str(), O_WRONLY | O_CLOEXEC);
+/// Write to a file of the kernel's.
+void tell(const char* path, const std::string& text) {
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
     need(fd >= 0 && write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()), path);
     close(fd);
 }
@@ -108,9 +105,10 @@ void enter(const std::string& more_resolv_conf) {
     int flags = CLONE_NEWNET | CLONE_NEWNS | (uid == 0 ? 0 : CLONE_NEWUSER);
     need(unshare(flags) == 0, "unshare");
     if (uid != 0) {
-        write_to("/proc/self/setgroups", "deny");
-        write_to("/proc/self/uid_map", std::to_string(uid) + " " + std::to_string(uid) + " 1");
-        write_to("/proc/self/gid_map", std::to_string(gid) + " " + std::to_string(gid) + " 1");
+        auto map = [](unsigned id) { return std::to_string(id) + " " + std::to_string(id) + " 1"; };
+        tell("/proc/self/setgroups", "deny");
+        tell("/proc/self/uid_map", map(uid));
+        tell("/proc/self/gid_map", map(gid));
     }
     need(mount("", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0, "private mounts");
     make_network();
@@ -118,10 +116,19 @@ void enter(const std::string& more_resolv_conf) {
     need(mkdir(runtime.c_str(), 0700) == 0, runtime);
     setenv("XDG_RUNTIME_DIR", runtime.c_str(), 1);
     std::string resolv = file("nameserver 127.0.0.53\n" + more_resolv_conf, 0644);
-    std::error_code error;
-    fs::path real = fs::canonical("/etc/resolv.conf", error);
-    need(!error && mount(resolv.c_str(), real.c_str(), nullptr, MS_BIND, nullptr) == 0,
-         "/etc/resolv.conf");
+    fs::path real = fs::canonical("/etc/resolv.conf");
+    need(mount(resolv.c_str(), real.c_str(), nullptr, MS_BIND, nullptr) == 0, real);
+}
+
+[[noreturn]] void live(const std::function<void()>& body, const std::string& more_resolv_conf) {
+    try {
+        enter(more_resolv_conf);
+        body();
+    } catch (const std::exception& problem) {
+        ADD_FAILURE() << problem.what();
+    }
+    fflush(nullptr);
+    _exit(testing::Test::HasFailure() ? 1 : 0);
 }
 
 } // namespace
@@ -141,29 +148,30 @@ void run(const std::function<void()>& body, const std::string& more_resolv_conf)
     fflush(nullptr);
     pid_t child = fork();
     ASSERT_GE(child, 0);
-    if (child == 0) {
-        signal(SIGPIPE, SIG_IGN);
-        enter(more_resolv_conf);
-        body();
-        fflush(nullptr);
-        _exit(testing::Test::HasFailure() ? 1 : 0);
-    }
+    if (child == 0)
+        live(body, more_resolv_conf);
     int status = -1;
     EXPECT_EQ(waitpid(child, &status, 0), child);
-    EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << "wait status " << status;
+    EXPECT_EQ(status, 0) << "see above";
     fs::remove_all(scratch);
 }
 
-std::string token() {
-    static std::random_device dice;
-    char text[32];
-    snprintf(text, sizeof text, "t%08x%08x", dice(), dice());
-    return text;
+support::Command launch(const Strings& options, const Strings& command) {
+    Strings words = {support::gocontainer(), "parent", "--rootfs", support::rootfs()};
+    if (geteuid() != 0)
+        words.insert(words.end(), {"--map", "single"}); // no subordinate ids exist in here
+    words.insert(words.end(), options.begin(), options.end());
+    words.emplace_back("--");
+    words.insert(words.end(), command.begin(), command.end());
+    support::Command out;
+    out.argv = std::move(words);
+    return out;
 }
 
 std::string file(const std::string& text, mode_t mode) {
-    std::string path = scratch + "/" + token();
-    std::ofstream(path) << text;
+    static int count = 0;
+    std::string path = scratch + "/" + std::to_string(++count);
+    support::spill(path, text);
     need(chmod(path.c_str(), mode) == 0, path);
     return path;
 }
@@ -177,6 +185,39 @@ void cover(const std::string& directory) {
     need(mount("none", directory.c_str(), "tmpfs", 0, nullptr) == 0, directory);
 }
 
+void cut_off() {
+    int any = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    ifreq request = interface("uplink");
+    need(ioctl(any, SIOCSIFFLAGS, &request) == 0, "uplink"); // no flags: not even up
+    close(any);
+}
+
+Strings processes() {
+    Strings out;
+    struct stat own{};
+    need(stat("/proc/self/ns/net", &own) == 0, "/proc/self/ns/net");
+    for (const auto& entry : fs::directory_iterator("/proc")) {
+        std::string pid = entry.path().filename();
+        if (pid.find_first_not_of("0123456789") != std::string::npos || std::stoi(pid) == getpid())
+            continue;
+        struct stat theirs{};
+        auto line = support::try_slurp(entry.path() / "stat");
+        // One that is dead and not reaped yet has no namespaces any more.
+        if (line && stat((entry.path() / "ns/net").c_str(), &theirs) == 0 &&
+            theirs.st_ino == own.st_ino)
+            out.push_back(
+                line->substr(line->find('(') + 1, line->rfind(')') - line->find('(') - 1));
+    }
+    return out;
+}
+
+Strings runtime_files() {
+    Strings out;
+    for (const auto& entry : fs::directory_iterator(getenv("XDG_RUNTIME_DIR")))
+        out.push_back(entry.path().filename());
+    return out;
+}
+
 int serve(const std::string& address, std::uint16_t port, bool udp) {
     int fd = socket(AF_INET, (udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC, 0);
     sockaddr_in where = inet(address, port);
@@ -187,21 +228,21 @@ int serve(const std::string& address, std::uint16_t port, bool udp) {
 
 pid_t holding(const std::string& address, std::uint16_t port) {
     int fd = serve(address, port);
-    pid_t child = fork();
-    if (child == 0) {
-        dup2(fd, STDIN_FILENO); // survives the exec, which takes a test's capabilities away
+    pid_t child = in_background([fd] {
+        dup2(fd, STDIN_FILENO); // survives the exec, which takes the capabilities of a body away
         execlp("sleep", "sleep", "100", nullptr);
-        give_up("sleep");
-    }
+    });
     close(fd);
-    need(eventually([&] { return read("/proc/" + std::to_string(child) + "/comm") == "sleep\n"; }),
+    need(support::eventually([&] {
+             return support::try_slurp("/proc/" + std::to_string(child) + "/comm") == "sleep\n";
+         }),
          "sleep");
     return child;
 }
 
 std::uint16_t free_port() {
     static std::random_device dice;
-    return static_cast<std::uint16_t>(20000 + dice() % 10000); // a host with nobody else on it
+    return static_cast<std::uint16_t>(20000 + dice() % 10000); // out of ip_local_port_range
 }
 
 std::string fetch(const std::string& address, std::uint16_t port) {
@@ -212,9 +253,9 @@ std::string fetch(const std::string& address, std::uint16_t port) {
     sockaddr_in where = inet(address, port);
     std::string out;
     if (connect(fd, plain(where), sizeof where) == 0) {
-        (void)!::write(fd, "hello\n", 6); // refused behind our back: then there is nothing to read
+        (void)send(fd, "hello\n", 6, MSG_NOSIGNAL); // when it fails, there is nothing to read
         char buffer[512];
-        for (ssize_t got = 0; (got = ::read(fd, buffer, sizeof buffer)) > 0;)
+        for (ssize_t got = 0; (got = read(fd, buffer, sizeof buffer)) > 0;)
             out.append(buffer, static_cast<std::size_t>(got));
     }
     close(fd);
@@ -228,184 +269,36 @@ bool answer(int listener, const std::string& text, std::chrono::milliseconds wai
     int fd = accept4(listener, nullptr, nullptr, SOCK_CLOEXEC);
     if (fd < 0)
         return false;
-    bool good = write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size());
+    bool good =
+        send(fd, text.data(), text.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(text.size());
     close(fd);
     return good;
 }
 
-bool eventually(const std::function<bool()>& condition) {
-    for (auto end = Clock::now() + 10s; Clock::now() < end; std::this_thread::sleep_for(20ms))
-        if (condition())
-            return true;
-    return condition();
-}
-
-namespace {
-
-bool is_number(const std::string& text) {
-    return !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
-}
-
-ino_t network_of(const std::string& pid) {
-    struct stat info{};
-    return stat(("/proc/" + pid + "/ns/net").c_str(), &info) == 0 ? info.st_ino : 0;
-}
-
-} // namespace
-
-std::string read(const std::string& path) {
-    std::ifstream stream(path, std::ios::binary);
-    return {std::istreambuf_iterator<char>(stream), {}};
-}
-
-Words processes() {
-    Words out;
-    ino_t ours = network_of("self");
-    for (const auto& entry : fs::directory_iterator("/proc")) {
-        std::string pid = entry.path().filename();
-        if (!is_number(pid) || pid == std::to_string(getpid()))
-            continue;
-        // slirp4netns as an ordinary user hides its namespaces, but its name shows. Without any
-        // memory (a zombie that init has not reaped yet) it is nobody's any more.
-        std::string name = host::read("/proc/" + pid + "/comm");
-        std::string stat = host::read("/proc/" + pid + "/stat");
-        bool dead = stat.find(") Z ") != std::string::npos;
-        if (!dead && network_of(pid) == ours)
-            out.push_back(name.substr(0, name.find('\n')));
-    }
-    return out;
-}
-
-Words files(const std::string& directory) {
-    Words out;
-    for (const auto& entry : fs::directory_iterator(directory))
-        out.push_back(entry.path().filename());
-    return out;
-}
-
-Launch::Launch(Words options, Words command) {
-    const char* binary = getenv("GOCONTAINER");
-    const char* rootfs = getenv("GOCONTAINER_ROOTFS");
-    Words words = {binary != nullptr ? binary : "./gocontainer", "parent", "--rootfs",
-                   rootfs != nullptr ? rootfs : "./rootfs"};
-    if (geteuid() != 0)
-        words.insert(words.end(), {"--map", "single"}); // no subordinate ids exist in here
-    words.insert(words.end(), options.begin(), options.end());
-    words.emplace_back("--");
-    words.insert(words.end(), command.begin(), command.end());
-    std::vector<char*> argv;
-    for (std::string& word : words)
-        argv.push_back(word.data());
-    argv.push_back(nullptr);
-    int out[2];
-    int err[2];
-    need(pipe2(out, O_CLOEXEC) == 0 && pipe2(err, O_CLOEXEC) == 0, "pipe");
-    pid_ = fork();
-    if (pid_ == 0) {
-        setpgid(0, 0);
-        signal(SIGPIPE, SIG_DFL);
-        int null = open("/dev/null", O_RDWR);
-        dup2(null, 0);
-        dup2(out[1], 1);
-        dup2(err[1], 2);
-        execv(argv[0], argv.data());
-        give_up(words[0]);
-    }
-    close(out[1]);
-    close(err[1]);
-    out_fd_ = out[0];
-    err_fd_ = err[0];
-}
-
-Launch::~Launch() {
-    if (pid_ > 0) {
-        kill(SIGKILL);
-        waitpid(pid_, nullptr, 0);
-    }
-    close(out_fd_);
-    close(err_fd_);
-}
-
-bool Launch::read_some(std::chrono::milliseconds wait) {
-    pollfd both[] = {{.fd = out_fd_, .events = POLLIN, .revents = 0},
-                     {.fd = err_fd_, .events = POLLIN, .revents = 0}};
-    if (poll(both, 2, static_cast<int>(wait.count())) <= 0)
-        return false;
-    char buffer[4096];
-    bool some = false;
-    for (auto [fd, into] : {std::pair{both[0], &out_}, std::pair{both[1], &err_}}) {
-        if (fd.revents == 0)
-            continue;
-        ssize_t got = ::read(fd.fd, buffer, sizeof buffer);
-        if (got > 0)
-            into->append(buffer, static_cast<std::size_t>(got));
-        some = some || got > 0;
-    }
-    return some;
-}
-
-int Launch::wait() {
-    auto end = Clock::now() + 20s;
-    int status = 0;
-    while (waitpid(pid_, &status, WNOHANG) == 0) {
-        if (Clock::now() > end) {
-            ADD_FAILURE() << "no end after 20 seconds; it wrote: " << out_ << err_;
-            kill(SIGKILL);
-            waitpid(pid_, &status, 0);
-            break;
-        }
-        if (!read_some(10ms))
-            std::this_thread::sleep_for(1ms);
-    }
-    pid_ = -1;
-    while (read_some(0ms)) {
-    }
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-}
-
-std::string Launch::line() {
-    for (auto end = Clock::now() + 20s; Clock::now() < end;) {
-        std::size_t stop = out_.find('\n', taken_);
-        if (stop != std::string::npos) {
-            std::string text = out_.substr(taken_, stop - taken_);
-            taken_ = stop + 1;
-            return text;
-        }
-        if (!read_some(100ms))
-            std::this_thread::sleep_for(1ms);
-    }
-    ADD_FAILURE() << "no line within 20 seconds; it wrote: " << out_ << err_;
-    return {};
-}
-
-void Launch::kill(int signal) const {
-    ::kill(pid_, signal);
-}
-
-pid_t Launch::inside() const {
-    std::string all = std::to_string(pid_);
-    std::string children = host::read("/proc/" + all + "/task/" + all + "/children");
-    for (std::size_t at = 0; at < children.size();) {
-        std::size_t end = children.find(' ', at);
-        std::string pid = children.substr(at, end - at);
-        if (is_number(pid) && network_of(pid) != 0 && network_of(pid) != network_of("self"))
-            return std::stoi(pid);
-        at = end == std::string::npos ? children.size() : end + 1;
-    }
-    return 0;
-}
-
-pid_t in_network_of(pid_t pid, const std::function<void()>& body) {
+pid_t in_background(const std::function<void()>& body, pid_t pid) {
     pid_t child = fork();
     if (child != 0)
         return child;
-    std::string proc = "/proc/" + std::to_string(pid) + "/ns/";
-    int user = open((proc + "user").c_str(), O_RDONLY | O_CLOEXEC);
-    int net = open((proc + "net").c_str(), O_RDONLY | O_CLOEXEC);
-    need(user >= 0 && net >= 0, proc);
-    need(setns(user, CLONE_NEWUSER) == 0 && setns(net, CLONE_NEWNET) == 0, "setns");
-    body();
-    _exit(0);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    try {
+        std::string proc = "/proc/" + std::to_string(pid) + "/ns/";
+        for (auto [name, type] :
+             {std::pair{"user", CLONE_NEWUSER}, std::pair{"net", CLONE_NEWNET}}) {
+            if (pid == 0)
+                break;
+            int fd = open((proc + name).c_str(), O_RDONLY | O_CLOEXEC);
+            need(fd >= 0 && setns(fd, type) == 0, proc + name);
+        }
+        body();
+    } catch (const std::exception& problem) {
+        fprintf(stderr, "%s\n", problem.what());
+    }
+    _exit(1);
+}
+
+void end(pid_t pid) {
+    kill(pid, SIGKILL);
+    waitpid(pid, nullptr, 0);
 }
 
 } // namespace host

@@ -3,16 +3,18 @@
 // a tap device that leads nowhere, so nothing ever leaves the machine.
 #pragma once
 
+#include "tests/support/process.hpp"
+
 #include <chrono>
 #include <cstdint>
 #include <functional>
 #include <string>
+
 #include <sys/types.h>
-#include <vector>
 
 namespace host {
 
-using Words = std::vector<std::string>;
+using support::Strings;
 
 inline constexpr const char* kAddress = "192.0.2.1"; ///< of the uplink (RFC 5737)
 
@@ -25,64 +27,35 @@ void run(const std::function<void()>& body, const std::string& more_resolv_conf 
 
 // --- for bodies ---------------------------------------------------------------------------------
 
-std::string token();
+/// `gocontainer parent OPTIONS -- COMMAND`.
+support::Command launch(const Strings& options, const Strings& command);
+
 /// A file, removed with the host.
 std::string file(const std::string& text, mode_t mode);
-/// Bind `text` as a file that nobody may execute over `path`: as if the program were not installed.
+/// Bind a file that nobody may execute over `path`: as if the program were not installed.
 void hide(const std::string& path);
 /// Mount an empty tmpfs over a directory.
 void cover(const std::string& directory);
+/// Take the uplink down: no default route any more.
+void cut_off();
+/// Processes that stand in this host's network, but for this one; by name.
+Strings processes();
+/// What is in $XDG_RUNTIME_DIR.
+Strings runtime_files();
 
 /// A socket, bound (and listening, when TCP).
 int serve(const std::string& address, std::uint16_t port, bool udp = false);
 /// A process that does nothing but hold such a socket: sleep(1).
 pid_t holding(const std::string& address, std::uint16_t port);
-/// A port that is free for both.
+/// A port that nobody on this host has.
 std::uint16_t free_port();
 /// Connect, say a line, and read to the end; "" when nothing answers.
 std::string fetch(const std::string& address, std::uint16_t port);
 /// Accept one connection within `wait` and write `text` to it; false when none came.
 bool answer(int listener, const std::string& text,
-            std::chrono::milliseconds wait = std::chrono::seconds(10));
-/// Repeat until it is true, at most 10 seconds.
-bool eventually(const std::function<bool()>& condition);
-
-/// Processes that stand in this host's network, but for this one; by name.
-Words processes();
-Words files(const std::string& directory);
-std::string read(const std::string& path); ///< a whole file; "" when there is none
-
-/// One gocontainer.
-class Launch {
-public:
-    /// `gocontainer parent --rootfs … OPTIONS -- COMMAND`
-    Launch(Words options, Words command);
-    ~Launch();
-    Launch(const Launch&) = delete;
-    Launch& operator=(const Launch&) = delete;
-
-    pid_t pid() const { return pid_; }
-    /// A process in the container, seen from here; 0 while there is none.
-    pid_t inside() const;
-    /// Wait for its end, at most 20 seconds, and collect what it has written.
-    int wait();
-    /// The next line of its standard output.
-    std::string line();
-    void kill(int signal) const;
-    const std::string& out() const { return out_; }
-    const std::string& err() const { return err_; }
-
-private:
-    bool read_some(std::chrono::milliseconds wait);
-    pid_t pid_ = -1;
-    int out_fd_ = -1;
-    int err_fd_ = -1;
-    std::size_t taken_ = 0; ///< of out_, by line()
-    std::string out_;
-    std::string err_;
-};
-
-/// Run `body` in a new process in the network of `pid`, with its root's capabilities.
-pid_t in_network_of(pid_t pid, const std::function<void()>& body);
+            std::chrono::milliseconds wait = std::chrono::seconds(20));
+/// Run `body` in a new process, in the network of `pid` unless that is 0.
+pid_t in_background(const std::function<void()>& body, pid_t pid = 0);
+void end(pid_t pid);
 
 } // namespace host

@@ -195,6 +195,9 @@ TEST(NetHelper, LastWords) {
               "s: unrecognized option '--enable-seccomp'");
     EXPECT_EQ(net::last_words("External interface not usable\nFailed to send 30 bytes to syslog\n"),
               "External interface not usable");
+    EXPECT_EQ(
+        net::last_words("unshare: No space left on device\nFailed to sandbox process, exiting\n"),
+        "unshare: No space left on device");
 }
 
 TEST(NetHelper, Hints) {
