@@ -137,7 +137,9 @@ Host Host::look() {
         for (auto entry = fs::recursive_directory_iterator(
                  own + cgroup_of(getpid()), fs::directory_options::skip_permission_denied, gone);
              entry != fs::recursive_directory_iterator(); entry.increment(gone)) {
-            if (entry->is_directory(gone))
+            struct stat info{};
+            if (lstat(entry->path().c_str(), &info) == 0 && S_ISDIR(info.st_mode) &&
+                info.st_uid == getuid())
                 host.cgroups.insert(entry->path().string());
             if (gone)
                 break;
