@@ -82,7 +82,7 @@ public:
     Result<void> write(const char* option, const char* file, const std::string& value);
 
 private:
-    bool has(const char* file) { return sys::faccessat(leaf_, file, F_OK).has_value(); }
+    bool has(const char* file) const { return sys::faccessat(leaf_, file, F_OK).has_value(); }
     int leaf_;
     std::string path_;
     const std::function<void(const std::string&)>& say_;

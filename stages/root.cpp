@@ -29,7 +29,8 @@ Result<void> child(Inside& inside) {
     case spec::RootMode::pivot:
         // Both arguments ".": the old root is stacked under the new one, where one detaching
         // umount takes it off, and no directory for it is needed (pivot_root(2), NOTES).
-        TRY(sys::pivot_root(".", "."));
+        TRY(hint(sys::pivot_root(".", "."),
+                 [](const Error& error) { return causes::powerless_root(error.code); }));
         TRY(sys::umount2(".", sys::kDetach));
         TRY(sys::chdir("/"));
         break;

@@ -62,6 +62,6 @@ std::uint32_t arch_named(const std::string& name);
 
 /// Read a profile, keeping the rules whose conditions hold on `machine`. Errors name the place,
 /// as `syscalls[3].args[0].op: …`.
-Result<Profile> parse_profile(const std::string& json, const Machine& machine);
+Result<Profile> parse_profile(const std::string& text, const Machine& machine);
 
 } // namespace stages::seccomp

@@ -40,6 +40,7 @@ std::string show(Capability capability) {
 
 std::vector<std::string> all_capabilities() {
     std::vector<std::string> out;
+    out.reserve(static_cast<std::size_t>(cap_max_bits()));
     for (cap_value_t number = 0; number < cap_max_bits(); ++number)
         out.push_back(show(Capability{number}));
     return out;

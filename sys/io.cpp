@@ -292,7 +292,7 @@ Result<void> make_tap(int pidfd, std::uint64_t namespaces, const std::string& na
         "ioctl",
         [&]() -> long {
             // Who has entered a user namespace can't come back, so somebody else goes.
-            pid_t visitor = ::vfork();
+            pid_t visitor = ::vfork(); // NOLINT(bugprone-unsafe-functions)
             if (visitor == 0)
                 visit(pidfd, static_cast<int>(namespaces), request, result);
             if (visitor < 0)

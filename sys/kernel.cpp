@@ -256,8 +256,17 @@ Result<Fd> openat2(int at, const std::string& path, std::uint64_t flags, Resolve
     how.mode = mode;
     how.resolve = resolve.flags;
     return descriptor(invoke(
-        "openat2", [&] { return syscall(SYS_openat2, at, path.c_str(), &how, sizeof how); }, At{at},
-        path, Flags{flags, names::open}, Flags{resolve.flags, names::resolve}));
+        "openat2",
+        [&] {
+            // EAGAIN: somebody moved or mounted something meanwhile; ask again (openat2(2)).
+            long fd = 0;
+            for (int tries = 0; tries < 64; ++tries)
+                if (fd = syscall(SYS_openat2, at, path.c_str(), &how, sizeof how);
+                    fd != -1 || errno != EAGAIN)
+                    break;
+            return fd;
+        },
+        At{at}, path, Flags{flags, names::open}, Flags{resolve.flags, names::resolve}));
 }
 
 Result<std::size_t> read(int fd, std::span<char> into) {

@@ -230,7 +230,10 @@ void enter_own_mounts(bool shared) {
         write_to("/proc/self/uid_map", std::to_string(uid) + " " + std::to_string(uid) + " 1");
         write_to("/proc/self/gid_map", std::to_string(gid) + " " + std::to_string(gid) + " 1");
     }
-    mount_in("none", "/", "", MS_REC | (shared ? MS_SHARED : MS_PRIVATE));
+    // First away from the machine's own, whose peers ours are where "/" is shared.
+    mount_in("none", "/", "", MS_REC | MS_PRIVATE);
+    if (shared)
+        mount_in("none", "/", "", MS_REC | MS_SHARED);
 }
 
 void mount_in(const std::string& source, const std::string& target, const std::string& type,
