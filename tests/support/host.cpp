@@ -18,6 +18,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <sstream>
+#include <utility>
 
 namespace support {
 
@@ -103,15 +104,20 @@ std::string cgroup2() {
     return {};
 }
 
+/// Files in a folder that others use too: ours, named as launchers and what they start name theirs,
+/// but not those of tests and test runners.
 void names_in(const std::string& folder, std::set<std::string>& into) {
     std::error_code unreadable;
     for (const auto& entry : fs::directory_iterator(folder, unreadable)) {
         struct stat info{};
-        // Only ours, and not those that tests and test runners make for themselves.
+        std::string name = entry.path().filename();
+        auto starts = [&](const char* word) { return name.starts_with(word); };
         if (lstat(entry.path().c_str(), &info) != 0 || info.st_uid != getuid() ||
-            entry.path().filename().string().starts_with("gocontainer-test"))
+            starts("gocontainer-test") || starts("gocontainer-vm"))
             continue;
-        into.insert(entry.path().string());
+        if (starts("gocontainer") || starts("gc-") || starts("slirp") || starts("libslirp") ||
+            starts("pasta") || starts("passt"))
+            into.insert(entry.path().string());
     }
 }
 
@@ -131,7 +137,9 @@ Host Host::look() {
         for (auto entry = fs::recursive_directory_iterator(
                  own + cgroup_of(getpid()), fs::directory_options::skip_permission_denied, gone);
              entry != fs::recursive_directory_iterator(); entry.increment(gone)) {
-            if (entry->is_directory(gone))
+            struct stat info{};
+            if (lstat(entry->path().c_str(), &info) == 0 && S_ISDIR(info.st_mode) &&
+                info.st_uid == getuid())
                 host.cgroups.insert(entry->path().string());
             if (gone)
                 break;
@@ -157,30 +165,38 @@ Host Host::look() {
     return host;
 }
 
+// Others come and go meanwhile; what is left behind is there at every look.
 std::string differs_from(const Host& before, Duration patience) {
-    std::string difference;
-    auto add = [&](const std::string& what, const std::set<std::string>& was,
-                   const std::set<std::string>& is) {
-        std::set<std::string> fresh;
-        std::ranges::set_difference(is, was, std::inserter(fresh, fresh.end()));
-        for (const std::string& name : fresh)
-            difference += what + " left behind: " + name + "\n";
-    };
+    bool first = true;
+    std::set<std::string> left;
     (void)eventually(
         [&] {
-            difference.clear();
             Host now = Host::look();
-            if (now.hostname != before.hostname || now.domainname != before.domainname)
-                difference += "the host is called " + now.hostname + " now\n";
+            std::set<std::string> differences;
+            auto add = [&](const std::string& what, const std::set<std::string>& was,
+                           const std::set<std::string>& is) {
+                for (const std::string& name : is)
+                    if (!was.contains(name))
+                        differences.insert(what + " left behind: " + name + "\n");
+            };
             add("a mount", before.mounts, now.mounts);
             add("a cgroup", before.cgroups, now.cgroups);
             add("a file", before.files, now.files);
+            if (now.hostname != before.hostname || now.domainname != before.domainname)
+                differences.insert("the host was renamed\n");
             if (now.keys > before.keys + 20)
-                difference += std::to_string(now.keys - before.keys) + " keys left behind\n";
-            return difference.empty();
+                differences.insert("keys left behind\n");
+            if (std::exchange(first, false))
+                left = std::move(differences);
+            else
+                std::erase_if(left, [&](const auto& one) { return !differences.contains(one); });
+            return left.empty();
         },
         patience);
-    return difference;
+    std::string text;
+    for (const std::string& one : left)
+        text += one;
+    return text;
 }
 
 std::string strays(Duration patience, const std::vector<pid_t>& known) {

@@ -1,6 +1,8 @@
 // Starting, feeding and awaiting processes.
 #include "tests/support/process.hpp"
 
+#include "tests/support/proc.hpp"
+
 #include <fcntl.h>
 #include <poll.h>
 #include <pty.h>
@@ -10,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
@@ -189,11 +192,40 @@ bool Process::pump(Clock::time_point deadline) {
     return true;
 }
 
+namespace {
+
+/// What a process that does not end is doing, and all below it.
+std::string describe(pid_t pid, const std::string& indent = "") {
+    std::string in = "/proc/" + std::to_string(pid) + "/";
+    auto one_line = [&](const char* file) {
+        std::string text = try_slurp(in + file).value_or("?");
+        std::ranges::replace(text, '\0', ' ');
+        return text.substr(0, text.find('\n'));
+    };
+    std::string out = indent + std::to_string(pid) + " " + one_line("cmdline") + "\n" + indent +
+                      "  waits in " + one_line("wchan") + ", syscall " + one_line("syscall");
+    try {
+        auto fields = status(pid);
+        for (const char* field : {"State", "SigBlk", "SigIgn", "SigCgt", "ShdPnd"})
+            out += std::string("\n") + indent + "  " + field + " " + fields[field];
+        for (const auto& [number, target] : descriptors(pid))
+            out += "\n" + indent + "  " + std::to_string(number) + " -> " + target;
+    } catch (const std::exception& problem) {
+        out += std::string("\n") + indent + "  " + problem.what();
+    }
+    out += "\n";
+    for (pid_t child : children_of(pid))
+        out += describe(child, indent + "    ");
+    return out;
+}
+
+} // namespace
+
 void Process::give_up(const std::string& what) {
     throw std::runtime_error(
         name_ + ": " + what +
         (ended_ ? " (ended with " + std::to_string(shell_status(wait_status_)) + ")"
-                : " (still running)") +
+                : " (still running)\n" + describe(pid_)) +
         "\n-- stdout:\n" + out_.substr(0, 4000) + "\n-- stderr:\n" + err_.substr(0, 4000));
 }
 
