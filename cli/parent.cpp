@@ -175,6 +175,8 @@ std::expected<spec::Spec, std::string> finish(Draft draft, Args command, const R
         !(draft.caps_added.empty() && draft.caps_dropped.empty()))
         return std::unexpected("--cap-add, --cap-drop: need the caps stage");
     spec.capabilities.bounding = capabilities(draft);
+    spec.capabilities.permitted = spec.capabilities.bounding;
+    spec.capabilities.effective = spec.capabilities.bounding;
     spec.root.masked = spec::default_masked_paths();
     spec.root.readonly = spec::default_readonly_paths();
 

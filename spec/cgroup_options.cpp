@@ -9,7 +9,7 @@ namespace spec {
 
 namespace {
 
-constexpr std::int64_t kPeriod = 100000;                // µs; Resources::cpu_period's default
+constexpr std::int64_t kPeriod = 100000;                // µs, the kernel's default
 constexpr std::int64_t kShortestQuota = 1000;           // µs; the kernel's min_cfs_quota_period
 constexpr std::int64_t kLongestQuota = (1LL << 44) - 1; // µs; the kernel's MAX_BW
 constexpr std::int64_t kMostPids = 4194304;             // the kernel's PID_MAX_LIMIT on 64 bits

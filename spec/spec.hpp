@@ -4,6 +4,10 @@
 // nothing after that asks where it came from. Optional means "not asked for: leave it alone".
 #pragma once
 
+#include "spec/files.hpp"
+#include "spec/process.hpp"
+#include "spec/resources.hpp"
+
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -61,14 +65,6 @@ private:
     std::uint32_t bits_ = 0;
 };
 
-/// `count` ids from `inside` on are the host's `outside` and following (user_namespaces(7)).
-struct IdMap {
-    std::uint32_t inside = 0;
-    std::uint32_t outside = 0;
-    std::uint32_t count = 1;
-    bool operator==(const IdMap&) const = default;
-};
-
 enum class Mapping : std::uint8_t {
     automatic, ///< subordinate ids when there are some, else the caller alone
     single,    ///< the caller alone, as 0
@@ -82,33 +78,22 @@ struct User {
     bool operator==(const User&) const = default;
 };
 
-/// One device's io.max line, cgroup-v2.rst: zero means not asked for.
-struct IoMax {
-    std::string device; ///< a path, or MAJ:MIN
-    std::uint64_t rbps = 0, wbps = 0, riops = 0, wiops = 0;
-    bool operator==(const IoMax&) const = default;
-};
-
-/// Limits, in cgroup v2's units (Documentation/admin-guide/cgroup-v2.rst).
-struct Resources {
-    std::optional<std::int64_t> memory;      ///< bytes, -1 for no limit
-    std::optional<std::int64_t> memory_swap; ///< bytes of memory and swap together; -1 for no limit
-    std::optional<std::int64_t> cpu_quota;   ///< microseconds a period
-    std::uint64_t cpu_period = 100000;       ///< microseconds
-    std::optional<std::uint64_t> cpu_weight; ///< 1 to 10000
-    std::string cpuset;                      ///< "0-3,7"
-    std::optional<std::int64_t> pids;        ///< -1 for no limit
-    std::optional<std::uint64_t> io_weight;  ///< 1 to 10000
-    std::vector<IoMax> io_max;
-    bool any() const {
-        return memory || memory_swap || cpu_quota || cpu_weight || !cpuset.empty() || pids ||
-               io_weight || !io_max.empty();
-    }
-    bool operator==(const Resources&) const = default;
+enum class CgroupManager : std::uint8_t {
+    cgroupfs, ///< directories of our own making
+    systemd,  ///< a scope of systemd's, system or user
+    disabled, ///< stay in the caller's cgroup
 };
 
 struct Cgroup {
-    std::string path; ///< below the hierarchy's root; empty: a leaf is found
+    /// Below the hierarchy's root; empty: a leaf is found. With systemd: SLICE:PREFIX:NAME.
+    std::string path;
+    CgroupManager manager = CgroupManager::cgroupfs;
+    /// It becomes the root of a cgroup namespace; off when that is joined, or not asked for.
+    bool own_namespace = true;
+    /// Give its directory to container root (config-linux.md, "Cgroup ownership").
+    bool delegate = false;
+    /// For systemd's unit: name and value in GVariant's text form, "'text'", "uint64 5", "true".
+    std::vector<std::pair<std::string, std::string>> properties;
     Resources resources;
     bool operator==(const Cgroup&) const = default;
 };
@@ -137,43 +122,26 @@ struct Net {
     bool operator==(const Net&) const = default;
 };
 
+/// A host's network device that the container gets (config-linux.md, "Network Devices").
+struct NetDevice {
+    std::string name;   ///< on the host
+    std::string rename; ///< in the container; empty: the same
+    bool operator==(const NetDevice&) const = default;
+};
+
 struct Uts {
     std::string hostname; ///< empty: the container's name
     std::string domainname;
     bool operator==(const Uts&) const = default;
 };
 
-/// Seconds added to the host's clocks (time_namespaces(7)).
+/// Added to the host's clocks (time_namespaces(7)).
 struct TimeOffsets {
-    std::optional<std::int64_t> boottime;
+    std::optional<std::int64_t> boottime; ///< seconds
     std::optional<std::int64_t> monotonic;
+    std::uint32_t boottime_ns = 0; ///< nanoseconds, beside them
+    std::uint32_t monotonic_ns = 0;
     bool operator==(const TimeOffsets&) const = default;
-};
-
-/// Something mounted below the rootfs. Flags as MOUNT_ATTR_* of mount_setattr(2).
-struct Mount {
-    std::string type; ///< "bind" or a file system
-    std::string source;
-    std::string destination;
-    std::uint64_t attributes = 0;
-    bool recursive = true;            ///< of a bind
-    std::string propagation;          ///< "", private, slave, shared, unbindable
-    std::vector<std::string> options; ///< the file system's own: "size=64m"
-    bool operator==(const Mount&) const = default;
-};
-
-enum class RootMode : std::uint8_t { pivot, chroot, chdir };
-
-struct Root {
-    std::string path = "./rootfs";
-    RootMode mode = RootMode::pivot;
-    bool read_only = false;
-    bool overlay = false; ///< changes go to a tmpfs and vanish
-    std::string upper;    ///< changes are kept there
-    std::vector<Mount> mounts;
-    std::vector<std::string> masked;
-    std::vector<std::string> readonly;
-    bool operator==(const Root&) const = default;
 };
 
 enum class ProcMode : std::uint8_t {
@@ -183,36 +151,34 @@ enum class ProcMode : std::uint8_t {
     none,
 };
 
-struct Capabilities {
-    /// Names, lower case, "cap_chown". Permitted and effective get what bounding has.
-    std::vector<std::string> bounding;
-    bool operator==(const Capabilities&) const = default;
+/// A namespace that is there already, instead of a new one.
+struct Join {
+    Stage stage = Stage::user;
+    std::string path; ///< "/proc/PID/ns/net", or a bind of one
+    bool operator==(const Join&) const = default;
 };
 
-enum class SeccompMode : std::uint8_t { standard, none, file };
-
-struct Seccomp {
-    SeccompMode mode = SeccompMode::standard;
-    std::string file;
-    bool operator==(const Seccomp&) const = default;
+/// A program that is run at a point of the container's life (config.md, "POSIX-platform Hooks").
+struct Hook {
+    std::string path;
+    std::vector<std::string> args; ///< argv, its first too; empty: the path alone
+    std::vector<std::string> env;  ///< all of it
+    std::optional<int> timeout;    ///< seconds
+    bool operator==(const Hook&) const = default;
+};
+struct Hooks {
+    std::vector<Hook> prestart, create_runtime, create_container, start_container, poststart,
+        poststop;
+    bool operator==(const Hooks&) const = default;
 };
 
-struct Rlimit {
-    int resource = 0; ///< RLIMIT_*
-    std::string name; ///< "nofile"
-    std::uint64_t soft = 0, hard = 0;
-    bool operator==(const Rlimit&) const = default;
-};
-
-struct Process {
-    std::vector<std::string> args;
-    std::vector<std::string> env; ///< NAME=VALUE; later ones win
-    std::string cwd;  ///< empty: the root directory or, with none of our own, the caller's
-    std::string user; ///< UID[:GID] or NAME[:GROUP]; empty: 0 of the namespace
-    bool terminal = false;
-    bool new_privileges = false;
-    std::vector<Rlimit> rlimits;
-    bool operator==(const Process&) const = default;
+/// Cache and memory bandwidth through resctrl (config-linux.md, "IntelRdt").
+struct IntelRdt {
+    std::string group;        ///< closID; empty: the container's name
+    bool joins_group = false; ///< closID was given: the group may be there, and stays
+    std::vector<std::string> schemata;
+    bool monitoring = false;
+    bool operator==(const IntelRdt&) const = default;
 };
 
 struct Spec {
@@ -229,6 +195,11 @@ struct Spec {
     Capabilities capabilities;
     Seccomp seccomp;
     Process process;
+    std::vector<Join> joins; ///< each for a stage that is in `stages`
+    std::vector<NetDevice> net_devices;
+    std::vector<std::pair<std::string, std::string>> sysctl; ///< "net/ipv4/ip_forward", value
+    std::optional<IntelRdt> rdt;
+    Hooks hooks;
     bool operator==(const Spec&) const = default;
 };
 

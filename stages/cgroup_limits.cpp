@@ -126,7 +126,8 @@ Result<void> Limits::memory(const spec::Resources& wanted) {
 Result<void> Limits::cpu(const spec::Resources& wanted) {
     if (wanted.cpu_quota)
         TRY(write("--cpus", "cpu.max",
-                  or_max(*wanted.cpu_quota) + " " + std::to_string(wanted.cpu_period)));
+                  or_max(*wanted.cpu_quota) + " " +
+                      std::to_string(wanted.cpu_period.value_or(100000))));
     if (wanted.cpu_weight)
         TRY(write("--cpu-weight", "cpu.weight", std::to_string(*wanted.cpu_weight)));
     return {};

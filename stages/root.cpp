@@ -1,7 +1,8 @@
-// root: the rootfs becomes "/", three ways, of which only the first lets nobody out.
+// root: the rootfs becomes "/", four ways, of which only the first lets nobody out.
 //
 //   pivot    the mount at "/" is exchanged for the rootfs's, and the old one is let go: there is
 //            nothing left to escape to
+//   move     the rootfs's mount covers "/", for a root that can't be pivoted (an initramfs)
 //   chroot   only this process's idea of "/" moves; whoever may chroot again gets out
 //   chdir    nothing moves; for the lesson on why not
 #include "stages/causes.hpp"
@@ -32,6 +33,12 @@ Result<void> child(Inside& inside) {
         TRY(hint(sys::pivot_root(".", "."),
                  [](const Error& error) { return causes::powerless_root(error.code); }));
         TRY(sys::umount2(".", sys::kDetach));
+        TRY(sys::chdir("/"));
+        break;
+    case spec::RootMode::move:
+        // The initramfs's root can't be pivoted away: it is covered (switch_root(8) does the same).
+        TRY(attach(inside.rootfs, TRY(sys::openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY))));
+        TRY(sys::chroot("."));
         TRY(sys::chdir("/"));
         break;
     case spec::RootMode::chroot:

@@ -14,9 +14,11 @@ Result<void> child(Inside& inside) {
     TRY(sys::unshare(CLONE_NEWTIME));
     std::string offsets;
     if (spec.time.boottime)
-        offsets += "boottime " + std::to_string(*spec.time.boottime) + " 0\n";
+        offsets += "boottime " + std::to_string(*spec.time.boottime) + " " +
+                   std::to_string(spec.time.boottime_ns) + "\n";
     if (spec.time.monotonic)
-        offsets += "monotonic " + std::to_string(*spec.time.monotonic) + " 0\n";
+        offsets += "monotonic " + std::to_string(*spec.time.monotonic) + " " +
+                   std::to_string(spec.time.monotonic_ns) + "\n";
     if (!offsets.empty())
         TRY(hint(sys::write_proc("/proc/self/timens_offsets", offsets), [](const Error& error) {
             return error.code == ERANGE ? std::string("a clock can't go below zero or so far ahead")

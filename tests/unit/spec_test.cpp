@@ -14,13 +14,123 @@ using testing::StartsWith;
 
 namespace {
 
-/// Every field different from its default. The bindings name every field of every struct: a field
-/// that is added stops this from compiling until it is added here.
+const std::string kBytes = "caf\xe9 \xff\x80"; // Latin-1: not UTF-8
+constexpr std::uint64_t kMost = std::numeric_limits<std::uint64_t>::max();
+
+// Every field different from its default. The bindings name every field of every struct: a field
+// that is added stops this from compiling until it is added here.
+
+spec::Resources every_limit() {
+    spec::Resources all;
+    auto& [memory, swap, reservation, check, quota, period, burst, idle, weight, cpuset, mems, pids,
+           io_weight, io_weights, io_max, hugetlb, rdma, unified, devices] = all;
+    memory = -1;
+    swap = 5;
+    reservation = 6;
+    check = true;
+    quota = 0; // a value that is there, and is zero
+    period = 7;
+    burst = 0;
+    idle = 1;
+    weight = 8;
+    cpuset = "0-3";
+    mems = "0";
+    pids = std::numeric_limits<std::int64_t>::max();
+    io_weight = 9;
+    io_weights = {{"8:0", 10}};
+    io_max = {{"8:0", 1, 2, 3, kMost}};
+    hugetlb = {{"2MB", kMost}};
+    rdma = {{"mlx4_0", 1, 2}, {"mlx4_1", {}, {}}};
+    unified = {{"memory.high", "max"}, {"a", ""}};
+    devices = {{true, 'c', 1, 3, "rw"}, {}};
+    return all;
+}
+
+spec::Cgroup every_cgroup_field() {
+    spec::Cgroup all;
+    auto& [path, manager, own, delegate, properties, resources] = all;
+    path = "a/b";
+    manager = spec::CgroupManager::systemd;
+    own = false;
+    delegate = true;
+    properties = {{"CollectMode", "'inactive'"}};
+    resources = every_limit();
+    return all;
+}
+
+spec::Root every_root_field() {
+    spec::Root all;
+    auto& [path, mode, read_only, overlay, upper, usual, propagation, mounts, devices, masked,
+           readonly, label] = all;
+    path = kBytes;
+    mode = spec::RootMode::chdir;
+    read_only = true;
+    overlay = true;
+    upper = "/" + kBytes;
+    usual = false;
+    propagation = "slave";
+    auto& [type, source, destination, set, cleared, set_below, cleared_below, recursive, remount,
+           mount_propagation, propagation_below, idmap, uids, gids, copy_up, no_follow, options] =
+        mounts.emplace_back();
+    type = "bind";
+    source = kBytes;
+    destination = "/" + kBytes;
+    set = kMost;
+    cleared = 1;
+    set_below = 2;
+    cleared_below = 3;
+    recursive = false;
+    remount = true;
+    mount_propagation = "slave";
+    propagation_below = "private";
+    idmap = spec::Idmap::recursive;
+    uids = {{1, 2, 3}};
+    gids = {{4, 5, 6}};
+    copy_up = true;
+    no_follow = true;
+    options = {"size=1", kBytes};
+    mounts.emplace_back();
+    devices = {{"/dev/x", 'b', 1, 2, 0600, 3, 4}, {}};
+    masked = {"/a", ""};
+    readonly = {"/b"};
+    label = "l";
+    return all;
+}
+
+spec::Process every_process_field() {
+    spec::Process all;
+    auto& [args, env, exact_env, cwd, who, ids, umask, terminal, size, new_privileges, rlimits, oom,
+           apparmor, selinux, scheduler, io, policy, personality, keyring, affinity, landlock,
+           preserved] = all;
+    args = {"sh", "-c", kBytes, ""};
+    env = {"A=" + kBytes};
+    exact_env = true;
+    cwd = "/w";
+    who = "u:g";
+    ids = {1, 2, {3, 4}, true};
+    umask = 0;
+    terminal = true;
+    size = {24, 80};
+    new_privileges = true;
+    rlimits = {{3, "nofile", 1, kMost}};
+    oom = 0;
+    apparmor = "a";
+    selinux = "s";
+    scheduler = {1, -2, 3, 4, 5, 6, kMost};
+    io = {1, 2};
+    policy = {1, 2, "0"};
+    personality = 8;
+    keyring = "k";
+    affinity = "0-1";
+    landlock = {kMost, {{{"/a", kBytes}, 3}, {}}};
+    preserved = 5;
+    return all;
+}
+
 Spec every_field() {
-    const std::string bytes = "caf\xe9 \xff\x80"; // Latin-1: not UTF-8
     Spec spec;
-    auto& [name, stages, quiet, user, cgroup, net, uts, time, root, proc, caps, seccomp, process] =
-        spec;
+    auto& [name, stages, quiet, user, cgroup, net, uts, time, root, proc, caps, seccomp, process,
+           joins, net_devices, sysctl, rdt, hooks] = spec;
     name = "n";
     stages = spec::StageSet(0x15);
     quiet = true;
@@ -28,18 +138,7 @@ Spec every_field() {
     mapping = spec::Mapping::listed;
     uids = {{0, 1000, 1}, {1, 100000, 65536}};
     gids = {{7, 8, 9}};
-    auto& [path, resources] = cgroup;
-    path = "a/b";
-    auto& [memory, swap, quota, period, weight, cpuset, pids, io_weight, io_max] = resources;
-    memory = -1;
-    swap = 5;
-    quota = 0; // a value that is there, and is zero
-    period = 7;
-    weight = 8;
-    cpuset = "0-3";
-    pids = std::numeric_limits<std::int64_t>::max();
-    io_weight = 9;
-    io_max = {{"8:0", 1, 2, 3, std::numeric_limits<std::uint64_t>::max()}};
+    cgroup = every_cgroup_field();
     auto& [mode, ports, dns, loopback] = net;
     mode = spec::NetMode::host;
     ports = {{"::1", 65535, 1, true}, {}};
@@ -48,32 +147,28 @@ Spec every_field() {
     auto& [hostname, domainname] = uts;
     hostname = "h";
     domainname = "d";
-    auto& [boottime, monotonic] = time;
-    boottime = -5;
-    monotonic = 0;
-    auto& [root_path, root_mode, read_only, overlay, upper, mounts, masked, readonly] = root;
-    root_path = bytes;
-    root_mode = spec::RootMode::chdir;
-    read_only = true;
-    overlay = true;
-    upper = "/" + bytes;
-    mounts = {{"bind", bytes, "/" + bytes, ~std::uint64_t{0}, false, "slave", {"size=1", bytes}},
-              {}};
-    masked = {"/a", ""};
-    readonly = {"/b"};
+    time = {-5, 0, 6, 7};
+    root = every_root_field();
     proc = spec::ProcMode::none;
-    caps.bounding = {"cap_chown"};
-    auto& [seccomp_mode, file] = seccomp;
+    auto& [bounding, permitted, effective, inheritable, ambient] = caps;
+    bounding = {"cap_chown"};
+    permitted = {"cap_kill"};
+    effective = {"cap_mknod"};
+    inheritable = {"cap_setuid"};
+    ambient = {"cap_setgid"};
+    auto& [seccomp_mode, file, text, listener, metadata] = seccomp;
     seccomp_mode = spec::SeccompMode::file;
-    file = bytes;
-    auto& [args, env, cwd, who, terminal, new_privileges, rlimits] = process;
-    args = {"sh", "-c", bytes, ""};
-    env = {"A=" + bytes};
-    cwd = "/w";
-    who = "u:g";
-    terminal = true;
-    new_privileges = true;
-    rlimits = {{3, "nofile", 1, std::numeric_limits<std::uint64_t>::max()}};
+    file = kBytes;
+    text = ""; // the parent's alone: long, and of no use to the child
+    listener = kBytes;
+    metadata = "m";
+    process = every_process_field();
+    joins = {{Stage::net, "/proc/1/ns/net"}, {}};
+    net_devices = {{"eth0", "e"}, {}};
+    sysctl = {{"net/ipv4/ip_forward", "1"}};
+    rdt = {"g", true, {"L3:0=f"}, true};
+    spec::Hook hook{"/h", {"h", kBytes}, {"A=1"}, 0};
+    hooks = {{hook}, {hook, {}}, {hook}, {hook}, {hook}, {hook}};
     return spec;
 }
 
