@@ -35,12 +35,14 @@ Result<void> child(Inside& inside) {
         TRY(sys::umount2(".", sys::kDetach));
         TRY(sys::chdir("/"));
         break;
-    case spec::RootMode::move:
+    case spec::RootMode::move: {
         // The initramfs's root can't be pivoted away: it is covered (switch_root(8) does the same).
-        TRY(attach(inside.rootfs, TRY(sys::openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY))));
+        Fd top = TRY(sys::openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY));
+        TRY(attach(inside.rootfs, top));
         TRY(sys::chroot("."));
         TRY(sys::chdir("/"));
         break;
+    }
     case spec::RootMode::chroot:
         TRY(sys::chroot("."));
         TRY(sys::chdir("/"));
