@@ -65,7 +65,10 @@ std::string apparmor() {
                "'userns,' in /etc/apparmor.d, or 'sudo sysctl "
                "kernel.apparmor_restrict_unprivileged_userns=0'";
     auto label = sys::read_file("/proc/self/attr/apparmor/current", 4096);
-    if (!label)
+    // The older file, but it may be SELinux's or any other module's.
+    if (!label && sys::read_file("/sys/module/apparmor/parameters/enabled", 16)
+                      .value_or("")
+                      .starts_with("Y"))
         label = sys::read_file("/proc/self/attr/current", 4096);
     if (label && !label->empty() && !label->starts_with("unconfined")) {
         std::string name = label->substr(0, label->find_first_of(std::string_view("\n\0 ", 3)));

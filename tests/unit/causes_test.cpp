@@ -68,7 +68,10 @@ TEST(NoUserNamespace, BecauseOfAProfile) {
     EXPECT_THAT(causes::no_user_namespace(EPERM), HasSubstr("profile \"docker-default\""));
     Recorder older; // the directory came with Linux 5.8
     older.file("/proc/self/attr/current", std::string("snap.x\0", 7));
+    older.file("/sys/module/apparmor/parameters/enabled", "Y\n");
     EXPECT_THAT(causes::no_user_namespace(EPERM), HasSubstr("profile \"snap.x\""));
+    older.file("/sys/module/apparmor/parameters/enabled", "N\n"); // then it's another module's
+    EXPECT_THAT(causes::no_user_namespace(EPERM), Not(HasSubstr("AppArmor")));
     Recorder free;
     free.file("/proc/self/attr/current", "unconfined\n");
     free.file("/proc/self/mountinfo", kFree);
