@@ -85,6 +85,10 @@ Result<Helper> start(Launch& launch, sys::Strings arguments, int ready_fd,
         spawn.fds.emplace_back(null.get(), STDOUT_FILENO);
     spawn.note = &launch.ledger->helper;
     spawn.death_signal = SIGKILL;
+    // Root's slirp4netns puts its sandbox together on /tmp, which on many machines is a mount
+    // that is shared with the namespace around it: without this one, everybody's /tmp is covered.
+    // An ordinary user's is in the container's user namespace, from which no mount reaches ours.
+    spawn.own_mounts = sys::geteuid() == 0;
     launch.ledger->helper_started = 0;
     pid_t pid = TRY(sys::start(spawn));
     launch.ledger->helper_started = TRY(sys::start_time(pid));

@@ -221,6 +221,8 @@ struct Spawn {
     std::vector<std::pair<int, int>> fds; ///< {ours, the program's}; stdin is /dev/null if absent
     pid_t* note = nullptr; ///< where the child writes its pid before it execs; 0 if that fails
     int death_signal = 0;  ///< sent to it by the kernel when we end (prctl(2))
+    /// A mount namespace of its own, from which nothing reaches ours.
+    bool own_mounts = false;
 };
 /// Start `spawn.argv[0]`, an absolute path, in a session of its own and with no signal ignored.
 /// vfork, so an exec error comes back as ours.

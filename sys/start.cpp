@@ -2,6 +2,8 @@
 #include "sys/kernel.hpp"
 
 #include <linux/close_range.h>
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -13,10 +15,16 @@ namespace sys {
 
 namespace {
 
+/// What went wrong before the program ran; an execve that fails spells itself.
+struct Trouble {
+    const char* call = nullptr;
+    int code = 0;
+};
+
 // Between vfork and execve, in the parent's memory: system calls only, no allocation, no return.
 // `moved` has room for each of spawn.fds.
 [[noreturn]] void become(char* const* argv, char* const* env, const Spawn& spawn,
-                         std::span<int> moved, volatile int* error) {
+                         std::span<int> moved, volatile Trouble* trouble) {
     if (spawn.note != nullptr)
         *spawn.note = ::getpid();
     if (spawn.death_signal != 0)
@@ -40,12 +48,22 @@ namespace {
     int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
     if (null >= 0)
         (void)::dup2(null, STDIN_FILENO); // stdin closed instead would be as good
+    if (spawn.own_mounts) {
+        trouble->call = "unshare(CLONE_NEWNS)";
+        if (::unshare(CLONE_NEWNS) != 0)
+            goto failed;
+        trouble->call = "mount(\"/\", MS_REC|MS_SLAVE)";
+        if (::mount(nullptr, "/", nullptr, MS_REC | MS_SLAVE, nullptr) != 0)
+            goto failed;
+    }
+    trouble->call = "dup2";
     for (std::size_t i = 0; i < moved.size(); ++i)
         if (::dup2(moved[i], spawn.fds[i].second) < 0)
             goto failed;
+    trouble->call = nullptr;
     ::execve(argv[0], argv, env);
 failed:
-    *error = errno;
+    trouble->code = errno;
     _exit(127);
 }
 
@@ -61,27 +79,30 @@ Result<pid_t> start(const Spawn& spawn) {
     argv.push_back(nullptr);
     env.push_back(nullptr);
     std::vector<int> moved(spawn.fds.size());
-    volatile int error = 0;
+    volatile Trouble trouble;
     std::string line;
     for (const std::string& arg : spawn.argv)
         line += (line.empty() ? "" : " ") + arg;
-    return static_cast<pid_t>(TRY(invoke(
+    auto started = invoke(
         "execve",
         [&]() -> long {
             // A fork copies page tables for nothing, and posix_spawn can't say which call failed.
             pid_t pid = ::vfork(); // NOLINT(bugprone-unsafe-functions)
             if (pid == 0)
-                become(argv.data(), env.data(), spawn, moved, &error);
-            if (pid > 0 && error != 0) {
+                become(argv.data(), env.data(), spawn, moved, &trouble);
+            if (pid > 0 && trouble.code != 0) {
                 (void)::waitpid(pid, nullptr, 0); // it has exited: its exec failed
                 if (spawn.note != nullptr)
                     *spawn.note = 0;
-                errno = error;
+                errno = trouble.code;
                 return -1;
             }
             return pid;
         },
-        line)));
+        line);
+    if (const char* call = trouble.call; !started && call != nullptr)
+        started.error().call = call;
+    return static_cast<pid_t>(TRY(std::move(started)));
 }
 
 } // namespace sys

@@ -5,6 +5,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -154,6 +155,18 @@ TEST_P(NetTrouble, SaysThatTheTunDeviceIsMissing) {
         EXPECT_THAT(line, HasSubstr("'sudo modprobe tun'"));
         EXPECT_THAT(line, HasSubstr("'--device /dev/net/tun'"));
         EXPECT_THAT(line, HasSubstr("--net none"));
+    });
+}
+
+TEST_P(NetTrouble, TheHelpersSandboxDoesNotReachTheHost) {
+    host::run([] {
+        // As systemd has it, and with a file system of its own on /tmp many distributions.
+        ASSERT_EQ(mount("/tmp", "/tmp", nullptr, MS_BIND, nullptr), 0);
+        ASSERT_EQ(mount("", "/", nullptr, MS_REC | MS_SHARED, nullptr), 0);
+        std::string before = support::slurp("/proc/self/mountinfo");
+        Ended ended = support::run(launch({"-p", number(host::free_port()) + ":80"}, {"true"}));
+        EXPECT_EQ(ended.status, 0) << ended.err;
+        EXPECT_EQ(support::slurp("/proc/self/mountinfo"), before);
     });
 }
 
