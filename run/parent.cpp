@@ -7,8 +7,8 @@
 #include "run/child.hpp"
 #include "run/handshake.hpp"
 #include "run/keeper.hpp"
+#include "run/refused.hpp"
 #include "run/supervise.hpp"
-#include "stages/causes.hpp"
 #include "stages/stages.hpp"
 
 #include <cerrno>
@@ -66,16 +66,8 @@ Result<pid_t> clone(Launch& launch, Entering& entering, sys::MemoryLeft& left) {
         args.cgroup = static_cast<std::uint64_t>(launch.leaf.get());
     }
     auto pid = sys::clone3(args, enter, &entering, &left);
-    if (!pid) {
-        Error error = std::move(pid).error();
-        bool user = launch.spec.stages.has(spec::Stage::user);
-        error.stage = user ? "user" : "clone";
-        error.hint = stages::causes::no_user_namespace(error.code);
-        if (!user && error.code == EPERM)
-            error.hint = "only root may make these namespaces without a user namespace of its own: "
-                         "keep the user stage";
-        return std::unexpected(std::move(error));
-    }
+    if (!pid)
+        return std::unexpected(refused_clone(launch, std::move(pid).error()));
     launch.pidfd = Fd(pidfd);
     return pid;
 }

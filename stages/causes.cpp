@@ -66,9 +66,8 @@ std::string apparmor() {
                "kernel.apparmor_restrict_unprivileged_userns=0'";
     auto label = sys::read_file("/proc/self/attr/apparmor/current", 4096);
     // The older file, but it may be SELinux's or any other module's.
-    if (!label && sys::read_file("/sys/module/apparmor/parameters/enabled", 16)
-                      .value_or("")
-                      .starts_with("Y"))
+    if (!label &&
+        sys::read_file("/sys/module/apparmor/parameters/enabled", 16).value_or("").starts_with("Y"))
         label = sys::read_file("/proc/self/attr/current", 4096);
     if (label && !label->empty() && !label->starts_with("unconfined")) {
         std::string name = label->substr(0, label->find_first_of(std::string_view("\n\0 ", 3)));
@@ -103,24 +102,21 @@ std::string file_system(const std::string& path) {
 
 } // namespace
 
-std::string no_user_namespace(int code) {
+std::string no_namespace(const std::string& kind, int code) {
     if (code == ENOSYS)
         return old_kernel("clone3");
-    if (sysctl("kernel/unprivileged_userns_clone") == "0" && sys::geteuid() != 0)
+    if (kind == "user" && sysctl("kernel/unprivileged_userns_clone") == "0" && sys::geteuid() != 0)
         return "user namespaces are switched off for ordinary users "
                "(kernel.unprivileged_userns_clone=0): 'sudo sysctl "
                "kernel.unprivileged_userns_clone=1'";
-    if (sysctl("user/max_user_namespaces") == "0")
-        return "user namespaces are switched off (user.max_user_namespaces=0): 'sudo sysctl "
-               "user.max_user_namespaces=15000'";
-    if (code == ENOSPC || code == EUSERS) {
-        for (const char* kind : {"user", "mnt", "pid", "net", "uts", "ipc", "cgroup", "time"})
-            if (sysctl("user/max_" + std::string(kind) + "_namespaces") == "0")
-                return "user.max_" + std::string(kind) + "_namespaces=0: 'sudo sysctl user.max_" +
-                       kind + "_namespaces=15000'";
-        return "too many namespaces: 32 levels deep, or more than user.max_user_namespaces=" +
-               sysctl("user/max_user_namespaces");
-    }
+    std::string limit = "max_" + kind + "_namespaces";
+    std::string value = sysctl("user/" + limit);
+    if (value == "0")
+        return kind + " namespaces are switched off (user." + limit + "=0): 'sudo sysctl user." +
+               limit + "=15000'";
+    if (code == ENOSPC || code == EUSERS)
+        return "too many " + kind + " namespaces: 32 levels deep, or more than user." + limit +
+               "=" + value;
     if (code == EPERM || code == EACCES) {
         if (std::string why = apparmor(); !why.empty())
             return why;
@@ -130,7 +126,7 @@ std::string no_user_namespace(int code) {
             return "the kernel makes no user namespace for a process in a chroot: leave it first";
     }
     if (code == EINVAL)
-        return "this kernel is built without one of these namespaces (see /proc/self/ns)";
+        return "this kernel is built without " + kind + " namespaces (see /proc/self/ns)";
     return {};
 }
 

@@ -6,8 +6,8 @@
 
 namespace stages::causes {
 
-/// clone3 or unshare refused a user namespace with errno `code`.
-std::string no_user_namespace(int code);
+/// clone3 or unshare refused a namespace with errno `code`: "user", "net", as in /proc/self/ns.
+std::string no_namespace(const std::string& kind, int code);
 /// Something that a user namespace's root may do was refused: is it AppArmor, seccomp, a chroot?
 std::string powerless_root(int code);
 /// A new /proc was refused.

@@ -3,15 +3,25 @@
 // unshare makes a time namespace for our children only. While nobody is in it, its offsets can be
 // written; setns then moves us in, which takes a process that shares its memory with no other: so
 // after the re-exec, not before.
+#include "stages/causes.hpp"
 #include "stages/stages.hpp"
 #include "sys/path.hpp"
+
+#include <cerrno>
 
 namespace stages::time {
 
 // With CAP_SYS_TIME and CAP_SYS_ADMIN in the new user namespace, the host's /proc still there.
 Result<void> child(Inside& inside) {
     const spec::Spec& spec = inside.spec;
-    TRY(sys::unshare(CLONE_NEWTIME));
+    TRY(hint(sys::unshare(CLONE_NEWTIME), [](const Error& error) -> std::string {
+        if (error.code == EINVAL)
+            return "boot a kernel with CONFIG_TIME_NS (Linux 5.6)";
+        if (error.code == ENOSPC)
+            return "raise user.max_time_namespaces (sysctl)";
+        std::string why = causes::powerless_root(error.code);
+        return why.empty() ? "it takes CAP_SYS_ADMIN: keep the user stage" : why;
+    }));
     std::string offsets;
     if (spec.time.boottime)
         offsets += "boottime " + std::to_string(*spec.time.boottime) + " " +

@@ -16,6 +16,7 @@
 
 #include <cerrno>
 #include <filesystem>
+#include <map>
 
 using namespace support;
 using testing::AllOf;
@@ -235,15 +236,30 @@ TEST_F(Errors, NoSubordinateRange) {
 }
 
 TEST_F(Errors, NoUserNamespacesLeft) {
-    for (const char* kind : {"user", "net", "pid", "mnt", "uts", "ipc", "cgroup"}) {
-        std::string name = "max_" + std::string(kind) + "_namespaces";
-        Ended ended = quiet({"--map", "single"}, {"true"}, {.before_exec = [name] {
-                                become_ordinary();
-                                enter_own_mounts();
-                                write_to("/proc/sys/user/" + name, "0");
-                            }});
-        expect_error(ended, 125, {"user." + name, "sysctl"});
+    // The last two are left by a process that is in its user namespace, where that has its own
+    // limits.
+    for (const auto& [kind, stage] : std::map<std::string, std::string>{{"user", "user"},
+                                                                        {"net", "net"},
+                                                                        {"pid", "pid"},
+                                                                        {"mnt", "mount"},
+                                                                        {"uts", "uts"},
+                                                                        {"ipc", "ipc"},
+                                                                        {"cgroup", "cgroup"},
+                                                                        {"time", "time"}}) {
+        std::string name = "max_" + kind + "_namespaces";
+        Ended ended =
+            quiet({"--map", "single", "--boottime", "7"}, {"true"}, {.before_exec = [name] {
+                      become_ordinary();
+                      enter_own_mounts();
+                      write_to("/proc/sys/user/" + name, "0");
+                  }});
+        expect_error(ended, 125, {"gocontainer: " + stage + ": ", "user." + name, "sysctl"});
     }
+}
+
+TEST_F(Errors, ANamespaceWithoutAUserNamespace) {
+    Ended ended = quiet({"--only", "uts"}, {"true"}, {.before_exec = become_ordinary});
+    expect_error(ended, 125, {"uts: ", "clone3", "EPERM", "keep the user stage"});
 }
 
 TEST_F(Errors, ASeccompFilterLikeDockers) {

@@ -32,14 +32,14 @@ TEST(NoUserNamespace, BecauseOfDebiansSysctl) {
         GTEST_SKIP() << "it does not hold for root";
     Recorder kernel;
     kernel.file("/proc/sys/kernel/unprivileged_userns_clone", "0\n");
-    EXPECT_THAT(causes::no_user_namespace(EPERM),
+    EXPECT_THAT(causes::no_namespace("user", EPERM),
                 HasSubstr("'sudo sysctl kernel.unprivileged_userns_clone=1'"));
 }
 
 TEST(NoUserNamespace, BecauseThereMayBeNone) {
     Recorder kernel;
     kernel.file("/proc/sys/user/max_user_namespaces", "0\n");
-    EXPECT_THAT(causes::no_user_namespace(ENOSPC),
+    EXPECT_THAT(causes::no_namespace("user", ENOSPC),
                 HasSubstr("'sudo sysctl user.max_user_namespaces=15000'"));
 }
 
@@ -47,15 +47,18 @@ TEST(NoUserNamespace, BecauseOneOfAnotherKindIsOff) {
     Recorder kernel;
     kernel.file("/proc/sys/user/max_user_namespaces", "15000\n");
     kernel.file("/proc/sys/user/max_net_namespaces", "0\n");
-    EXPECT_THAT(causes::no_user_namespace(ENOSPC), HasSubstr("user.max_net_namespaces=0"));
-    kernel.file("/proc/sys/user/max_net_namespaces", "15000\n");
-    EXPECT_THAT(causes::no_user_namespace(EUSERS), HasSubstr("32 levels deep"));
+    EXPECT_THAT(causes::no_namespace("net", ENOSPC),
+                HasSubstr("'sudo sysctl user.max_net_namespaces=15000'"));
+    kernel.file("/proc/sys/user/max_net_namespaces", "7\n");
+    EXPECT_THAT(causes::no_namespace("net", ENOSPC),
+                AllOf(HasSubstr("too many net namespaces"), HasSubstr("max_net_namespaces=7")));
+    EXPECT_THAT(causes::no_namespace("user", EUSERS), HasSubstr("32 levels deep"));
 }
 
 TEST(NoUserNamespace, BecauseOfAppArmor) {
     Recorder kernel;
     kernel.file("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1\n");
-    EXPECT_THAT(causes::no_user_namespace(EACCES),
+    EXPECT_THAT(causes::no_namespace("user", EACCES),
                 AllOf(HasSubstr("kernel.apparmor_restrict_unprivileged_userns=1"),
                       HasSubstr("userns,"), HasSubstr("sudo sysctl")));
     EXPECT_THAT(causes::powerless_root(EPERM), HasSubstr("apparmor_restrict"));
@@ -65,24 +68,24 @@ TEST(NoUserNamespace, BecauseOfAppArmor) {
 TEST(NoUserNamespace, BecauseOfAProfile) {
     Recorder kernel;
     kernel.file("/proc/self/attr/apparmor/current", "docker-default (enforce)\n");
-    EXPECT_THAT(causes::no_user_namespace(EPERM), HasSubstr("profile \"docker-default\""));
+    EXPECT_THAT(causes::no_namespace("user", EPERM), HasSubstr("profile \"docker-default\""));
     Recorder older; // the directory came with Linux 5.8
     older.file("/proc/self/attr/current", std::string("snap.x\0", 7));
     older.file("/sys/module/apparmor/parameters/enabled", "Y\n");
-    EXPECT_THAT(causes::no_user_namespace(EPERM), HasSubstr("profile \"snap.x\""));
+    EXPECT_THAT(causes::no_namespace("user", EPERM), HasSubstr("profile \"snap.x\""));
     older.file("/sys/module/apparmor/parameters/enabled", "N\n"); // then it's another module's
-    EXPECT_THAT(causes::no_user_namespace(EPERM), Not(HasSubstr("AppArmor")));
+    EXPECT_THAT(causes::no_namespace("user", EPERM), Not(HasSubstr("AppArmor")));
     Recorder free;
     free.file("/proc/self/attr/current", "unconfined\n");
     free.file("/proc/self/mountinfo", kFree);
-    EXPECT_THAT(causes::no_user_namespace(EPERM), IsEmpty());
+    EXPECT_THAT(causes::no_namespace("user", EPERM), IsEmpty());
 }
 
 TEST(NoUserNamespace, BecauseOfAContainersFilter) {
     Recorder kernel;
     kernel.file("/proc/self/status",
                 "Name:\tx\nNoNewPrivs:\t1\nSeccomp:\t2\nSeccomp_filters:\t1\n");
-    EXPECT_THAT(causes::no_user_namespace(EPERM),
+    EXPECT_THAT(causes::no_namespace("user", EPERM),
                 AllOf(HasSubstr("seccomp=unconfined"), HasSubstr("--privileged")));
     EXPECT_THAT(causes::powerless_root(EPERM), HasSubstr("seccomp"));
 }
@@ -90,14 +93,14 @@ TEST(NoUserNamespace, BecauseOfAContainersFilter) {
 TEST(NoUserNamespace, BecauseOfAChroot) {
     Recorder kernel;
     kernel.file("/proc/self/mountinfo", "36 1 0:1 / /srv/jail rw - ext4 x rw\n");
-    EXPECT_THAT(causes::no_user_namespace(EPERM), HasSubstr("in a chroot"));
+    EXPECT_THAT(causes::no_namespace("user", EPERM), HasSubstr("in a chroot"));
 }
 
 TEST(NoUserNamespace, BecauseOfTheKernel) {
     Recorder kernel;
-    EXPECT_THAT(causes::no_user_namespace(ENOSYS),
+    EXPECT_THAT(causes::no_namespace("user", ENOSYS),
                 AllOf(HasSubstr("clone3"), HasSubstr("Linux 5.12")));
-    EXPECT_THAT(causes::no_user_namespace(EINVAL), HasSubstr("/proc/self/ns"));
+    EXPECT_THAT(causes::no_namespace("user", EINVAL), HasSubstr("/proc/self/ns"));
     EXPECT_THAT(causes::powerless_root(ENOSYS), HasSubstr("the new mount API"));
     EXPECT_THAT(causes::powerless_root(ENOENT), IsEmpty());
 }

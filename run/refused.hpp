@@ -1,0 +1,11 @@
+// Whose namespace was it? The kernel refuses a clone3 with eight flags by one errno for all.
+#pragma once
+
+#include "stages/stage.hpp"
+
+namespace run {
+
+/// `error` of the container's clone3, with the stage that was refused, and why.
+sys::Error refused_clone(const stages::Launch& launch, sys::Error error);
+
+} // namespace run
