@@ -26,7 +26,6 @@ const char* config_of(std::string_view file) {
         {"cpu.max", "CONFIG_CFS_BANDWIDTH"},
         {"cpu.weight", "CONFIG_FAIR_GROUP_SCHED"},
         {"io.max", "CONFIG_BLK_DEV_THROTTLING"},
-        {"io.weight", "CONFIG_BLK_CGROUP_IOCOST or CONFIG_BFQ_GROUP_IOSCHED"},
     };
     for (const auto& [name, option] : options)
         if (name == file)
@@ -179,6 +178,13 @@ Result<void> Limits::io_weight(std::uint64_t weight) {
     bool bfq = has("io.bfq.weight");
     bool cost = has("io.weight");
     std::string value = "default " + std::to_string(weight);
+    // Either is a kernel's choice apart from the io controller's, and bfq's comes with its module.
+    if (!bfq && !cost)
+        return sys::wrong("--io-weight " + quoted(std::to_string(weight)) +
+                              ": can't be enforced: this kernel hands out io by weight neither by "
+                              "bfq (io.bfq.weight) nor by a cost model (io.weight)",
+                          "as root: modprobe bfq && echo bfq > /sys/block/DISK/queue/scheduler, or "
+                          "boot a kernel with CONFIG_BLK_CGROUP_IOCOST");
     if (bfq && (by.bfq || !cost)) {
         if (weight > 1000)
             return sys::wrong("--io-weight " + quoted(std::to_string(weight)) +
@@ -187,7 +193,7 @@ Result<void> Limits::io_weight(std::uint64_t weight) {
                               "use one of these");
         TRY(write("--io-weight", "io.bfq.weight", value));
     }
-    if (cost || !bfq) // neither: the error names this one
+    if (cost)
         TRY(write("--io-weight", "io.weight", value));
     // A share, not a bound, so this is no reason to refuse; but nobody shall think that it works.
     if (!(bfq && by.bfq) && !(cost && by.cost))
