@@ -47,6 +47,10 @@ Result<Hierarchy> find_hierarchy() {
     return found;
 }
 
+Result<std::string> cgroup_of(pid_t pid) {
+    return unified_line(TRY(sys::read_file("/proc/" + std::to_string(pid) + "/cgroup")));
+}
+
 std::vector<Limit> limits_of(const spec::Resources& resources) {
     std::vector<Limit> out;
     if (resources.memory)

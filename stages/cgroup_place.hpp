@@ -25,6 +25,9 @@ struct Hierarchy {
 };
 Result<Hierarchy> find_hierarchy();
 
+/// The cgroup of `pid`, as Hierarchy's `own` is ours.
+Result<std::string> cgroup_of(pid_t pid);
+
 /// One option that was given and the controller that enforces it.
 struct Limit {
     const char* option;

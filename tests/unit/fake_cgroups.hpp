@@ -71,6 +71,7 @@ public:
         put(path + "/cgroup.type", "domain\n");
         put(path + "/cgroup.events", processes.empty() ? "populated 0\n" : "populated 1\n");
         put(path + "/cgroup.kill", "");
+        put(path + "/cgroup.freeze", "0\n");
         const std::map<std::string, std::vector<std::string>> files = {
             {"memory", {"memory.max", "memory.swap.max"}},
             {"cpu", {"cpu.max", "cpu.weight"}},
