@@ -1,6 +1,7 @@
 // Starting, awaiting and ending slirp4netns or pasta.
 #include "stages/net.hpp"
 #include "stages/stages.hpp"
+#include "stages/waiting.hpp"
 #include "sys/path.hpp"
 
 #include <sys/wait.h>
@@ -96,6 +97,7 @@ Result<Helper> start(Launch& launch, sys::Strings arguments, int ready_fd,
 }
 
 Result<void> wait(Launch& launch, Helper& helper, std::string (*make_hint)(const std::string&)) {
+    TRY(wait_readable(launch, helper.ready.get(), helper.name));
     std::array<char, 16> word{};
     if (TRY(sys::read(helper.ready.get(), word)) != 0)
         return {};

@@ -6,6 +6,7 @@
 #include "spec/net_options.hpp"
 #include "stages/causes.hpp"
 #include "stages/net.hpp"
+#include "stages/waiting.hpp"
 #include "sys/path.hpp"
 
 #include <nlohmann/json.hpp>
@@ -48,19 +49,24 @@ Result<std::string> make_scratch(Launch& launch) {
     return make("/tmp");
 }
 
-Result<std::string> ask(const std::string& socket_path, const std::string& request) {
+Result<std::string> ask(const Launch& launch, const std::string& socket_path,
+                        const std::string& request) {
     Fd socket = TRY(sys::socket(AF_UNIX, SOCK_STREAM));
     TRY(sys::connect_unix(socket.get(), socket_path));
     TRY(sys::send(socket.get(), request));
     std::string answer;
     std::array<char, 4096> part{};
-    while (std::size_t got = TRY(sys::read(socket.get(), part)))
+    for (;;) {
+        TRY(wait_readable(launch, socket.get(), "slirp4netns to publish a port"));
+        std::size_t got = TRY(sys::read(socket.get(), part));
+        if (got == 0)
+            return answer;
         answer.append(part.data(), got);
-    return answer;
+    }
 }
 
-Result<void> publish(const std::string& socket_path, const spec::Port& port) {
-    std::string wrong = publish_answer(TRY(ask(socket_path, publish_request(port))));
+Result<void> publish(const Launch& launch, const std::string& socket_path, const spec::Port& port) {
+    std::string wrong = publish_answer(TRY(ask(launch, socket_path, publish_request(port))));
     if (wrong.empty())
         return {};
     if (auto error = taken(port))
@@ -140,7 +146,7 @@ Result<void> start_slirp(Launch& launch) {
     launch.helper_alive = std::move(exit);
     TRY(wait(launch, helper, slirp_hint));
     for (const spec::Port& port : wanted.ports)
-        TRY(publish(socket_path, port));
+        TRY(publish(launch, socket_path, port));
     // Nobody else is to publish ports, so the socket has no more use.
     remove_scratch(*launch.ledger);
     return {};

@@ -1,4 +1,5 @@
 // net where something is missing, taken, dead or killed: what it says, and that nothing stays.
+#include "tests/support/container.hpp"
 #include "tests/support/host.hpp"
 #include "tests/support/proc.hpp"
 #include "tests/system/net_host.hpp"
@@ -22,6 +23,7 @@ using support::eventually;
 using support::Process;
 using support::Strings;
 using support::token;
+using testing::AllOf;
 using testing::AnyOf;
 using testing::Contains;
 using testing::HasSubstr;
@@ -144,6 +146,45 @@ TEST_P(NetTrouble, IsNotFooledByAProgramThatOnlySeemsToEnd) {
     host::run([] {
         pretend(program(), "exec sleep 1000 >/dev/null 2>&1 3>&- 4>&-");
         EXPECT_THAT(failure({}), HasSubstr(program() + " ended before the network was up"));
+    });
+}
+
+TEST_P(NetTrouble, AProgramThatHangsCanBeInterrupted) {
+    host::run([] {
+        std::string begun = host::file("", 0644);
+        pretend(program(), "echo begun >" + begun + "; exec sleep 1000");
+        for (int number : {SIGINT, SIGTERM, SIGHUP, SIGQUIT}) {
+            ASSERT_EQ(truncate(begun.c_str(), 0), 0);
+            Process run(launch({}, {"true"}));
+            ASSERT_TRUE(eventually([&] { return !support::slurp(begun).empty(); }));
+            run.kill(SIGWINCH); // no reason to end
+            run.kill(number);
+            Ended ended = run.wait();
+            EXPECT_EQ(ended.status, 128 + number);
+            EXPECT_EQ(ended.out, "");
+            EXPECT_THAT(ended.err,
+                        AllOf(StartsWith("gocontainer: net: SIG"), HasSubstr(program())));
+            EXPECT_THAT(host::processes(), IsEmpty());
+            EXPECT_THAT(host::runtime_files(), IsEmpty());
+        }
+    });
+}
+
+TEST_P(NetTrouble, AProgramThatHangsDoesNotHoldUpAContainerThatIsKilled) {
+    host::run([] {
+        std::string begun = host::file("", 0644);
+        pretend(program(), "echo begun >" + begun + "; exec sleep 1000");
+        Process run(launch({}, {"true"}));
+        ASSERT_TRUE(eventually([&] { return !support::slurp(begun).empty(); }));
+        int killed = 0;
+        for (pid_t each : support::children_of(run.pid())) // not the helper and the keeper
+            if (!support::shares(each, "net") && kill(each, SIGKILL) == 0)
+                ++killed;
+        ASSERT_EQ(killed, 1);
+        Ended ended = run.wait();
+        EXPECT_EQ(ended.status, 125);
+        EXPECT_THAT(ended.err, StartsWith("gocontainer: net: "));
+        EXPECT_THAT(host::processes(), IsEmpty());
     });
 }
 
