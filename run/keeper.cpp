@@ -1,11 +1,13 @@
 // Waiting for somebody else's end.
 #include "run/keeper.hpp"
 
+#include "stages/causes.hpp"
 #include "stages/stages.hpp"
 
 #include <linux/close_range.h>
 #include <sys/prctl.h>
 
+#include <cerrno>
 #include <ranges>
 
 namespace run {
@@ -88,6 +90,8 @@ Result<void> Keeper::start() {
     args.exit_signal = SIGCHLD;
     auto pid = sys::clone3(args, watch, &with, nullptr);
     TRY(sys::sigprocmask(SIG_SETMASK, before));
+    if (!pid && pid.error().code == ENOSYS)
+        pid.error().hint = stages::causes::old_kernel("clone3");
     pid_ = TRY(std::move(pid));
     return {};
 }
