@@ -1,11 +1,12 @@
 // The story of one launch, from the child's side: wait, enter, re-exec, child halves, execve.
 #include "run/child.hpp"
 
+#include "run/binary.hpp"
 #include "run/command.hpp"
+#include "run/gate.hpp"
 #include "run/handshake.hpp"
 #include "stages/caps.hpp"
 #include "stages/causes.hpp"
-#include "stages/mounting.hpp"
 #include "stages/stages.hpp"
 
 #include <linux/close_range.h>
@@ -22,9 +23,9 @@ using stages::Stage;
 
 namespace {
 
-// Where the re-exec finds them; everything above is closed.
-constexpr int kSocket = 3;
-constexpr int kPacked = 4;
+constexpr int kFirst = 3; // behind the standard streams
+// Out of the way of the numbers that are given out to what the re-exec keeps.
+constexpr int kHigh = 64;
 
 Error at(const Stage& stage, Error error) {
     if (error.stage.empty())
@@ -38,47 +39,13 @@ Error at(const Stage& stage, Error error) {
     sys::exit_now(error.status);
 }
 
-/// A copy of the binary in memory that nobody can write to, for where its mount can't be copied.
-Result<Fd> sealed_copy() {
-    Fd from = TRY(sys::openat(AT_FDCWD, "/proc/self/exe", O_RDONLY));
-    Fd copy = TRY(sys::memfd_create("gocontainer"));
-    std::vector<char> buffer(1 << 20);
-    for (;;) {
-        std::size_t got = TRY(sys::read(from.get(), buffer));
-        if (got == 0)
-            break;
-        std::string_view part(buffer.data(), got);
-        while (!part.empty())
-            part.remove_prefix(TRY(sys::write(copy.get(), part)));
-    }
-    TRY(sys::seal(copy.get()));
-    return copy;
-}
-
-/// The binary, for the re-exec. From inside, /proc/PID/exe leads to it: with a mount namespace of
-/// our own it is a read-only copy of its mount, which goes away with this descriptor, so that
-/// nothing in the container can ever open the host's file for writing (CVE-2019-5736).
-Result<Fd> own_binary(const spec::Spec& spec) {
-    if (!spec.stages.has(spec::Stage::mount))
+/// The binary, for the re-exec: with a mount namespace of our own, out of the container's reach.
+Result<Fd> own_binary(const Entering& with) {
+    if (with.binary >= 0)
+        return sys::dup_above(with.binary, kHigh);
+    if (!with.spec.stages.has(spec::Stage::mount))
         return sys::openat(AT_FDCWD, "/proc/self/exe", O_PATH);
-    // The link itself leads into the parent's mount namespace, of which nothing can be copied;
-    // the same path in ours leads to the same file, unless it was moved or covered meanwhile.
-    struct stat running = TRY(sys::fstatat(AT_FDCWD, "/proc/self/exe", 0));
-    std::string path = TRY(sys::readlinkat(AT_FDCWD, "/proc/self/exe"));
-    auto binary = stages::clone_mount(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW);
-    if (!binary)
-        return sealed_copy();
-    struct stat found = TRY(sys::fstat(binary->get()));
-    if (found.st_dev != running.st_dev || found.st_ino != running.st_ino)
-        return sealed_copy();
-    auto sealed =
-        stages::hint(stages::set_attributes(*binary, MOUNT_ATTR_RDONLY),
-                     [](const Error& error) { return stages::causes::powerless_root(error.code); });
-    if (!sealed) {
-        sealed.error().stage = "mount";
-        return std::unexpected(std::move(sealed).error());
-    }
-    return binary;
+    return protected_binary();
 }
 
 Result<void> restore_signals(std::uint64_t mask_bits) {
@@ -89,6 +56,32 @@ Result<void> restore_signals(std::uint64_t mask_bits) {
             (void)sigaddset(&mask, number); // fails for the two that libc keeps for itself
     TRY(sys::sigprocmask(SIG_SETMASK, mask));
     return {};
+}
+
+/// Become `gocontainer child`. What it keeps lies at known numbers behind the caller's preserved
+/// descriptors; the rest, ours or leaked to us, ends with the exec.
+Result<void> re_exec(const Entering& with, const Fd& socket, const Fd& binary) {
+    int next = kFirst + static_cast<int>(with.spec.process.preserved_fds);
+    int high = kHigh + next;
+    Fd own = TRY(sys::dup_above(binary.get(), high));
+    std::vector<Fd> kept; // all moved away before the first is put where another may still be
+    for (int fd : {socket.get(), with.packed, with.gate, with.joins.time()})
+        kept.push_back(fd < 0 ? Fd() : TRY(sys::dup_above(fd, high)));
+    sys::Strings argv{"/proc/self/exe", "child"};
+    for (const Fd& fd : kept) {
+        argv.push_back(fd.valid() ? std::to_string(next) : "-");
+        if (fd.valid())
+            TRY(sys::dup2(fd.get(), next++));
+    }
+    TRY(sys::close_range(static_cast<unsigned>(next), ~0U, CLOSE_RANGE_CLOEXEC));
+    return std::unexpected(sys::execveat(own.get(), argv, {}));
+}
+
+Result<void> become_root() {
+    // Only groups that are allowed to can be dropped; what stays is the joined namespace's affair.
+    (void)sys::setgroups({});
+    TRY(sys::setresgid(0));
+    return sys::setresuid(0);
 }
 
 } // namespace
@@ -103,8 +96,7 @@ void enter(void* entering) {
     auto heard = sys::read(with.socket, std::span(&go, 1));
     if (!heard || *heard != 1 || go != static_cast<char>(Said::go))
         sys::exit_now(125); // the parent is gone, or has failed and says so itself
-    // Out of the way of the two numbers that are given out below.
-    auto moved = sys::dup_above(with.socket, 64);
+    auto moved = sys::dup_above(with.socket, kHigh);
     if (!moved)
         sys::exit_now(125);
     Fd socket = std::move(*moved);
@@ -112,22 +104,20 @@ void enter(void* entering) {
         // So that the kernel ends us with the parent from now on. Was it gone already?
         // child_main() asks once more, after the last time this is said.
         TRY(stages::die_with_parent());
+        if (with.joins.any() && !with.joins.has(CLONE_NEWPID) &&
+            !with.joins.need_joiner(stages::clone_flags(with.spec)))
+            TRY(with.joins.join_first());
         for (const Stage* stage : with.order)
             if (stage->enter != nullptr)
                 if (auto done = stage->enter(with.spec, with.facts); !done)
                     return std::unexpected(at(*stage, std::move(done).error()));
+        if (with.joins.has(CLONE_NEWUSER))
+            TRY(become_root());
+        Fd binary = TRY(own_binary(with));
+        TRY(with.joins.join_rest());
         TRY(stages::die_with_parent()); // becoming uid 0 has cleared it
         TRY(restore_signals(with.facts.signal_mask));
-        Fd binary = TRY(own_binary(with.spec));
-        // The two that stay go to known places; the rest, ours or leaked to us, ends here.
-        Fd high_packed = TRY(sys::dup_above(with.packed, 64));
-        Fd high_binary = TRY(sys::dup_above(binary.get(), 64));
-        TRY(sys::dup2(socket.get(), kSocket));
-        TRY(sys::dup2(high_packed.get(), kPacked));
-        TRY(sys::close_range(kPacked + 1, ~0U, CLOSE_RANGE_CLOEXEC));
-        return std::unexpected(sys::execveat(
-            high_binary.get(),
-            {"/proc/self/exe", "child", std::to_string(kSocket), std::to_string(kPacked)}, {}));
+        return re_exec(with, socket, binary);
     }();
     fail(socket, entered.error());
 }
@@ -141,12 +131,13 @@ Result<void> check_namespaces(const spec::Spec& spec, const Facts& facts) {
     for (const Stage& stage : stages::table()) {
         if (stage.ns == nullptr)
             continue;
-        if (index == facts.host_namespaces.size())
-            return sys::wrong("the parent has not said which namespaces are its own");
-        std::uint64_t host = facts.host_namespaces[index++];
+        std::size_t number = index++;
         // What a stage unshares itself does not exist yet.
         if ((stages::clone_flags(spec) & stage.clone_flag) == 0)
             continue;
+        if (number >= facts.host_namespaces.size())
+            return sys::wrong("the parent has not said which namespaces are its own");
+        std::uint64_t host = facts.host_namespaces[number];
         struct stat own = TRY(sys::fstatat(AT_FDCWD, std::string("/proc/self/ns/") + stage.ns, 0));
         if (own.st_ino == host)
             return std::unexpected(
@@ -168,77 +159,130 @@ Result<void> settle(const spec::Spec& spec) {
     return stages::die_with_parent();
 }
 
-Result<void> walk(Inside& inside, const Fd& socket) {
-    const spec::Spec& spec = inside.spec;
-    TRY(check_namespaces(spec, inside.facts));
-    bool settled = false;
-    auto settle_once = [&]() -> Result<void> {
-        if (std::exchange(settled, true))
-            return {};
-        if (spec.process.terminal && !inside.console.valid())
-            inside.console = TRY(outer_console());
-        return settle(spec);
-    };
-    for (const Stage* stage : stages::wanted(spec)) {
-        if (stage->child == nullptr)
-            continue;
-        if (stage->restricts)
-            TRY(settle_once());
-        if (auto done = stage->child(inside); !done)
-            return std::unexpected(at(*stage, std::move(done).error()));
-    }
-    TRY(settle_once());
-    if (inside.console.valid()) {
-        TRY(say_console(socket, inside.console));
-        TRY(take_terminal(inside.console));
-    }
-    return {};
-}
+/// The walk down the table, with the stops on the way.
+class Walk {
+public:
+    Walk(Inside& inside, const Fd& socket, Fd gate)
+        : inside_(inside), socket_(socket), gate_(std::move(gate)) {}
 
-/// A descriptor number of the re-exec's command line, open and of the kind that we left there.
-bool ours(const std::string& text, int expected, bool socket) {
+    Result<void> go() {
+        for (const Stage* stage : stages::wanted(inside_.spec)) {
+            if (stage->leaves_host)
+                TRY(meet_runtime(inside_.spec, inside_.facts, socket_));
+            if (stage->restricts)
+                TRY(settle_once());
+            if (stage->filters)
+                TRY(pass_once());
+            if (stage->child == nullptr)
+                continue;
+            if (auto done = stage->child(inside_); !done)
+                return std::unexpected(at(*stage, std::move(done).error()));
+        }
+        TRY(settle_once());
+        TRY(pass_once());
+        return hand_over_console();
+    }
+
+private:
+    Result<void> settle_once() {
+        if (std::exchange(settled_, true))
+            return {};
+        if (inside_.spec.process.terminal && !inside_.console.valid())
+            inside_.console = TRY(outer_console());
+        if (inside_.console.valid())
+            TRY(prepare_terminal(inside_.spec.process, inside_.console));
+        return settle(inside_.spec);
+    }
+    Result<void> pass_once() {
+        if (std::exchange(passed_, true))
+            return {};
+        if (inside_.facts.gated) {
+            TRY(hand_over_console()); // to `create`: `start` has nowhere to send it
+            TRY(find_command(inside_.spec));
+        }
+        return pass_gate(inside_.spec, inside_.facts, socket_, std::move(gate_));
+    }
+    /// The pty's master to the parent, its other side to our streams.
+    Result<void> hand_over_console() {
+        if (!inside_.console.valid())
+            return {};
+        TRY(say_console(socket_, inside_.console));
+        TRY(take_terminal(inside_.console));
+        inside_.console.close();
+        return {};
+    }
+
+    Inside& inside_;
+    const Fd& socket_;
+    Fd gate_;
+    bool settled_ = false;
+    bool passed_ = false;
+};
+
+/// A descriptor number of the re-exec's command line, open and of the kind that we left there. An
+/// invalid Fd for "-", and for anything else.
+Fd kept(const std::string& text, mode_t kind) {
     int number = -1;
     auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-    if (error != std::errc{} || end != text.data() + text.size() || number != expected)
-        return false;
+    if (error != std::errc{} || end != text.data() + text.size() || number < kFirst)
+        return Fd();
     auto info = sys::fstat(number);
-    return info && (socket ? S_ISSOCK(info->st_mode) : S_ISREG(info->st_mode));
+    if (!info || (info->st_mode & S_IFMT) != kind)
+        return Fd();
+    (void)sys::set_cloexec(number, true); // it is open: just looked at
+    return Fd(number);
 }
 
 } // namespace
 
 // Standing: in the new namespaces, uid 0 of the user namespace with every capability in it, the
-// host's root and mounts still around us, two descriptors of the parent's.
+// host's root and mounts still around us (or a running container's, with inside_already), a few
+// descriptors of the parent's.
 std::string child_main(const std::vector<std::string>& args) {
-    if (args.size() != 2 || !ours(args[0], kSocket, true) || !ours(args[1], kPacked, false))
+    constexpr std::size_t count = 4;
+    Fd socket = args.size() == count ? kept(args[0], S_IFSOCK) : Fd();
+    Fd memfd = args.size() == count ? kept(args[1], S_IFREG) : Fd();
+    if (!socket.valid() || !memfd.valid())
         return "child is what 'gocontainer parent' turns into inside the new namespaces, by "
                "executing /proc/self/exe: it is not for calling by hand; try 'gocontainer parent "
                "/bin/sh'";
-    Fd socket(kSocket);
-    Fd memfd(kPacked);
-    (void)sys::set_cloexec(kSocket, true); // both are open: just looked at
-    (void)sys::set_cloexec(kPacked, true);
+    Fd gate = kept(args[2], S_IFSOCK);
+    Fd time = kept(args[3], S_IFREG);
     auto packed = unpack(memfd);
     if (!packed)
         fail(socket, packed.error());
     memfd.close();
-    Inside inside{.spec = packed->spec, .facts = packed->facts};
+    const spec::Spec& spec = packed->spec;
+    Inside inside{.spec = spec, .facts = packed->facts};
     inside.note = [&socket](const std::string& line) { (void)say_note(socket, line); };
-    if (packed->facts.idmapped_rootfs) {
-        auto sent = hear(socket);
-        if (!sent || sent->said != Said::rootfs)
-            sys::exit_now(125); // the parent is gone
-        inside.rootfs = std::move(sent->fd);
-    }
-    if (auto walked = walk(inside, socket); !walked)
+    auto walked = [&]() -> Result<void> {
+        // Whoever is in there already must not trace us, now that an exec has allowed it again.
+        if (spec.inside_already || stages::joined(spec, spec::Stage::pid))
+            TRY(sys::prctl(PR_SET_DUMPABLE, "PR_SET_DUMPABLE", 0));
+        if (time.valid())
+            TRY(sys::setns(time.get(), CLONE_NEWTIME));
+        time.close();
+        if (packed->facts.idmapped_rootfs) {
+            auto sent = hear(socket);
+            if (!sent || sent->said != Said::rootfs)
+                sys::exit_now(125); // the parent is gone
+            inside.rootfs = std::move(sent->fd);
+        }
+        TRY(check_namespaces(spec, inside.facts));
+        return Walk(inside, socket, std::move(gate)).go();
+    }();
+    if (!walked)
         fail(socket, walked.error());
-    inside.console.close();
+    // Without no_new_privs the caps stage comes behind the gate, and has said it once more.
+    if (packed->facts.orphan && spec.process.new_privileges)
+        (void)sys::prctl(PR_SET_PDEATHSIG, "PR_SET_PDEATHSIG", 0); // valid arguments: can't fail
     // PR_SET_PDEATHSIG tells nothing of a parent that died before it was said, or while a change
     // of credentials had cleared it. Its socket is closed before the kernel looks for children to
     // signal: so open now, it is not too late for one.
-    if (auto gone = sys::at_end(socket.get()); !gone || *gone)
-        sys::exit_now(125);
-    fail(socket, become_command(packed->spec, socket));
+    if (!packed->facts.orphan)
+        if (auto gone = sys::at_end(socket.get()); !gone || *gone)
+            sys::exit_now(125);
+    fail(socket, become_command(spec, socket));
 }
 
 } // namespace run

@@ -1,6 +1,7 @@
 // One launch, from the child's side.
 #pragma once
 
+#include "run/join.hpp"
 #include "spec/spec.hpp"
 #include "stages/stage.hpp"
 
@@ -15,16 +16,19 @@ struct Entering {
     const spec::Spec& spec;
     const stages::Facts& facts;
     const std::vector<const stages::Stage*>& order;
+    const Joins& joins;
     int socket;
     int parents_socket;
     int packed;
+    int gate;   ///< -1: none
+    int binary; ///< -1: the child takes its own copy
 };
 
 /// First half: in the cloned child, until it is `/proc/self/exe child`. `entering` is an Entering.
 [[noreturn]] void enter(void* entering);
 
-/// Second half: `gocontainer child SOCKET PACKED`, until it is the command. Returns only when it
-/// was called by hand (the line to print) or has failed (empty: the parent has been told).
+/// Second half: `gocontainer child SOCKET PACKED GATE TIME`, until it is the command. Returns only
+/// when it was called by hand (the line to print) or has failed (empty: the parent has been told).
 std::string child_main(const std::vector<std::string>& args);
 
 } // namespace run

@@ -21,12 +21,17 @@ using sys::Result;
 
 namespace {
 
-constexpr const char* kPath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+constexpr const char* kPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// Ours first, then what was asked for; of one name the last wins, in its first place.
+/// Ours first (of a bundle's only HOME, as every runtime does), then what was asked for; of one
+/// name the last wins, in its first place.
 sys::Strings environment(const spec::Spec& spec) {
-    sys::Strings all{kPath, "HOME=" + stages::home_of(sys::geteuid()), "container=gocontainer"};
-    if (spec.stages.has(spec::Stage::uts))
+    sys::Strings all{"HOME=" + stages::home_of(sys::geteuid())};
+    if (!spec.process.exact_env) {
+        all.insert(all.begin(), std::string("PATH=") + kPath);
+        all.emplace_back("container=gocontainer");
+    }
+    if (!spec.process.exact_env && spec.stages.has(spec::Stage::uts))
         all.push_back("HOSTNAME=" + (spec.uts.hostname.empty() ? spec.name : spec.uts.hostname));
     all.insert(all.end(), spec.process.env.begin(), spec.process.env.end());
     sys::Strings out;
@@ -46,7 +51,7 @@ std::string path_of(const sys::Strings& env) {
     for (const std::string& variable : env)
         if (variable.starts_with("PATH="))
             return variable.substr(5);
-    return {};
+    return kPath; // as execvp(3), which has a default too
 }
 
 Error not_found(const std::string& command, std::string hint) {
@@ -141,6 +146,25 @@ Error explain(const std::string& path, int code) {
     return not_executable(path, code, "");
 }
 
+/// Every place where execvp(3) would look for `command`.
+sys::Strings candidates(const std::string& command, const std::string& path) {
+    if (command.find('/') != std::string::npos)
+        return {command};
+    sys::Strings out;
+    std::size_t start = 0;
+    while (start <= path.size()) {
+        std::size_t end = std::min(path.find(':', start), path.size());
+        std::string directory = path.substr(start, end - start);
+        start = end + 1;
+        out.push_back(sys::join(directory.empty() ? "." : directory, command));
+    }
+    return out;
+}
+
+Error nowhere(const std::string& command, const std::string& path) {
+    return not_found(command, "PATH in the container is \"" + path + "\"");
+}
+
 } // namespace
 
 Result<void> set_limits(const spec::Process& process) {
@@ -180,6 +204,20 @@ Result<Fd> outer_console() {
     return sys::openat(AT_FDCWD, "/dev/ptmx", O_RDWR | O_NOCTTY);
 }
 
+Result<void> prepare_terminal(const spec::Process& process, const Fd& master) {
+    if (process.ids) {
+        Fd slave = TRY(sys::pty_peer(master.get()));
+        struct stat info = TRY(sys::fstat(slave.get()));
+        TRY(sys::fchown(slave.get(), process.ids->uid, info.st_gid));
+    }
+    if (process.console_size)
+        TRY(sys::set_winsize(master.get(), winsize{.ws_row = process.console_size->height,
+                                                   .ws_col = process.console_size->width,
+                                                   .ws_xpixel = 0,
+                                                   .ws_ypixel = 0}));
+    return {};
+}
+
 Result<void> take_terminal(const Fd& master) {
     Fd slave = TRY(sys::pty_peer(master.get()));
     TRY(sys::setsid());
@@ -188,6 +226,24 @@ Result<void> take_terminal(const Fd& master) {
         if (stream != 2 || sys::isatty(2)) // `2>log` stays with the log
             TRY(sys::dup2(slave.get(), stream));
     return {};
+}
+
+Result<void> find_command(const spec::Spec& spec) {
+    const std::string& command = spec.process.args.front();
+    std::string path = path_of(environment(spec));
+    std::string found;
+    for (const std::string& candidate : candidates(command, path)) {
+        auto info = sys::fstatat(AT_FDCWD, candidate, 0);
+        if (!info && (info.error().code == ENOENT || info.error().code == ENOTDIR))
+            continue;
+        if (sys::faccessat(AT_FDCWD, candidate, X_OK) && info && !S_ISDIR(info->st_mode))
+            return {};
+        found = candidate;
+    }
+    return std::unexpected(found.empty() ? command.find('/') != std::string::npos
+                                               ? not_found(command, "")
+                                               : nowhere(command, path)
+                                         : explain(found, EACCES));
 }
 
 Error become_command(const spec::Spec& spec, const Fd& socket) {
@@ -200,38 +256,32 @@ Error become_command(const spec::Spec& spec, const Fd& socket) {
     const std::string& command = spec.process.args.front();
     // Nothing but the streams and the socket, which the exec closes: closed for real, for
     // whoever looks into /proc before the exec.
-    if (socket.get() != 3)
+    // The caller's preserved descriptors come before it.
+    int first = 3 + static_cast<int>(spec.process.preserved_fds);
+    if (socket.get() != first)
         return Error{.stage = {}, .call = {}, .detail = "the handshake's socket has moved"};
     // A profile that is older than this call (Linux 5.9) refuses it: the exec closes them then.
-    if (auto closed = sys::close_range(4, ~0U, 0);
+    if (auto closed = sys::close_range(static_cast<unsigned>(first) + 1, ~0U, 0);
         !closed && spec.seccomp.mode != spec::SeccompMode::file)
         return closed.error();
 
-    if (command.find('/') != std::string::npos)
-        return explain(command, sys::execve(command, spec.process.args, env).code);
     std::string path = path_of(env);
     std::string found;
     int code = ENOENT;
-    std::size_t start = 0;
-    while (start <= path.size()) {
-        std::size_t end = std::min(path.find(':', start), path.size());
-        std::string directory = path.substr(start, end - start);
-        start = end + 1;
-        std::string candidate = sys::join(directory.empty() ? "." : directory, command);
+    bool searched = command.find('/') == std::string::npos;
+    for (const std::string& candidate : candidates(command, path)) {
         int failed = sys::execve(candidate, spec.process.args, env).code;
         // As execvp(3): a directory that can't be searched is not the last word.
-        if (failed == ENOENT && !sys::exists(candidate))
+        if (searched && failed == ENOENT && !sys::exists(candidate))
             continue;
-        if (failed == ENOTDIR)
+        if (searched && failed == ENOTDIR)
             continue;
         found = candidate;
         code = failed;
         if (failed != EACCES)
             break;
     }
-    if (found.empty())
-        return not_found(command, "PATH in the container is \"" + path + "\"");
-    return explain(found, code);
+    return found.empty() ? nowhere(command, path) : explain(found, code);
 }
 
 } // namespace run

@@ -37,6 +37,15 @@ Result<void> say_go(const Fd& socket) {
 Result<void> say_rootfs(const Fd& socket, const Fd& mount) {
     return say(socket, Said::rootfs, "", &mount);
 }
+Result<void> say_mounted(const Fd& socket) {
+    return say(socket, Said::mounted, "");
+}
+Result<void> say_proceed(const Fd& socket) {
+    return say(socket, Said::proceed, "");
+}
+Result<void> say_ready(const Fd& socket) {
+    return say(socket, Said::ready, "");
+}
 Result<void> say_note(const Fd& socket, const std::string& line) {
     return say(socket, Said::note, line);
 }
@@ -89,7 +98,11 @@ Result<Fd> pack(const spec::Spec& spec, const stages::Facts& facts) {
                 {"seccompFilter", facts.seccomp_filter},
                 {"idmappedRootfs", facts.idmapped_rootfs},
                 {"seccompFlags", facts.seccomp_flags},
-                {"signalMask", facts.signal_mask}};
+                {"signalMask", facts.signal_mask},
+                {"meets", facts.meets},
+                {"gated", facts.gated},
+                {"orphan", facts.orphan},
+                {"state", facts.state}};
     // Strings of bytes, not of text: a path that is not UTF-8 must arrive as it is.
     std::vector<std::uint8_t> bytes = json::to_cbor(out);
     Fd memfd = TRY(sys::memfd_create("gocontainer-spec"));
@@ -125,6 +138,10 @@ Result<Packed> unpack(const Fd& memfd) {
         in.at("idmappedRootfs").get_to(out.facts.idmapped_rootfs);
         in.at("seccompFlags").get_to(out.facts.seccomp_flags);
         in.at("signalMask").get_to(out.facts.signal_mask);
+        in.at("meets").get_to(out.facts.meets);
+        in.at("gated").get_to(out.facts.gated);
+        in.at("orphan").get_to(out.facts.orphan);
+        in.at("state").get_to(out.facts.state);
     } catch (const json::exception& problem) {
         return sys::wrong(std::string("the packed spec is damaged: ") + problem.what());
     }

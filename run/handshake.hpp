@@ -7,7 +7,11 @@
 //     │ go ───────────────────────────────────────►   │ enter halves, re-exec
 //     │ rootfs {+ fd} ────────────────────────────►   │ (only an idmapped one) child halves
 //     │   ◄──────────────────────────── note {text}   │ a line for the person
+//     │   ◄──────────────────────────────── mounted   │ (only where hooks wait for it)
+//     │ proceed ──────────────────────────────────►   │ …
 //     │   ◄───────────────────────── console {+ fd}   │ the pty's master, with a terminal
+//     │   ◄────────────────────────────────── ready   │ (only at a gate) `create` ends here;
+//     .                                               │ the gate's next visitor, `start`, hears on
 //     │   ◄────────────────────────── failed {Error}  │ …and it exits
 //     │   ◄─────────────────────────────────── EOF    │ execve has closed the last copy
 //     │ waits for the command                         │ is the command
@@ -33,6 +37,9 @@ enum class Said : char {
     rootfs = 'R',
     note = 'N',
     console = 'C',
+    mounted = 'M',
+    proceed = 'P',
+    ready = 'Y',
     failed = 'F',
     end = '\0'
 };
@@ -45,6 +52,9 @@ struct Message {
 
 Result<void> say_go(const Fd& socket);
 Result<void> say_rootfs(const Fd& socket, const Fd& mount);
+Result<void> say_mounted(const Fd& socket);
+Result<void> say_proceed(const Fd& socket);
+Result<void> say_ready(const Fd& socket);
 Result<void> say_note(const Fd& socket, const std::string& line);
 Result<void> say_console(const Fd& socket, const Fd& master);
 Result<void> say_failed(const Fd& socket, const Error& error);

@@ -32,7 +32,7 @@ public:
                const std::function<void(const std::string&)>& say)
         : spec_(spec), child_(child), pidfd_(pidfd), socket_(socket), say_(say) {}
 
-    Result<int> run();
+    Result<int> run(Fd console);
 
 private:
     Result<void> on_message();
@@ -56,8 +56,10 @@ private:
     int killed_for_ = 0; ///< the signal whose default action we carried out
 };
 
-Result<int> Supervisor::run() {
+Result<int> Supervisor::run(Fd console) {
     signals_ = TRY(sys::signalfd(taken()));
+    if (console.valid())
+        TRY(terminal_.attach(std::move(console)));
     for (;;) {
         std::array<pollfd, 6> fds{};
         fds[0] = {.fd = talking_ ? socket_.get() : -1, .events = POLLIN, .revents = 0};
@@ -228,8 +230,8 @@ BlockedSignals::~BlockedSignals() {
 }
 
 Result<int> supervise(const spec::Spec& spec, pid_t child, const Fd& pidfd, const Fd& socket,
-                      const std::function<void(const std::string&)>& say) {
-    return Supervisor(spec, child, pidfd, socket, say).run();
+                      const std::function<void(const std::string&)>& say, Fd console) {
+    return Supervisor(spec, child, pidfd, socket, say).run(std::move(console));
 }
 
 } // namespace run

@@ -328,6 +328,7 @@ void all_fields(auto& field, auto& spec) {
         f("stage", join.stage);
         f("path", join.path);
     });
+    field("insideAlready", spec.inside_already);
     field.list("netDevices", spec.net_devices, [](auto& f, auto& device) {
         f("name", device.name);
         f("rename", device.rename);

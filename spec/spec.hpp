@@ -196,6 +196,8 @@ struct Spec {
     Seccomp seccomp;
     Process process;
     std::vector<Join> joins; ///< each for a stage that is in `stages`
+    /// A second process of a container that is there: of the stages, those that restrict run.
+    bool inside_already = false;
     std::vector<NetDevice> net_devices;
     std::vector<std::pair<std::string, std::string>> sysctl; ///< "net/ipv4/ip_forward", value
     std::optional<IntelRdt> rdt;

@@ -22,7 +22,12 @@ struct Facts {
     std::string seccomp_filter; ///< bytes of struct sock_filter; empty: the compiled-in default
     std::uint32_t seccomp_flags = 0; ///< SECCOMP_FILTER_FLAG_*
     bool idmapped_rootfs = false;    ///< the parent sends the rootfs as an idmapped mount
-    std::uint64_t signal_mask = 0;   ///< the caller's blocked signals, bit N-1 for signal N
+    /// What the child does on its way besides its stages (run/gate.hpp).
+    bool meets = false;            ///< when all is mounted, tells the parent and waits for its word
+    bool gated = false;            ///< waits at the gate before the last stages
+    bool orphan = false;           ///< lives on when its parent ends
+    std::string state;             ///< for its hooks: the state's JSON, without status and pid
+    std::uint64_t signal_mask = 0; ///< the caller's blocked signals, bit N-1 for signal N
 };
 
 /// Is container id `id` mapped?

@@ -25,8 +25,9 @@ using sys::Result;
 /// What must be undone, written down before it is done, in memory that parent and keeper share:
 /// whichever of them survives can undo it. Plain bytes only.
 struct Ledger {
-    pid_t child = 0;  ///< the container's first process; the kernel itself writes it (clone3)
-    pid_t helper = 0; ///< slirp4netns or pasta
+    pid_t child = 0; ///< the container's first process; the kernel itself writes it (clone3)
+    std::uint64_t child_started = 0;  ///< sys::start_time of it, when the ledger is kept in a file
+    pid_t helper = 0;                 ///< slirp4netns or pasta
     std::uint64_t helper_started = 0; ///< sys::start_time of it: the number alone may be reused
     bool keep_cgroup = false;         ///< the leaf was there before us
     bool leaf_ours = false;           ///< what runs in the leaf is the container: undo may kill it
@@ -44,10 +45,13 @@ struct Launch {
     pid_t child = 0;
     Fd pidfd;
     Fd leaf;                                 ///< the leaf cgroup's directory, for CLONE_INTO_CGROUP
+    Fd gate;                                 ///< listens for `start`; the child waits at it
     Fd rootfs;                               ///< idmapped copy of the rootfs's mount, for the child
     spec::NetMode net = spec::NetMode::none; ///< what --net has come to on this host
     std::string helper;                      ///< path of slirp4netns or pasta, when one is used
     Fd helper_alive;                         ///< slirp4netns ends when this is closed (--exit-fd)
+    /// The ledger is kept in a file: whoever reads it later wants to know the child for certain.
+    bool recorded = false;
     /// Must be called before anything is written to the ledger: it starts the keeper.
     std::function<Result<void>()> keep;
     /// One line for the person, on stderr, unless -q.
@@ -74,8 +78,14 @@ struct Stage {
     /// The namespace is unshared by the stage itself instead of made by clone3.
     bool unshares;
     const char* ns; ///< its link below /proc/self/ns, or nullptr
+    /// With a namespace that is joined there is nothing left for it to do.
+    bool only_makes;
+    /// The host's tree is left behind: what may still look at it is run before.
+    bool leaves_host;
     /// It takes powers away: user, limits and working directory are settled before it.
     bool restricts;
+    /// Nothing of ours is sure to pass any more: the gate is before it.
+    bool filters;
     Result<void> (*prepare)(Launch&);
     Result<void> (*parent)(Launch&);
     Result<void> (*enter)(const spec::Spec&, const Facts&);

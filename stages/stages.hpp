@@ -56,7 +56,11 @@ Result<void> child(Inside&);
 /// Every stage, in the order in which they run.
 std::span<const Stage> table();
 
-/// The namespaces that clone3 makes for `spec`: CLONE_NEW* of what is wanted and not unshared.
+/// Is the namespace of `stage` one that is there already?
+bool joined(const spec::Spec& spec, spec::Stage stage);
+
+/// The namespaces that clone3 makes for `spec`: CLONE_NEW* of what is wanted, and neither unshared
+/// nor joined.
 std::uint64_t clone_flags(const spec::Spec& spec);
 
 /// The stages that `spec` wants, in the order in which they run for it.

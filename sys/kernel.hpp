@@ -217,6 +217,7 @@ std::string signal_name(int signal);
 // --- the only program starter: posix_spawn's job, with our descriptors in place ------------------
 struct Spawn {
     Strings argv;
+    std::string path; ///< the program; empty: argv[0]
     Strings env;
     std::vector<std::pair<int, int>> fds; ///< {ours, the program's}; stdin is /dev/null if absent
     pid_t* note = nullptr; ///< where the child writes its pid before it execs; 0 if that fails
@@ -224,7 +225,7 @@ struct Spawn {
     /// A mount namespace of its own, from which nothing reaches ours.
     bool own_mounts = false;
 };
-/// Start `spawn.argv[0]`, an absolute path, in a session of its own and with no signal ignored.
+/// Start the program, an absolute path, in a session of its own and with no signal ignored.
 /// vfork, so an exec error comes back as ours.
 Result<pid_t> start(const Spawn& spawn);
 

@@ -23,7 +23,7 @@ struct Trouble {
 
 // Between vfork and execve, in the parent's memory: system calls only, no allocation, no return.
 // `moved` has room for each of spawn.fds.
-[[noreturn]] void become(char* const* argv, char* const* env, const Spawn& spawn,
+[[noreturn]] void become(const char* path, char* const* argv, char* const* env, const Spawn& spawn,
                          std::span<int> moved, volatile Trouble* trouble) {
     if (spawn.note != nullptr)
         *spawn.note = ::getpid();
@@ -61,7 +61,7 @@ struct Trouble {
         if (::dup2(moved[i], spawn.fds[i].second) < 0)
             goto failed;
     trouble->call = nullptr;
-    ::execve(argv[0], argv, env);
+    ::execve(path, argv, env);
 failed:
     trouble->code = errno;
     _exit(127);
@@ -78,6 +78,7 @@ Result<pid_t> start(const Spawn& spawn) {
         env.push_back(const_cast<char*>(var.c_str()));
     argv.push_back(nullptr);
     env.push_back(nullptr);
+    const char* path = spawn.path.empty() ? argv.front() : spawn.path.c_str();
     std::vector<int> moved(spawn.fds.size());
     volatile Trouble trouble;
     std::string line;
@@ -89,7 +90,7 @@ Result<pid_t> start(const Spawn& spawn) {
             // A fork copies page tables for nothing, and posix_spawn can't say which call failed.
             pid_t pid = ::vfork(); // NOLINT(bugprone-unsafe-functions)
             if (pid == 0)
-                become(argv.data(), env.data(), spawn, moved, &trouble);
+                become(path, argv.data(), env.data(), spawn, moved, &trouble);
             if (pid > 0 && trouble.code != 0) {
                 (void)::waitpid(pid, nullptr, 0); // it has exited: its exec failed
                 if (spawn.note != nullptr)

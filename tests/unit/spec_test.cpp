@@ -130,7 +130,7 @@ spec::Process every_process_field() {
 Spec every_field() {
     Spec spec;
     auto& [name, stages, quiet, user, cgroup, net, uts, time, root, proc, caps, seccomp, process,
-           joins, net_devices, sysctl, rdt, hooks] = spec;
+           joins, inside, net_devices, sysctl, rdt, hooks] = spec;
     name = "n";
     stages = spec::StageSet(0x15);
     quiet = true;
@@ -164,6 +164,7 @@ Spec every_field() {
     metadata = "m";
     process = every_process_field();
     joins = {{Stage::net, "/proc/1/ns/net"}, {}};
+    inside = true;
     net_devices = {{"eth0", "e"}, {}};
     sysctl = {{"net/ipv4/ip_forward", "1"}};
     rdt = {"g", true, {"L3:0=f"}, true};
@@ -200,13 +201,18 @@ TEST(Packed, BringsSpecAndFactsBackByteForByte) {
                         .seccomp_filter = std::string("\0\xff", 2),
                         .seccomp_flags = 7,
                         .idmapped_rootfs = true,
+                        .meets = true,
+                        .gated = true,
+                        .orphan = true,
+                        .state = "{}",
                         .signal_mask = ~std::uint64_t{0}};
     auto memfd = run::pack(spec, facts);
     ASSERT_TRUE(memfd);
     auto back = run::unpack(*memfd);
     ASSERT_TRUE(back) << sys::to_line(back.error());
     EXPECT_EQ(back->spec, spec);
-    auto& [namespaces, uids, gids, resolv_conf, filter, flags, idmapped, mask] = back->facts;
+    auto& [namespaces, uids, gids, resolv_conf, filter, flags, idmapped, meets, gated, orphan,
+           state, mask] = back->facts;
     EXPECT_EQ(namespaces, facts.host_namespaces);
     EXPECT_EQ(uids, facts.uids);
     EXPECT_EQ(gids, facts.gids);
@@ -214,6 +220,10 @@ TEST(Packed, BringsSpecAndFactsBackByteForByte) {
     EXPECT_EQ(filter, facts.seccomp_filter);
     EXPECT_EQ(flags, facts.seccomp_flags);
     EXPECT_EQ(idmapped, facts.idmapped_rootfs);
+    EXPECT_TRUE(meets);
+    EXPECT_TRUE(gated);
+    EXPECT_TRUE(orphan);
+    EXPECT_EQ(state, facts.state);
     EXPECT_EQ(mask, facts.signal_mask);
 }
 

@@ -1,0 +1,188 @@
+// Prepare, clone, parent halves, go.
+//
+// We stand in the caller's namespaces with the caller's privileges all the time; only the child,
+// and a joiner before it, ever enter anything.
+#include "run/begin.hpp"
+
+#include "run/binary.hpp"
+#include "run/child.hpp"
+#include "run/join.hpp"
+#include "run/refused.hpp"
+#include "stages/stages.hpp"
+#include "sys/path.hpp"
+
+#include <sys/prctl.h>
+
+#include <cerrno>
+
+namespace run {
+
+using stages::Launch;
+using stages::Stage;
+
+namespace {
+
+Error at(std::string_view stage, Error error) {
+    if (error.stage.empty())
+        error.stage = stage;
+    return error;
+}
+
+/// Inodes of our own namespaces: what the child must not find itself in.
+Result<std::vector<std::uint64_t>> own_namespaces() {
+    std::vector<std::uint64_t> inodes;
+    for (const Stage& stage : stages::table()) {
+        if (stage.ns == nullptr)
+            continue;
+        auto info = sys::fstatat(AT_FDCWD, std::string("/proc/self/ns/") + stage.ns, 0);
+        if (!info && info.error().code != ENOENT) // this kernel has no such namespace
+            return std::unexpected(std::move(info).error());
+        inodes.push_back(info ? info->st_ino : 0);
+    }
+    return inodes;
+}
+
+Result<void> each(const std::vector<const Stage*>& order, auto half, auto& launch) {
+    for (const Stage* stage : order) {
+        auto function = stage->*half;
+        if (function == nullptr)
+            continue;
+        if (auto done = function(launch); !done)
+            return std::unexpected(at(name_of(stage->id), std::move(done).error()));
+    }
+    return {};
+}
+
+/// The child is born into its namespaces and, with a leaf, into its cgroup, and blocks until go.
+/// The kernel writes its pid into the ledger before it runs (CLONE_PARENT_SETTID), so that no kill
+/// of ours is too early for the keeper, or `delete --force`, to know it.
+Result<void> clone(Launch& launch, Entering& entering, sys::MemoryLeft& left) {
+    int pidfd = -1;
+    clone_args args{};
+    args.flags = stages::clone_flags(launch.spec) | CLONE_PIDFD | CLONE_PARENT_SETTID;
+    args.exit_signal = SIGCHLD;
+    args.pidfd = reinterpret_cast<std::uint64_t>(&pidfd);
+    args.parent_tid = reinterpret_cast<std::uint64_t>(&launch.ledger->child);
+    if (launch.leaf.valid()) {
+        args.flags |= CLONE_INTO_CGROUP;
+        args.cgroup = static_cast<std::uint64_t>(launch.leaf.get());
+    }
+    auto pid = sys::clone3(args, enter, &entering, &left);
+    if (!pid)
+        return std::unexpected(refused_clone(launch, std::move(pid).error()));
+    launch.child = *pid;
+    launch.pidfd = Fd(pidfd);
+    return {};
+}
+
+/// What the joiner works on, in the memory that it shares with us while we wait for it.
+struct Joining {
+    Launch& launch;
+    Entering& entering;
+    sys::MemoryLeft& left;
+    Result<void> result;
+};
+
+// In the caller's namespaces, and the leaf; in our memory, while we wait for our end.
+[[noreturn]] void join_and_clone(void* argument) {
+    Joining& with = *static_cast<Joining*>(argument);
+    const Joins& joins = with.entering.joins;
+    with.result = [&]() -> Result<void> {
+        // Who is in there already must not trace us, nor look through our descriptors
+        // (CVE-2016-9962). It is the memory's property: our parent's too, until it takes it back.
+        if (joins.has(CLONE_NEWUSER | CLONE_NEWPID))
+            TRY(sys::prctl(PR_SET_DUMPABLE, "PR_SET_DUMPABLE", 0));
+        TRY(joins.join_first());
+        clone_args args{};
+        args.flags = stages::clone_flags(with.launch.spec) | CLONE_PARENT | CLONE_PARENT_SETTID;
+        args.parent_tid = reinterpret_cast<std::uint64_t>(&with.launch.ledger->child);
+        auto pid = sys::clone3(args, enter, &with.entering, &with.left);
+        if (!pid)
+            return std::unexpected(refused_clone(with.launch, std::move(pid).error()));
+        with.launch.child = *pid;
+        return {};
+    }();
+    sys::exit_now(0);
+}
+
+Result<void> clone_through_joiner(Launch& launch, Entering& entering, sys::MemoryLeft& left) {
+    Joining joining{launch, entering, left, sys::wrong("the joiner was killed")};
+    clone_args args{};
+    args.exit_signal = SIGCHLD;
+    if (launch.leaf.valid()) {
+        args.flags |= CLONE_INTO_CGROUP;
+        args.cgroup = static_cast<std::uint64_t>(launch.leaf.get());
+    }
+    auto joiner = sys::clone3(args, join_and_clone, &joining, nullptr);
+    if (!joiner)
+        return std::unexpected(refused_clone(launch, std::move(joiner).error()));
+    TRY(sys::waitpid(*joiner, 0));
+    TRY(std::move(joining.result));
+    launch.pidfd = TRY(sys::pidfd_open(launch.child)); // our child, not waited for: still it
+    return {};
+}
+
+/// Parent halves, while the child is blocked. It works in our memory until its exec, on what
+/// begin() holds.
+Result<void> see_off(Launch& launch, const std::vector<const Stage*>& order) {
+    if (launch.recorded)
+        launch.ledger->child_started = TRY(sys::start_time(launch.child));
+    return each(order, &Stage::parent, launch);
+}
+
+} // namespace
+
+void end_child(Launch& launch) {
+    if (launch.child <= 0)
+        return;
+    // What failed may have been the child, waited for already: then there is nobody to find.
+    (void)sys::pidfd_send_signal(launch.pidfd.get(), SIGKILL);
+    (void)sys::waitpid(launch.child, 0);
+    launch.child = 0;
+}
+
+Result<Fd> begin(Launch& launch) {
+    const spec::Spec& spec = launch.spec;
+    std::vector<const Stage*> order = stages::wanted(spec);
+    if (!spec.inside_already)
+        launch.facts.host_namespaces = TRY(own_namespaces());
+    Joins joins = TRY(Joins::open(spec));
+    TRY(each(order, &Stage::prepare, launch));
+    Fd packed = TRY(pack(spec, launch.facts));
+    auto [ours, theirs] = TRY(sys::socketpair(SOCK_SEQPACKET));
+    // Where the child comes into a mount namespace that is not its own making, it can't take the
+    // copy of our binary itself.
+    Fd binary =
+        joins.has(CLONE_NEWNS | CLONE_NEWUSER | CLONE_NEWPID) ? TRY(protected_binary()) : Fd();
+    Entering entering{.spec = spec,
+                      .facts = launch.facts,
+                      .order = order,
+                      .joins = joins,
+                      .socket = theirs.get(),
+                      .parents_socket = ours.get(),
+                      .packed = packed.get(),
+                      .gate = launch.gate.get(),
+                      .binary = binary.get()};
+    sys::MemoryLeft left;
+    auto cloned = joins.need_joiner(stages::clone_flags(spec))
+                      ? clone_through_joiner(launch, entering, left)
+                      : clone(launch, entering, left);
+    theirs.close();
+    auto begun = cloned ? see_off(launch, order) : std::move(cloned);
+    if (!begun) {
+        end_child(launch);
+        return std::unexpected(std::move(begun).error());
+    }
+    // A child that has died already can't be told; what it died of is found below.
+    (void)say_go(ours);
+    left.wait(); // it works in our memory until its exec: not even errno is ours alone
+    if (joins.has(CLONE_NEWUSER | CLONE_NEWPID))
+        TRY(sys::prctl(PR_SET_DUMPABLE, "PR_SET_DUMPABLE", 1)); // the joiner has changed it
+    if (launch.rootfs.valid())
+        (void)say_rootfs(ours, launch.rootfs); // a child that has died, likewise
+    launch.leaf.close();
+    launch.gate.close();
+    return std::move(ours);
+}
+
+} // namespace run

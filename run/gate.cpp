@@ -1,0 +1,45 @@
+// Waiting for the runtime, and for `start`.
+#include "run/gate.hpp"
+
+#include "run/handshake.hpp"
+#include "run/hooks.hpp"
+#include "sys/local.hpp"
+
+#include <sys/prctl.h>
+
+namespace run {
+
+using stages::Facts;
+
+// In the container's namespaces, the host's tree still around us: hooks are found in it.
+Result<void> meet_runtime(const spec::Spec& spec, const Facts& facts, const Fd& socket) {
+    if (facts.meets) {
+        TRY(say_mounted(socket));
+        if (TRY(hear(socket)).said != Said::proceed)
+            sys::exit_now(125); // the parent is gone, or has failed and says so itself
+    }
+    if (spec.hooks.create_container.empty())
+        return {};
+    return run_hooks(spec.hooks.create_container, "createContainer",
+                     with_status(facts.state, "creating", sys::getpid()));
+}
+
+// In the container's root, with its capabilities; nothing of the host in reach but two sockets.
+Result<void> pass_gate(const spec::Spec& spec, const Facts& facts, const Fd& socket, Fd gate) {
+    // The parent ends now, or soon, and we go on. From here on, the state directory knows us.
+    if (facts.orphan)
+        TRY(sys::prctl(PR_SET_PDEATHSIG, "PR_SET_PDEATHSIG", 0));
+    if (facts.gated) {
+        TRY(say_ready(socket));
+        Fd visitor = TRY(sys::accept(gate.get()));
+        TRY(sys::dup2(visitor.get(), socket.get()));
+        TRY(sys::set_cloexec(socket.get(), true));
+        gate.close(); // nobody else comes: by that the status is "running"
+    }
+    if (spec.hooks.start_container.empty())
+        return {};
+    return run_hooks(spec.hooks.start_container, "startContainer",
+                     with_status(facts.state, "created", sys::getpid()));
+}
+
+} // namespace run

@@ -1,0 +1,111 @@
+// Starting hooks.
+#include "run/hooks.hpp"
+
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <chrono>
+
+namespace run {
+
+using sys::Fd;
+using sys::Result;
+
+namespace {
+
+constexpr std::int64_t kMostOutput = 1 << 16;
+
+/// A file in memory with `text` in it, read from its start.
+Result<Fd> with_text(const char* name, std::string_view text) {
+    Fd file = TRY(sys::memfd_create(name));
+    while (!text.empty())
+        text.remove_prefix(TRY(sys::write(file.get(), text)));
+    TRY(sys::lseek_start(file.get()));
+    return file;
+}
+
+/// The last lines of what a hook has printed into `file`.
+std::string printed(const Fd& file) {
+    std::string text(kMostOutput, '\0');
+    if (!sys::lseek_start(file.get()))
+        return {};
+    text.resize(sys::read(file.get(), text).value_or(0));
+    while (!text.empty() && (text.back() == '\n' || text.back() == '\0'))
+        text.pop_back();
+    constexpr std::size_t most = 1024;
+    return text.size() > most ? text.substr(text.size() - most) : text;
+}
+
+/// Wait for `pid` until `timeout` seconds have passed; the wait status, or nothing when it had to
+/// be killed.
+Result<std::optional<int>> wait_for(pid_t pid, std::optional<int> timeout) {
+    if (!timeout || *timeout <= 0)
+        return TRY(sys::waitpid(pid, 0)).second;
+    Fd process = TRY(sys::pidfd_open(pid));
+    auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(*timeout);
+    for (;;) {
+        auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline -
+                                                                 std::chrono::steady_clock::now());
+        pollfd end{.fd = process.get(), .events = POLLIN, .revents = 0};
+        int ready =
+            TRY(sys::poll(std::span(&end, 1), std::max(left, std::chrono::milliseconds(0))));
+        if (ready > 0)
+            return TRY(sys::waitpid(pid, 0)).second;
+        if (left.count() <= 0)
+            break;
+    }
+    (void)sys::kill(-pid, SIGKILL); // it leads a group, and may have started others
+    (void)sys::waitpid(pid, 0);
+    return std::nullopt;
+}
+
+Result<void> run_hook(const spec::Hook& hook, const std::string& state) {
+    Fd input = TRY(with_text("hook-state", state));
+    Fd output = TRY(sys::memfd_create("hook-output"));
+    TRY(sys::ftruncate(output.get(), kMostOutput));
+    TRY(sys::seal_size(output.get()));
+    sys::Spawn spawn;
+    spawn.path = hook.path;
+    spawn.argv = hook.args.empty() ? sys::Strings{hook.path} : hook.args;
+    spawn.env = hook.env;
+    spawn.fds = {{input.get(), 0}, {output.get(), 1}, {output.get(), 2}};
+    spawn.death_signal = SIGKILL;
+    pid_t pid = TRY(sys::start(spawn));
+    auto status = TRY(wait_for(pid, hook.timeout));
+    if (!status)
+        return sys::wrong("still ran after its timeout of " + std::to_string(*hook.timeout) +
+                          " s: killed");
+    if (WIFEXITED(*status) && WEXITSTATUS(*status) == 0)
+        return {};
+    std::string how = WIFSIGNALED(*status) ? "ended by " + sys::signal_name(WTERMSIG(*status))
+                                           : "exit status " + std::to_string(WEXITSTATUS(*status));
+    std::string said = printed(output);
+    return sys::wrong(how + (said.empty() ? "" : ": " + said));
+}
+
+} // namespace
+
+std::string with_status(const std::string& state, std::string_view status, pid_t pid) {
+    std::string out = state.substr(0, state.rfind('}'));
+    out += out.size() > 1 ? ",\"status\":\"" : "\"status\":\"";
+    out.append(status) += "\"";
+    if (pid != 0)
+        out += ",\"pid\":" + std::to_string(pid);
+    return out + "}";
+}
+
+Result<void> run_hooks(const std::vector<spec::Hook>& hooks, std::string_view kind,
+                       const std::string& state) {
+    for (const spec::Hook& hook : hooks) {
+        auto done = run_hook(hook, state);
+        if (!done) {
+            done.error().stage = std::string(kind) + " hook \"" + hook.path + "\"";
+            return done;
+        }
+    }
+    return {};
+}
+
+} // namespace run

@@ -1,0 +1,23 @@
+// Hooks: programs that config.json names for points of a container's life (config.md,
+// "POSIX-platform Hooks").
+#pragma once
+
+#include "spec/spec.hpp"
+#include "sys/kernel.hpp"
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace run {
+
+/// `state` (a JSON object without status and pid) with both; pid 0 is left out.
+std::string with_status(const std::string& state, std::string_view status, pid_t pid);
+
+/// Start each in its order, with `state` as its standard input, exactly its own environment and no
+/// descriptor but its streams, and wait for it. The first that fails, or takes longer than its
+/// timeout, is the error, with what it has printed. `kind` names them: "createRuntime".
+sys::Result<void> run_hooks(const std::vector<spec::Hook>& hooks, std::string_view kind,
+                            const std::string& state);
+
+} // namespace run

@@ -1,0 +1,117 @@
+// setns, in an order that works.
+#include "run/join.hpp"
+
+#include "stages/stages.hpp"
+#include "sys/local.hpp"
+
+#include <algorithm>
+#include <cerrno>
+
+namespace run {
+
+using sys::Error;
+using sys::Fd;
+using sys::Result;
+
+namespace {
+
+/// The child enters these itself: its cgroup and its root directory are its own affair.
+constexpr std::uint64_t kRest = CLONE_NEWCGROUP | CLONE_NEWNS;
+
+Error at(const Join& join, Error error) {
+    error.stage = name_of(join.stage);
+    error.call = "setns(\"" + join.path + "\")";
+    return error;
+}
+
+Result<void> enter(const Join& join) {
+    auto entered = sys::setns(join.fd.get(), join.flag);
+    if (!entered) {
+        Error error = at(join, std::move(entered).error());
+        if (error.code == EPERM)
+            error.hint = "joining it takes CAP_SYS_ADMIN in the user namespace that owns it: join "
+                         "that one too, or be its owner";
+        return std::unexpected(std::move(error));
+    }
+    return {};
+}
+
+} // namespace
+
+Result<Joins> Joins::open(const spec::Spec& spec) {
+    Joins out;
+    for (const spec::Join& wanted : spec.joins) {
+        auto row = std::ranges::find(stages::table(), wanted.stage, &stages::Stage::id);
+        Join join{wanted.stage, row->clone_flag, wanted.path, {}};
+        auto opened = sys::openat(AT_FDCWD, wanted.path, O_RDONLY);
+        if (!opened) {
+            Error error = std::move(opened).error();
+            error.stage = name_of(wanted.stage);
+            return std::unexpected(std::move(error));
+        }
+        join.fd = std::move(*opened);
+        auto type = sys::namespace_type(join.fd.get());
+        if (!type || *type != join.flag) {
+            auto wrong = sys::wrong("\"" + wanted.path + "\" is not a " + row->ns + " namespace");
+            wrong.error().stage = name_of(wanted.stage);
+            return wrong;
+        }
+        struct stat theirs = TRY(sys::fstat(join.fd.get()));
+        struct stat ours = TRY(sys::fstatat(AT_FDCWD, std::string("/proc/self/ns/") + row->ns, 0));
+        if (theirs.st_ino != ours.st_ino || theirs.st_dev != ours.st_dev)
+            out.all_.push_back(std::move(join));
+    }
+    return out;
+}
+
+bool Joins::has(std::uint64_t flag) const {
+    return std::ranges::any_of(all_, [flag](const Join& join) { return (join.flag & flag) != 0; });
+}
+
+bool Joins::need_joiner(std::uint64_t made) const {
+    return any() && (has(CLONE_NEWUSER | CLONE_NEWPID) || (made & CLONE_NEWUSER) != 0);
+}
+
+// With the caller's privileges, until the user namespace is joined. What those are not enough for
+// belongs to that user namespace, in which we then have every capability. The PID namespace is the
+// last, so that nothing of ours is in it before the child.
+Result<void> Joins::join_first() const {
+    std::vector<const Join*> later;
+    const Join* user = nullptr;
+    const Join* pid = nullptr;
+    for (const Join& join : all_) {
+        if (join.flag == CLONE_NEWUSER)
+            user = &join;
+        else if (join.flag == CLONE_NEWPID)
+            pid = &join;
+        else if ((join.flag & (kRest | CLONE_NEWTIME)) == 0 &&
+                 (!has(CLONE_NEWUSER) || !sys::setns(join.fd.get(), join.flag)))
+            later.push_back(&join);
+    }
+    if (user != nullptr)
+        TRY(enter(*user));
+    for (const Join* join : later)
+        TRY(enter(*join));
+    if (pid != nullptr)
+        TRY(enter(*pid));
+    return {};
+}
+
+// In the child: in the joined user and PID namespaces. The mount namespace is the last, since the
+// host's tree is out of reach from there.
+Result<void> Joins::join_rest() const {
+    for (std::uint64_t flag : {CLONE_NEWCGROUP, CLONE_NEWNS})
+        for (const Join& join : all_)
+            if (join.flag == flag)
+                TRY(enter(join));
+    return {};
+}
+
+int Joins::time() const {
+    for (const Join& join : all_)
+        if (join.flag == CLONE_NEWTIME)
+            return join.fd.get();
+    return -1;
+}
+
+} // namespace run

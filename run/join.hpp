@@ -1,0 +1,50 @@
+// Joining namespaces that are there already, instead of making them.
+//
+// A process enters a PID namespace by being born in it, and what a joined user namespace allows
+// must be asked for by somebody who is in it. So where one of the two is joined, or where a new
+// user namespace would take away the right to join the rest, a joiner stands between us and the
+// child, for a few system calls:
+//
+//   parent              joiner                                  child
+//     │ clone3 ────────►  │                                       .
+//     │ waitpid           │ setns: net, uts, ipc, user, pid       .
+//     │   .               │ clone3(CLONE_PARENT) ───────────────► │ in all of them, our child
+//     │   ◄───────────────│ exit                                  │ setns: cgroup, mount; re-exec
+#pragma once
+
+#include "spec/spec.hpp"
+#include "sys/kernel.hpp"
+
+#include <vector>
+
+namespace run {
+
+struct Join {
+    spec::Stage stage;
+    std::uint64_t flag; ///< CLONE_NEW*
+    std::string path;
+    sys::Fd fd;
+};
+
+class Joins {
+public:
+    /// Open what `spec` names. An error for what is no namespace of that kind; one that is our own
+    /// already is left out.
+    static sys::Result<Joins> open(const spec::Spec& spec);
+
+    bool has(std::uint64_t flag) const;
+    bool any() const { return !all_.empty(); }
+    /// Must a joiner stand in between? `made`: CLONE_NEW* of what is made.
+    bool need_joiner(std::uint64_t made) const;
+    /// What can be joined before the child is born.
+    sys::Result<void> join_first() const;
+    /// The rest, in the child.
+    sys::Result<void> join_rest() const;
+    /// The time namespace's descriptor, or -1: it can be joined after the re-exec only.
+    int time() const;
+
+private:
+    std::vector<Join> all_;
+};
+
+} // namespace run

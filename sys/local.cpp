@@ -1,0 +1,135 @@
+// Local sockets, whole files.
+#include "sys/local.hpp"
+
+#include "sys/path.hpp"
+
+#include <linux/nsfs.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
+#include <sys/un.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+
+namespace sys {
+
+namespace {
+
+Result<void> done(Result<long> result) {
+    if (!result)
+        return std::unexpected(std::move(result).error());
+    return {};
+}
+
+/// A path of at most 107 bytes for `name` in `directory`, however deep that lies (unix(7)).
+Result<sockaddr_un> address_in(int directory, const std::string& name) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    std::string path = "/proc/self/fd/" + std::to_string(directory) + "/" + name;
+    if (path.size() >= sizeof address.sun_path)
+        return wrong("\"" + path + "\" is too long for a socket's name");
+    memcpy(address.sun_path, path.data(), path.size());
+    return address;
+}
+
+Result<Fd> connect_to(const sockaddr_un& address, int type, const std::string& shown) {
+    Fd fd = TRY(socket(AF_UNIX, type));
+    TRY(done(invoke(
+        "connect",
+        [&] {
+            return ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
+        },
+        shown)));
+    return fd;
+}
+
+} // namespace
+
+Result<Fd> listen_in(int directory, const std::string& name) {
+    sockaddr_un address = TRY(address_in(directory, name));
+    Fd fd = TRY(socket(AF_UNIX, SOCK_SEQPACKET));
+    mode_t before = ::umask(0177); // its mode from the start; umask can't fail
+    auto bound = done(invoke(
+        "bind",
+        [&] {
+            return ::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
+        },
+        name));
+    (void)::umask(before);
+    TRY(std::move(bound));
+    TRY(done(invoke("listen", [&] { return ::listen(fd.get(), 1); }, fd.get())));
+    return fd;
+}
+
+Result<Fd> connect_in(int directory, const std::string& name) {
+    return connect_to(TRY(address_in(directory, name)), SOCK_SEQPACKET, name);
+}
+
+Result<Fd> accept(int fd) {
+    return Fd(static_cast<int>(TRY(invoke(
+        "accept4", [&] { return ::accept4(fd, nullptr, nullptr, SOCK_CLOEXEC); }, fd))));
+}
+
+Result<void> send_to(const std::string& path, std::string_view text, int descriptor) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    Fd directory; // for what is too long otherwise
+    if (path.size() < sizeof address.sun_path) {
+        memcpy(address.sun_path, path.data(), path.size());
+    } else {
+        std::size_t slash = path.rfind('/');
+        directory = TRY(openat(AT_FDCWD, slash == std::string::npos ? "." : path.substr(0, slash),
+                               O_PATH | O_DIRECTORY));
+        address = TRY(address_in(directory.get(), path.substr(slash + 1)));
+    }
+    Fd fd = TRY(connect_to(address, SOCK_STREAM, path));
+    return send(fd.get(), text, descriptor);
+}
+
+Result<void> rename_in(int directory, const std::string& from, const std::string& to) {
+    return done(invoke(
+        "renameat", [&] { return ::renameat(directory, from.c_str(), directory, to.c_str()); },
+        from, to));
+}
+
+Result<void> replace_file(int directory, const std::string& name, std::string_view text,
+                          mode_t mode) {
+    std::string temporary = "." + name + "." + TRY(random_hex(8));
+    Fd file = TRY(openat(directory, temporary, O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY, mode));
+    auto written = [&]() -> Result<void> {
+        while (!text.empty())
+            text.remove_prefix(TRY(write(file.get(), text)));
+        return rename_in(directory, temporary, name);
+    }();
+    if (!written)
+        (void)unlinkat(directory, temporary); // the first failure is the one to tell
+    return written;
+}
+
+Result<std::string> path_of(int fd) {
+    return readlinkat(AT_FDCWD, "/proc/self/fd/" + std::to_string(fd));
+}
+
+Result<void> copy_file(int to, int from) {
+    for (;;) {
+        long sent = TRY(
+            invoke("sendfile", [&] { return ::sendfile(to, from, nullptr, 1 << 30); }, to, from));
+        if (sent == 0)
+            return {};
+    }
+}
+
+Result<void*> map_file(int fd, std::size_t size) {
+    void* memory = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (memory == MAP_FAILED)
+        return detail::failed("mmap(" + std::to_string(fd) + ")", errno);
+    return memory;
+}
+
+Result<std::uint64_t> namespace_type(int fd) {
+    return static_cast<std::uint64_t>(
+        TRY(invoke("ioctl", [&] { return ::ioctl(fd, NS_GET_NSTYPE); }, fd, "NS_GET_NSTYPE")));
+}
+
+} // namespace sys
