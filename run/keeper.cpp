@@ -90,8 +90,10 @@ Result<void> Keeper::start() {
     args.exit_signal = SIGCHLD;
     auto pid = sys::clone3(args, watch, &with, nullptr);
     TRY(sys::sigprocmask(SIG_SETMASK, before));
-    if (!pid && pid.error().code == ENOSYS)
-        pid.error().hint = stages::causes::old_kernel("clone3");
+    if (!pid)
+        pid.error().hint = pid.error().code == ENOSYS
+                               ? stages::causes::old_kernel("clone3")
+                               : stages::causes::powerless_root(pid.error().code);
     pid_ = TRY(std::move(pid));
     return {};
 }
