@@ -180,6 +180,8 @@ Result<Fd> begin(Launch& launch) {
         TRY(sys::prctl(PR_SET_DUMPABLE, "PR_SET_DUMPABLE", 1)); // the joiner has changed it
     if (launch.rootfs.valid())
         (void)say_rootfs(ours, launch.rootfs); // a child that has died, likewise
+    if (launch.slate != nullptr)
+        (void)say_slate(ours, *launch.slate);
     launch.leaf.close();
     launch.gate.close();
     return std::move(ours);

@@ -5,6 +5,7 @@
 #include "run/command.hpp"
 #include "run/gate.hpp"
 #include "run/handshake.hpp"
+#include "run/slate.hpp"
 #include "stages/caps.hpp"
 #include "stages/causes.hpp"
 #include "stages/stages.hpp"
@@ -33,7 +34,8 @@ Error at(const Stage& stage, Error error) {
     return error;
 }
 
-[[noreturn]] void fail(const Fd& socket, const Error& error) {
+[[noreturn]] void fail(const Fd& socket, const Error& error, Slate&& slate = {}) {
+    slate.write(error); // first: what follows may be denied to us, or be our end
     // When the parent is gone there is nobody left to tell.
     (void)say_failed(socket, error);
     sys::exit_now(error.status);
@@ -255,6 +257,7 @@ std::string child_main(const std::vector<std::string>& args) {
     const spec::Spec& spec = packed->spec;
     Inside inside{.spec = spec, .facts = packed->facts};
     inside.note = [&socket](const std::string& line) { (void)say_note(socket, line); };
+    Slate slate;
     auto walked = [&]() -> Result<void> {
         // Whoever is in there already must not trace us, now that an exec has allowed it again.
         if (spec.inside_already || stages::joined(spec, spec::Stage::pid))
@@ -268,11 +271,18 @@ std::string child_main(const std::vector<std::string>& args) {
                 sys::exit_now(125); // the parent is gone
             inside.rootfs = std::move(sent->fd);
         }
+        if (packed->facts.slated) {
+            auto sent = hear(socket);
+            if (!sent || sent->said != Said::slate)
+                sys::exit_now(125); // the parent is gone
+            slate = TRY(Slate::open(sent->fd));
+            slate.set_filtered(true); // soon, and nothing else ends us by SIGSYS before
+        }
         TRY(check_namespaces(spec, inside.facts));
         return Walk(inside, socket, std::move(gate)).go();
     }();
     if (!walked)
-        fail(socket, walked.error());
+        fail(socket, walked.error(), std::move(slate));
     // Without no_new_privs the caps stage comes behind the gate, and has said it once more.
     if (packed->facts.orphan && spec.process.new_privileges)
         (void)sys::prctl(PR_SET_PDEATHSIG, "PR_SET_PDEATHSIG", 0); // valid arguments: can't fail
@@ -282,7 +292,7 @@ std::string child_main(const std::vector<std::string>& args) {
     if (!packed->facts.orphan)
         if (auto gone = sys::at_end(socket.get()); !gone || *gone)
             sys::exit_now(125);
-    fail(socket, become_command(spec, socket));
+    fail(socket, become_command(spec, socket, slate), std::move(slate));
 }
 
 } // namespace run

@@ -246,7 +246,7 @@ Result<void> find_command(const spec::Spec& spec) {
                                          : explain(found, EACCES));
 }
 
-Error become_command(const spec::Spec& spec, const Fd& socket) {
+Error become_command(const spec::Spec& spec, const Fd& socket, Slate& slate) {
     // Without a terminal of our own the caller's may be a standard stream: in a session without
     // one, nobody can push input into it (TIOCSTI, CVE-2017-5226), and tty signals come to the
     // parent, which forwards them. EPERM: we lead a session already.
@@ -265,6 +265,7 @@ Error become_command(const spec::Spec& spec, const Fd& socket) {
         !closed && spec.seccomp.mode != spec::SeccompMode::file)
         return closed.error();
 
+    slate.set_filtered(false);
     std::string path = path_of(env);
     std::string found;
     int code = ENOENT;

@@ -1,6 +1,7 @@
 // The last steps before, and the exec of, the command itself.
 #pragma once
 
+#include "run/slate.hpp"
 #include "spec/spec.hpp"
 #include "sys/kernel.hpp"
 
@@ -24,7 +25,8 @@ sys::Result<void> find_command(const spec::Spec& spec);
 /// Make the pty behind `master` our controlling terminal and standard streams.
 sys::Result<void> take_terminal(const sys::Fd& master);
 
-/// Replace this process by the command. Only returns the reason why it could not.
-sys::Error become_command(const spec::Spec& spec, const sys::Fd& socket);
+/// Replace this process by the command. Only returns the reason why it could not; the slate no
+/// longer says "filtered" then.
+sys::Error become_command(const spec::Spec& spec, const sys::Fd& socket, Slate& slate);
 
 } // namespace run

@@ -37,6 +37,9 @@ Result<void> say_go(const Fd& socket) {
 Result<void> say_rootfs(const Fd& socket, const Fd& mount) {
     return say(socket, Said::rootfs, "", &mount);
 }
+Result<void> say_slate(const Fd& socket, const Fd& memory) {
+    return say(socket, Said::slate, "", &memory);
+}
 Result<void> say_mounted(const Fd& socket) {
     return say(socket, Said::mounted, "");
 }
@@ -97,6 +100,7 @@ Result<Fd> pack(const spec::Spec& spec, const stages::Facts& facts) {
                 {"resolvConf", facts.resolv_conf},
                 {"seccompFilter", facts.seccomp_filter},
                 {"idmappedRootfs", facts.idmapped_rootfs},
+                {"slated", facts.slated},
                 {"seccompFlags", facts.seccomp_flags},
                 {"signalMask", facts.signal_mask},
                 {"meets", facts.meets},
@@ -136,6 +140,7 @@ Result<Packed> unpack(const Fd& memfd) {
         in.at("resolvConf").get_to(out.facts.resolv_conf);
         in.at("seccompFilter").get_to(out.facts.seccomp_filter);
         in.at("idmappedRootfs").get_to(out.facts.idmapped_rootfs);
+        in.at("slated").get_to(out.facts.slated);
         in.at("seccompFlags").get_to(out.facts.seccomp_flags);
         in.at("signalMask").get_to(out.facts.signal_mask);
         in.at("meets").get_to(out.facts.meets);

@@ -5,7 +5,9 @@
 //     │ clone3 ───────────────────────────────────►   │ blocked in receive()
 //     │ parent halves: id maps, network               │
 //     │ go ───────────────────────────────────────►   │ enter halves, re-exec
-//     │ rootfs {+ fd} ────────────────────────────►   │ (only an idmapped one) child halves
+//     │ rootfs {+ fd} ────────────────────────────►   │ (only an idmapped one)
+//     │ slate {+ fd} ─────────────────────────────►   │ (only with a filter of one's own)
+//     │                                               │ child halves
 //     │   ◄──────────────────────────── note {text}   │ a line for the person
 //     │   ◄──────────────────────────────── mounted   │ (only where hooks wait for it)
 //     │ proceed ──────────────────────────────────►   │ …
@@ -35,6 +37,7 @@ using sys::Result;
 enum class Said : char {
     go = 'G',
     rootfs = 'R',
+    slate = 'S',
     note = 'N',
     console = 'C',
     mounted = 'M',
@@ -47,11 +50,12 @@ enum class Said : char {
 struct Message {
     Said said = Said::end; ///< end: the other side has closed
     std::string text;      ///< note: the line; failed: the Error as JSON
-    Fd fd;                 ///< console: the master
+    Fd fd;                 ///< rootfs: its mount; slate: its memory; console: the master
 };
 
 Result<void> say_go(const Fd& socket);
 Result<void> say_rootfs(const Fd& socket, const Fd& mount);
+Result<void> say_slate(const Fd& socket, const Fd& memory);
 Result<void> say_mounted(const Fd& socket);
 Result<void> say_proceed(const Fd& socket);
 Result<void> say_ready(const Fd& socket);

@@ -3,6 +3,7 @@
 
 #include "run/begin.hpp"
 #include "run/keeper.hpp"
+#include "run/slate.hpp"
 #include "run/supervise.hpp"
 
 namespace run {
@@ -24,8 +25,14 @@ Result<int> launch(spec::Spec spec, std::function<void(const std::string&)> say)
     launch.facts.signal_mask = blocked.mask_bits();
 
     auto status = [&]() -> Result<int> {
+        Slate slate;
+        if (spec.seccomp.mode == spec::SeccompMode::file) {
+            slate = TRY(Slate::make());
+            launch.facts.slated = true;
+            launch.slate = &slate.file();
+        }
         Fd socket = TRY(begin(launch));
-        auto ended = supervise(spec, launch.child, launch.pidfd, socket, launch.say);
+        auto ended = supervise(spec, launch.child, launch.pidfd, socket, launch.say, {}, slate);
         if (!ended)
             end_child(launch); // it may have ended, and been waited for: then nobody is found
         return ended;

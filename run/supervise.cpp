@@ -29,8 +29,8 @@ sigset_t taken() {
 class Supervisor {
 public:
     Supervisor(const spec::Spec& spec, pid_t child, const Fd& pidfd, const Fd& socket,
-               const std::function<void(const std::string&)>& say)
-        : spec_(spec), child_(child), pidfd_(pidfd), socket_(socket), say_(say) {}
+               const std::function<void(const std::string&)>& say, const Slate& slate)
+        : spec_(spec), child_(child), pidfd_(pidfd), socket_(socket), say_(say), slate_(slate) {}
 
     Result<int> run(Fd console);
 
@@ -49,11 +49,13 @@ private:
     const Fd& pidfd_;
     const Fd& socket_;
     const std::function<void(const std::string&)>& say_;
+    const Slate& slate_;
     Fd signals_;
     Terminal terminal_;
     std::optional<Error> failed_;
     bool talking_ = true;
-    int killed_for_ = 0; ///< the signal whose default action we carried out
+    bool filtered_ = false; ///< the child said nothing after its filter was on, and did not exec
+    int killed_for_ = 0;    ///< the signal whose default action we carried out
 };
 
 Result<int> Supervisor::run(Fd console) {
@@ -85,6 +87,13 @@ Result<int> Supervisor::run(Fd console) {
     int status = TRY(sys::waitpid(child_, 0)).second;
     if (failed_)
         return std::unexpected(std::move(*failed_));
+    if (filtered_ && status_of(status) == 128 + SIGSYS)
+        return std::unexpected(
+            Error{.stage = "seccomp",
+                  .call = {},
+                  .detail = "the filter of \"" + spec_.seccomp.file +
+                            "\" ended the launch before the command could start (SIGSYS)",
+                  .hint = "with SCMP_ACT_LOG instead of killing, the kernel's log names the call"});
     return status_of(status);
 }
 
@@ -102,6 +111,10 @@ Result<void> Supervisor::on_message() {
         break;
     default:
         talking_ = false;
+        // Now, and not later: what runs in there by then is not ours any more.
+        filtered_ = slate_.filtered();
+        if (!failed_)
+            failed_ = slate_.read();
         break;
     }
     return {};
@@ -230,8 +243,9 @@ BlockedSignals::~BlockedSignals() {
 }
 
 Result<int> supervise(const spec::Spec& spec, pid_t child, const Fd& pidfd, const Fd& socket,
-                      const std::function<void(const std::string&)>& say, Fd console) {
-    return Supervisor(spec, child, pidfd, socket, say).run(std::move(console));
+                      const std::function<void(const std::string&)>& say, Fd console,
+                      const Slate& slate) {
+    return Supervisor(spec, child, pidfd, socket, say, slate).run(std::move(console));
 }
 
 } // namespace run

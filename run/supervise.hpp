@@ -2,6 +2,7 @@
 #pragma once
 
 #include "run/handshake.hpp"
+#include "run/slate.hpp"
 
 #include <functional>
 
@@ -29,9 +30,11 @@ private:
 Result<BlockedSignals> block_signals();
 
 /// Wait for the command's end, forwarding signals and, with a terminal, bytes both ways.
-/// `console`: the pty's master, when the child has sent it already.
+/// `console`: the pty's master, when the child has sent it already. `slate`: what it may write on
+/// when it can't say it.
 /// The exit status, 128+N for signal N; the child's own Error when it failed before its exec.
 Result<int> supervise(const spec::Spec& spec, pid_t child, const Fd& pidfd, const Fd& socket,
-                      const std::function<void(const std::string&)>& say, Fd console = {});
+                      const std::function<void(const std::string&)>& say, Fd console = {},
+                      const Slate& slate = {});
 
 } // namespace run

@@ -22,6 +22,7 @@ struct Facts {
     std::string seccomp_filter; ///< bytes of struct sock_filter; empty: the compiled-in default
     std::uint32_t seccomp_flags = 0; ///< SECCOMP_FILTER_FLAG_*
     bool idmapped_rootfs = false;    ///< the parent sends the rootfs as an idmapped mount
+    bool slated = false;             ///< the parent sends a slate (run/slate.hpp)
     /// What the child does on its way besides its stages (run/gate.hpp).
     bool meets = false;            ///< when all is mounted, tells the parent and waits for its word
     bool gated = false;            ///< waits at the gate before the last stages

@@ -16,21 +16,20 @@ namespace {
 
 // PID 1 of the container (or, without the pid stage, its first process). Every signal is blocked
 // and taken one by one, so none is lost and no handler runs.
-[[noreturn]] void serve(pid_t command, const sigset_t& all) {
-    // Of the handshake's socket too: only the command's exec may close the last copy late.
+[[noreturn]] void serve(pid_t command, Fd signals) {
     // Out of the caller's session: a ^C there comes to the parent, which sends it on, and must not
     // come a second time.
     (void)sys::setsid();
-    (void)sys::close_range(3, ~0U, 0); // none of ours is needed any more; a failure closes none
-    // Not sigwait: while it waits, /proc/PID/status shows the signals as neither blocked nor
-    // caught, and the parent would take us for a PID 1 that the kernel shields from them.
-    auto signals = sys::signalfd(all);
-    if (!signals)
-        sys::exit_now(125);
+    // Onto the handshake's socket: only the command's exec may close the last copy late.
+    constexpr int lowest = 3;
+    if (signals.get() != lowest && sys::dup2(signals.get(), lowest))
+        signals = Fd(lowest);
+    // None of ours but that is needed any more; a failure closes none.
+    (void)sys::close_range(static_cast<unsigned>(signals.get()) + 1, ~0U, 0);
     for (;;) {
-        auto signal = sys::read_signal(signals->get());
+        auto signal = sys::read_signal(signals.get());
         if (!signal && signal.error().code == EAGAIN) {
-            pollfd next{.fd = signals->get(), .events = POLLIN, .revents = 0};
+            pollfd next{.fd = signals.get(), .events = POLLIN, .revents = 0};
             if (!sys::poll(std::span(&next, 1)))
                 sys::exit_now(125);
             continue;
@@ -65,9 +64,13 @@ Result<void> child(Inside&) {
     sigset_t all;
     sigfillset(&all);
     sigset_t before = TRY(sys::sigprocmask(SIG_SETMASK, all));
+    // Before the fork, so that what can't be had is an error and no silent end of PID 1. Not
+    // sigwait: while it waits, /proc/PID/status shows the signals as neither blocked nor caught,
+    // and the parent would take us for a PID 1 that the kernel shields from them.
+    Fd signals = TRY(sys::signalfd(all));
     pid_t command = TRY(sys::fork());
     if (command != 0)
-        serve(command, all);
+        serve(command, std::move(signals));
     TRY(sys::sigprocmask(SIG_SETMASK, before));
     // A fork doesn't inherit it, and without the pid stage no namespace ends with its PID 1.
     return die_with_parent();

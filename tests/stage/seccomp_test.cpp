@@ -226,6 +226,47 @@ TEST(Seccomp, ABadFileIsRefusedWithTheSpot) {
                                  HasSubstr("Docker's JSON form")));
 }
 
+TEST(Seccomp, WhatFailsBehindTheFilterIsStillSaid) {
+    Scratch scratch;
+    for (const char* action : {"SCMP_ACT_ERRNO", "SCMP_ACT_KILL_PROCESS"}) {
+        std::string file = scratch.file(
+            "profile.json", profile("SCMP_ACT_ALLOW", R"({"names": ["sendmsg", "sendto", "write"],
+                                                         "action": ")" +
+                                                          std::string(action) + "\"}"));
+        for (const Strings& options : {Strings{}, Strings{"--init"}}) {
+            Strings all{"-q", "--seccomp", file};
+            all.insert(all.end(), options.begin(), options.end());
+            Ended ended = launch(all, {"no-such-program"});
+            EXPECT_EQ(ended.status, 127) << action;
+            EXPECT_THAT(ended.err, HasSubstr("no-such-program"));
+            EXPECT_EQ(lines(ended.err).size(), 1U) << ended.err;
+            ended = launch(all, {"true"});
+            EXPECT_EQ(ended.status, 0) << action;
+            EXPECT_EQ(ended.err, "");
+        }
+    }
+}
+
+TEST(Seccomp, AFilterThatEndsTheLaunchIsNamed) {
+    Scratch scratch;
+    std::string file = scratch.file(
+        "profile.json", profile("SCMP_ACT_ALLOW", R"({"names": ["setsid", "personality"],
+                                                     "action": "SCMP_ACT_KILL_PROCESS"})"));
+    for (const Strings& options : {Strings{}, Strings{"--init"}}) {
+        Strings all{"-q", "--seccomp", file};
+        all.insert(all.end(), options.begin(), options.end());
+        Ended ended = launch(all, {"true"});
+        EXPECT_EQ(ended.status, 125);
+        EXPECT_THAT(ended.err, AllOf(HasSubstr("seccomp: "), HasSubstr(file), HasSubstr("SIGSYS")));
+    }
+    // Of the command's own end there is nothing to say.
+    file = scratch.file("own.json", profile("SCMP_ACT_ALLOW", R"({"names": ["sethostname"],
+                                                     "action": "SCMP_ACT_KILL_PROCESS"})"));
+    Ended ended = launch({"-q", "--seccomp", file}, {"hostname", "x"});
+    EXPECT_EQ(ended.status, 128 + SIGSYS);
+    EXPECT_EQ(ended.err, "");
+}
+
 TEST(Seccomp, NewPrivilegesAreStillFiltered) {
     Container box({"--new-privs"});
     EXPECT_EQ(filters(box.first()), filters(getpid()) + 1);

@@ -228,7 +228,8 @@ sys::Error run_in_vain(Recorder& kernel, std::vector<std::string> args, int code
     spec.process.args = std::move(args);
     spec.process.env = {env};
     sys::Fd socket(3);
-    sys::Error error = run::become_command(spec, socket);
+    run::Slate none;
+    sys::Error error = run::become_command(spec, socket, none);
     (void)socket.release(); // not ours
     return error;
 }
@@ -340,7 +341,8 @@ TEST(Command, LeavesNoDescriptorBehind) {
     spec::Spec spec;
     spec.process.args = {"x"};
     sys::Fd elsewhere(7);
-    EXPECT_THAT(run::become_command(spec, elsewhere).detail, HasSubstr("socket has moved"));
+    run::Slate none;
+    EXPECT_THAT(run::become_command(spec, elsewhere, none).detail, HasSubstr("socket has moved"));
     (void)elsewhere.release();
 }
 

@@ -1,6 +1,8 @@
 // What parent and child say to each other, and what a broken other side can say.
 #include "run/handshake.hpp"
 
+#include "run/slate.hpp"
+
 #include <gmock/gmock.h>
 
 #include <fcntl.h>
@@ -115,6 +117,37 @@ TEST_F(Handshake, SurvivesGarbage) {
         ASSERT_TRUE(sys::send(theirs_.get(), bytes));
         EXPECT_EQ(heard().text, std::string(bytes + 1));
     }
+}
+
+// --- the slate -----------------------------------------------------------------------------------
+
+TEST(Slate, BringsAnErrorAcross) {
+    run::Slate ours = run::Slate::make().value();
+    run::Slate theirs = run::Slate::open(ours.file()).value();
+    EXPECT_FALSE(ours.read().has_value());
+    theirs.write({.stage = "init",
+                  .call = "fork()",
+                  .code = EPERM,
+                  .detail = std::string(9000, 'd'),
+                  .hint = "h",
+                  .status = 126});
+    auto error = ours.read();
+    ASSERT_TRUE(error.has_value());
+    EXPECT_EQ(error->stage, "init");
+    EXPECT_EQ(error->call, "fork()");
+    EXPECT_EQ(error->code, EPERM);
+    EXPECT_EQ(error->detail, std::string(2047, 'd'));
+    EXPECT_EQ(error->hint, "h");
+    EXPECT_EQ(error->status, 126);
+}
+
+TEST(Slate, IsNotThereForMost) {
+    run::Slate none;
+    none.write({.stage = "x", .call = {}});
+    none.set_filtered(true);
+    EXPECT_FALSE(none.there());
+    EXPECT_FALSE(none.read().has_value());
+    EXPECT_FALSE(none.filtered());
 }
 
 } // namespace

@@ -445,7 +445,8 @@ TEST(NetUndo, LeavesAnotherProcessOfTheSameNumberAlone) {
     ledger.helper_started = *sys::start_time(other);
     net::undo(ledger);
     std::string stat = sys::read_file("/proc/" + std::to_string(other) + "/stat").value_or(") X");
-    EXPECT_THAT(stat, testing::AnyOf(HasSubstr(") Z"), HasSubstr(") X"))) << "dead, though perhaps not reaped by init yet";
+    EXPECT_THAT(stat, testing::AnyOf(HasSubstr(") Z"), HasSubstr(") X")))
+        << "dead, though perhaps not reaped by init yet";
     close(ends[0]);
     close(ends[1]);
 }

@@ -201,6 +201,7 @@ TEST(Packed, BringsSpecAndFactsBackByteForByte) {
                         .seccomp_filter = std::string("\0\xff", 2),
                         .seccomp_flags = 7,
                         .idmapped_rootfs = true,
+                        .slated = true,
                         .meets = true,
                         .gated = true,
                         .orphan = true,
@@ -211,8 +212,8 @@ TEST(Packed, BringsSpecAndFactsBackByteForByte) {
     auto back = run::unpack(*memfd);
     ASSERT_TRUE(back) << sys::to_line(back.error());
     EXPECT_EQ(back->spec, spec);
-    auto& [namespaces, uids, gids, resolv_conf, filter, flags, idmapped, meets, gated, orphan,
-           state, mask] = back->facts;
+    auto& [namespaces, uids, gids, resolv_conf, filter, flags, idmapped, slated, meets, gated,
+           orphan, state, mask] = back->facts;
     EXPECT_EQ(namespaces, facts.host_namespaces);
     EXPECT_EQ(uids, facts.uids);
     EXPECT_EQ(gids, facts.gids);
@@ -220,6 +221,7 @@ TEST(Packed, BringsSpecAndFactsBackByteForByte) {
     EXPECT_EQ(filter, facts.seccomp_filter);
     EXPECT_EQ(flags, facts.seccomp_flags);
     EXPECT_EQ(idmapped, facts.idmapped_rootfs);
+    EXPECT_TRUE(slated);
     EXPECT_TRUE(meets);
     EXPECT_TRUE(gated);
     EXPECT_TRUE(orphan);

@@ -854,7 +854,8 @@ TEST(Init, LeavesTheCommandTheSignalsItHad) {
     Recorder kernel; // fork answers 0: we are the command's side of it
     ASSERT_TRUE(once(kernel, inside(plain(), {}, stages::init::child)));
     EXPECT_THAT(kernel.calls,
-                ElementsAre(StartsWith("sigprocmask"), "fork()", StartsWith("sigprocmask"),
+                ElementsAre(StartsWith("sigprocmask"), "signalfd()", "fork()",
+                            StartsWith("sigprocmask"),
                             "prctl(PR_SET_PDEATHSIG, 9)")); // a fork doesn't inherit it
 }
 
