@@ -116,9 +116,11 @@ void limit_fields(auto& field, auto& r) {
     field("cpusetMems", r.cpuset_mems);
     field("pids", r.pids);
     field("ioWeight", r.io_weight);
+    field("ioBfqWeight", r.io_bfq_weight);
     field.list("ioWeights", r.io_weights, [](auto& f, auto& io) {
         f("device", io.device);
         f("weight", io.weight);
+        f("bfqWeight", io.bfq_weight);
     });
     field.list("ioMax", r.io_max, [](auto& f, auto& io) {
         f("device", io.device);
@@ -152,6 +154,8 @@ void cgroup_fields(auto& field, auto& cgroup) {
     field("ownCgroupNamespace", cgroup.own_namespace, true);
     field("delegate", cgroup.delegate);
     field("properties", cgroup.properties);
+    field("subgroup", cgroup.subgroup);
+    field("everyController", cgroup.every_controller);
     limit_fields(field, cgroup.resources);
 }
 
@@ -313,6 +317,7 @@ void hook_fields(auto& field, auto& hooks) {
 
 void all_fields(auto& field, auto& spec) {
     field("name", spec.name);
+    field("naming", spec.naming);
     field("quiet", spec.quiet);
     map_fields(field, spec);
     cgroup_fields(field, spec.cgroup);

@@ -21,8 +21,9 @@ struct IoMax {
 
 /// One device's line of io.weight (io.bfq.weight where that is what there is).
 struct IoWeight {
-    std::string device;       ///< MAJ:MIN
-    std::uint64_t weight = 0; ///< 1 to 10000
+    std::string device;           ///< MAJ:MIN
+    std::uint64_t weight = 0;     ///< 1 to 10000
+    std::uint64_t bfq_weight = 0; ///< 1 to 1000, for io.bfq.weight; 0: `weight`
     bool operator==(const IoWeight&) const = default;
 };
 
@@ -66,6 +67,7 @@ struct Resources {
     std::string cpuset_mems;                        ///< likewise
     std::optional<std::int64_t> pids;               ///< -1 for no limit
     std::optional<std::uint64_t> io_weight;         ///< 1 to 10000
+    std::optional<std::uint64_t> io_bfq_weight;     ///< 1 to 1000, for bfq; unset: io_weight
     std::vector<IoWeight> io_weights;
     std::vector<IoMax> io_max;
     std::vector<HugetlbLimit> hugetlb;

@@ -85,7 +85,8 @@ enum class CgroupManager : std::uint8_t {
 };
 
 struct Cgroup {
-    /// Below the hierarchy's root; empty: a leaf is found. With systemd: SLICE:PREFIX:NAME.
+    /// "/a/b" is below the hierarchy's root, "a/b" beside our own cgroup; empty: a leaf is found.
+    /// With systemd: SLICE:PREFIX:NAME.
     std::string path;
     CgroupManager manager = CgroupManager::cgroupfs;
     /// It becomes the root of a cgroup namespace; off when that is joined, or not asked for.
@@ -94,6 +95,9 @@ struct Cgroup {
     bool delegate = false;
     /// For systemd's unit: name and value in GVariant's text form, "'text'", "uint64 5", "true".
     std::vector<std::pair<std::string, std::string>> properties;
+    std::string subgroup; ///< of systemd's unit, to be the leaf; empty: the unit's own cgroup
+    /// All controllers that can be had, also without a limit: for statistics, and limits to come.
+    bool every_controller = false;
     Resources resources;
     bool operator==(const Cgroup&) const = default;
 };
@@ -181,8 +185,15 @@ struct IntelRdt {
     bool operator==(const IntelRdt&) const = default;
 };
 
+/// What errors call the parts of a Spec: as who asked for them wrote them.
+enum class Naming : std::uint8_t {
+    options,    ///< "--memory"
+    properties, ///< "linux.resources.memory.limit", config.json's
+};
+
 struct Spec {
     std::string name;
+    Naming naming = Naming::options;
     StageSet stages = StageSet::defaults();
     bool quiet = false;
     User user;

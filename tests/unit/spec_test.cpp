@@ -23,7 +23,7 @@ constexpr std::uint64_t kMost = std::numeric_limits<std::uint64_t>::max();
 spec::Resources every_limit() {
     spec::Resources all;
     auto& [memory, swap, reservation, check, quota, period, burst, idle, weight, cpuset, mems, pids,
-           io_weight, io_weights, io_max, hugetlb, rdma, unified, devices] = all;
+           io_weight, io_bfq_weight, io_weights, io_max, hugetlb, rdma, unified, devices] = all;
     memory = -1;
     swap = 5;
     reservation = 6;
@@ -37,7 +37,8 @@ spec::Resources every_limit() {
     mems = "0";
     pids = std::numeric_limits<std::int64_t>::max();
     io_weight = 9;
-    io_weights = {{"8:0", 10}};
+    io_bfq_weight = 0;
+    io_weights = {{"8:0", 10, 11}};
     io_max = {{"8:0", 1, 2, 3, kMost}};
     hugetlb = {{"2MB", kMost}};
     rdma = {{"mlx4_0", 1, 2}, {"mlx4_1", {}, {}}};
@@ -48,12 +49,14 @@ spec::Resources every_limit() {
 
 spec::Cgroup every_cgroup_field() {
     spec::Cgroup all;
-    auto& [path, manager, own, delegate, properties, resources] = all;
+    auto& [path, manager, own, delegate, properties, subgroup, every_controller, resources] = all;
     path = "a/b";
     manager = spec::CgroupManager::systemd;
     own = false;
     delegate = true;
     properties = {{"CollectMode", "'inactive'"}};
+    subgroup = "container";
+    every_controller = true;
     resources = every_limit();
     return all;
 }
@@ -129,9 +132,10 @@ spec::Process every_process_field() {
 
 Spec every_field() {
     Spec spec;
-    auto& [name, stages, quiet, user, cgroup, net, uts, time, root, proc, caps, seccomp, process,
-           joins, inside, net_devices, sysctl, rdt, hooks] = spec;
+    auto& [name, naming, stages, quiet, user, cgroup, net, uts, time, root, proc, caps, seccomp,
+           process, joins, inside, net_devices, sysctl, rdt, hooks] = spec;
     name = "n";
+    naming = spec::Naming::properties;
     stages = spec::StageSet(0x15);
     quiet = true;
     auto& [mapping, uids, gids] = user;
