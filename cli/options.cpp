@@ -132,7 +132,7 @@ const Option kOptions[] = {
     {"--io-max", "DEV:rbps=N,…", "cgroup", "A disk's limits: rbps wbps riops wiops",
      [](Draft& d, Text v) { return append<spec::IoMax>(d.spec.cgroup.resources.io_max, spec::parse_io_max(v)); }},
     {"--cgroup", "PATH", "cgroup", "The leaf, below the hierarchy's root (default: one is found)",
-     [](Draft& d, Text v) -> Applied { d.spec.cgroup.path = v; return {}; }},
+     [](Draft& d, Text v) -> Applied { d.spec.cgroup.path = v.starts_with('/') ? v : "/" + v; return {}; }},
 
     {"--net", "slirp|pasta|none|host", "net", "The way out (default: slirp4netns, else pasta)",
      [](Draft& d, Text v) { return choose<spec::NetMode>(d.spec.net.mode, v, {{"slirp", spec::NetMode::slirp}, {"pasta", spec::NetMode::pasta}, {"none", spec::NetMode::none}, {"host", spec::NetMode::host}}); }},

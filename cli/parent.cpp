@@ -177,6 +177,10 @@ std::expected<spec::Spec, std::string> finish(Draft draft, Args command, const R
     spec.capabilities.bounding = capabilities(draft);
     spec.capabilities.permitted = spec.capabilities.bounding;
     spec.capabilities.effective = spec.capabilities.bounding;
+    // Else the container would swap out what is over the limit, and go on growing.
+    spec::Resources& limits = spec.cgroup.resources;
+    if (limits.memory && *limits.memory >= 0 && !limits.memory_swap)
+        limits.memory_swap = limits.memory;
     spec.root.masked = spec::default_masked_paths();
     spec.root.readonly = spec::default_readonly_paths();
 

@@ -16,13 +16,11 @@
 //     …/gocontainer-NAME.scope/container     and the leaf
 #include "stages/causes.hpp"
 #include "stages/cgroup_causes.hpp"
+#include "stages/cgroup_leaf.hpp"
 #include "stages/cgroup_limits.hpp"
-#include "stages/cgroup_place.hpp"
 #include "stages/stages.hpp"
 #include "stages/systemd.hpp"
 #include "sys/path.hpp"
-
-#include <sys/file.h>
 
 #include <atomic>
 #include <cerrno>
@@ -30,14 +28,6 @@
 
 namespace stages::cgroup {
 
-namespace {
-
-std::string quoted(const std::string& text) {
-    return "\"" + text + "\"";
-}
-
-/// Put the leaf's name into the ledger, its first byte last: who reads after a kill at any moment
-/// sees all of it or none.
 Result<void> note(Ledger& ledger, const std::string& leaf, std::size_t base) {
     if (leaf.size() >= sizeof ledger.leaf)
         return sys::wrong("the cgroup's path " + quoted(leaf) + " is too long");
@@ -50,15 +40,6 @@ Result<void> note(Ledger& ledger, const std::string& leaf, std::size_t base) {
     return {};
 }
 
-Error name_in_use(const Launch& launch, const std::string& leaf, Error error) {
-    error.detail = "the name " + quoted(launch.spec.name) + " is in use: " + quoted(leaf) +
-                   " is there already";
-    error.hint = "choose another --name, or, if nothing runs in it, rmdir " + leaf;
-    return error;
-}
-
-/// Can a process live in it? Not below a cgroup that has both processes and controllers for
-/// children (see enable()), which is somebody else's doing then.
 Result<void> check_type(int leaf, const std::string& path) {
     std::string type = TRY(sys::read_file(leaf, "cgroup.type"));
     if (type == "domain\n" || type == "domain threaded\n")
@@ -71,6 +52,22 @@ Result<void> check_type(int leaf, const std::string& path) {
             .error();
     error.code = EBUSY;
     return std::unexpected(std::move(error));
+}
+
+std::optional<Obstacle> enable_asked(const std::string& directory, const Asked& asked) {
+    auto obstacle = enable(directory, asked.limits);
+    if (!obstacle && asked.every_controller)
+        enable_every(directory);
+    return obstacle;
+}
+
+namespace {
+
+Error name_in_use(const Launch& launch, const std::string& leaf, Error error) {
+    error.detail = "the name " + quoted(launch.spec.name) + " is in use: " + quoted(leaf) +
+                   " is there already";
+    error.hint = "choose another name, or, if nothing runs in it, rmdir " + leaf;
+    return error;
 }
 
 /// Make the leaf, which must be new, in a directory that is there.
@@ -96,16 +93,16 @@ Result<void> make(Launch& launch, const std::string& leaf) {
 // --- below us, or as little above us as possible -------------------------------------------------
 
 /// The leaf in the nearest place; false when there is none, and then `obstacles` say why.
-Result<bool> make_nearby(Launch& launch, const Hierarchy& hierarchy,
-                         const std::vector<Limit>& limits, std::vector<Obstacle>& obstacles) {
+Result<bool> make_nearby(Launch& launch, const Hierarchy& hierarchy, const Asked& asked,
+                         std::vector<Obstacle>& obstacles) {
     // Without limits nothing is enabled in the directory, so there is nothing to be taken back.
-    bool systemd = !limits.empty() && Systemd::booted();
+    bool systemd = !asked.limits.empty() && Systemd::booted();
     for (const std::string& directory : candidates(hierarchy)) {
         auto obstacle = check_access(directory);
         if (!obstacle && systemd && is_managed(hierarchy, directory))
             obstacle = Obstacle{Obstacle::managed, directory, {}, {}};
         if (!obstacle)
-            obstacle = enable(directory, limits);
+            obstacle = enable(directory, asked.limits);
         if (!obstacle) {
             TRY(launch.keep());
             auto made = make(launch, sys::join(directory, "gocontainer-" + launch.spec.name));
@@ -120,8 +117,7 @@ Result<bool> make_nearby(Launch& launch, const Hierarchy& hierarchy,
     return false;
 }
 
-// --- in a scope of systemd's
-// -----------------------------------------------------------------------
+// --- in a scope of systemd's ---------------------------------------------------------------------
 
 Result<Hierarchy> enter_scope(const std::string& unit, const std::string& description) {
     Systemd systemd = TRY(Systemd::connect());
@@ -138,8 +134,7 @@ Result<Hierarchy> enter_scope(const std::string& unit, const std::string& descri
     return hierarchy;
 }
 
-Result<void> make_in_scope(Launch& launch, const Hierarchy& before,
-                           const std::vector<Limit>& limits,
+Result<void> make_in_scope(Launch& launch, const Hierarchy& before, const Asked& asked,
                            const std::vector<Obstacle>& obstacles) {
     // The keeper is forked now and stays where we were: the scope doesn't end with it.
     TRY(launch.keep());
@@ -149,217 +144,134 @@ Result<void> make_in_scope(Launch& launch, const Hierarchy& before,
         if (scope.error().detail.contains("UnitExists"))
             return sys::wrong("the name " + quoted(launch.spec.name) +
                                   " is in use: " + scope.error().detail,
-                              "choose another --name");
-        return std::unexpected(
-            unenforceable(limits, why_no_place(before, obstacles, std::move(scope).error())));
+                              "choose another name");
+        return std::unexpected(unenforceable(
+            asked.naming, asked.limits, why_no_place(before, obstacles, std::move(scope).error())));
     }
     std::string directory = scope->directory(scope->own);
     // No internal processes: we make way, so that the scope can hand down its controllers.
     std::string launcher = sys::join(directory, "launcher");
     TRY(sys::mkdirat(AT_FDCWD, launcher, 0755));
     TRY(sys::write_file(sys::join(launcher, "cgroup.procs"), "0"));
-    if (auto obstacle = enable(directory, limits))
+    if (auto obstacle = enable_asked(directory, asked))
         return std::unexpected(
-            unenforceable(limits, why_no_place(*scope, {std::move(*obstacle)}, std::nullopt)));
+            unenforceable(asked.naming, asked.limits,
+                          why_no_place(*scope, {std::move(*obstacle)}, std::nullopt)));
     return make(launch, sys::join(directory, "container"));
 }
 
-// --- where --cgroup says
-// ---------------------------------------------------------------------------
-
-/// "a//b/./c/" as {"a", "b", "c"}.
-Result<sys::Strings> components(const std::string& path) {
-    sys::Strings out;
-    std::string_view rest = path;
-    while (!rest.empty()) {
-        std::string name(rest.substr(0, rest.find('/')));
-        rest.remove_prefix(std::min(name.size() + 1, rest.size()));
-        if (name == "..")
-            return sys::wrong("--cgroup " + quoted(path) + ": \"..\" leads out of the hierarchy",
-                              "give the path below its root");
-        if (!name.empty() && name != ".")
-            out.push_back(std::move(name));
-    }
-    if (out.empty())
-        return sys::wrong("--cgroup " + quoted(path) + ": the root itself can't be a leaf",
-                          "name a cgroup below it, as --cgroup class/alice");
-    return out;
-}
-
-std::unexpected<Error> in_use(const std::string& leaf, const char* why) {
-    return sys::wrong("--cgroup: " + quoted(leaf) + " " + why,
-                      "name one that is empty, or that is not there yet");
-}
-
-/// Two launchers at once would both find the leaf empty. The lock is held as long as launch.leaf;
-/// after that there is a process in it.
-Result<Fd> open_locked(const std::string& leaf) {
-    Fd directory = TRY(sys::openat(AT_FDCWD, leaf, O_RDONLY | O_DIRECTORY));
-    auto locked = sys::flock(directory.get(), LOCK_EX | LOCK_NB);
-    if (!locked && locked.error().code == EWOULDBLOCK)
-        return in_use(leaf, "is in use by another container");
-    TRY(std::move(locked));
-    return directory;
-}
-
-/// Take a leaf that is there already, if nobody else uses it.
-Result<void> adopt(Launch& launch, const std::string& leaf) {
-    Fd directory = TRY(open_locked(leaf));
-    if (!TRY(sys::read_file(directory.get(), "cgroup.events")).contains("populated 0"))
-        return in_use(leaf, "has processes in it");
-    for (const sys::Entry& entry : TRY(sys::entries(directory.get())))
-        if (entry.type == DT_DIR)
-            return in_use(leaf, "has cgroups of its own");
-    if (!TRY(sys::read_file(directory.get(), "cgroup.subtree_control")).empty())
-        return in_use(leaf, "hands controllers to children, so it can't hold processes");
-    TRY(check_type(directory.get(), leaf));
-    TRY(note(*launch.ledger, leaf, leaf.size()));
-    launch.ledger->keep_cgroup = true;
-    launch.ledger->leaf_ours = true;
-    launch.leaf = std::move(directory);
-    return {};
-}
-
-/// The common ancestor of two directories below `root`.
-std::string common_ancestor(const std::string& a, const std::string& b) {
-    std::size_t end = 0;
-    for (std::size_t i = 0; i <= a.size() && i <= b.size(); ++i) {
-        bool a_ends = i == a.size() || a[i] == '/';
-        bool b_ends = i == b.size() || b[i] == '/';
-        if (a_ends && b_ends)
-            end = i;
-        if (i == a.size() || i == b.size() || a[i] != b[i])
-            break;
-    }
-    return a.substr(0, end);
-}
-
-/// Walk from the root to the leaf, making what is missing. ENOENT: what we stood on was removed.
-Result<void> walk_to_leaf(Launch& launch, const Hierarchy& hierarchy, const sys::Strings& names,
-                          const std::vector<Limit>& limits) {
-    auto no_place = [&](Obstacle obstacle) {
-        if (obstacle.error.code == ENOENT)
-            return std::unexpected(std::move(obstacle.error));
-        return std::unexpected(
-            unenforceable(limits, why_no_place(hierarchy, {std::move(obstacle)}, std::nullopt)));
-    };
-    std::string leaf = hierarchy.root;
-    for (const std::string& name : names)
-        leaf = sys::join(leaf, name);
-    std::string directory = hierarchy.root;
-    for (const std::string& name : names) {
-        if (auto obstacle = enable(directory, limits))
-            return no_place(std::move(*obstacle));
-        std::string next = sys::join(directory, name);
-        bool last = next.size() == leaf.size();
-        if (sys::exists(next)) {
-            if (last)
-                return adopt(launch, next);
-        } else {
-            // Only the first that is missing says where ours begin, also when we walk again.
-            if (launch.ledger->leaf[0] == '\0')
-                TRY(note(*launch.ledger, leaf, directory.size()));
-            auto made = sys::mkdirat(AT_FDCWD, next, 0755);
-            int code = made ? 0 : made.error().code;
-            if (code == EACCES || code == EROFS)
-                return no_place(refusal(directory, std::move(made).error()));
-            // Somebody else was faster: good for a directory on the way, but the leaf is theirs.
-            if (code == EEXIST && last) {
-                launch.ledger->leaf[0] = '\0';
-                return in_use(leaf, "is in use by another container");
-            }
-            if (code != 0 && code != EEXIST)
-                return made;
-            // Before 5.7 there are no attributes: then only who has made it can remove it.
-            if (code == 0 && !last)
-                (void)sys::setxattr(next, kMade, "1");
-        }
-        directory = std::move(next);
-    }
-    launch.leaf = TRY(open_locked(leaf));
-    launch.ledger->leaf_ours = true;
-    return check_type(launch.leaf.get(), leaf);
-}
-
-Result<void> make_named(Launch& launch, const Hierarchy& hierarchy,
-                        const std::vector<Limit>& limits) {
-    sys::Strings names = TRY(components(launch.spec.cgroup.path));
-    std::string leaf = hierarchy.root;
-    for (const std::string& name : names)
-        leaf = sys::join(leaf, name);
-    // Being cloned into the leaf is a move there from where we are (see check_access).
-    std::string ancestor =
-        common_ancestor(hierarchy.directory(hierarchy.own.empty() ? "/" : hierarchy.own), leaf);
-    if (auto obstacle = check_access(ancestor))
-        return std::unexpected(
-            unenforceable(limits, why_no_place(hierarchy, {std::move(*obstacle)}, std::nullopt)));
-    TRY(launch.keep());
-    // Another container that ends removes directories that were made for both, one that we have
-    // just found there among them, perhaps. It can't do so for ever.
-    for (int tries = 0;; ++tries) {
-        auto walked = walk_to_leaf(launch, hierarchy, names, limits);
-        if (walked || walked.error().code != ENOENT || tries == 99)
-            return walked;
-    }
-}
+// --- all together --------------------------------------------------------------------------------
 
 /// The limits that the hierarchy's root has no controller for: nothing below can have it either.
-Result<void> check_root(const Hierarchy& hierarchy, const std::vector<Limit>& limits) {
-    if (limits.empty())
+Result<void> check_root(const Hierarchy& hierarchy, const Asked& asked) {
+    if (asked.limits.empty())
         return {};
     std::string file = sys::join(hierarchy.root, "cgroup.controllers");
     std::string controllers = TRY(sys::read_file(file));
-    for (const Limit& limit : limits) {
+    for (const Limit& limit : asked.limits) {
         if (has_word(controllers, limit.controller))
             continue;
-        std::vector<Limit> same = limits;
-        std::erase_if(same, [&](const Limit& other) {
-            return std::string_view(other.controller) != limit.controller;
-        });
-        return std::unexpected(unenforceable(same, why_no_controller(hierarchy, limit.controller)));
+        std::vector<Limit> same = asked.limits;
+        std::erase_if(same,
+                      [&](const Limit& other) { return other.controller != limit.controller; });
+        return std::unexpected(
+            unenforceable(asked.naming, same, why_no_controller(hierarchy, limit.controller)));
     }
     return {};
+}
+
+/// No path was given: below the root for who may write there and wants every controller, since
+/// our own cgroup, with us in it, could hand down none; else wherever is nearest. False when there
+/// is no place, and nothing was asked that needs one.
+Result<bool> make_anywhere(Launch& launch, const Hierarchy& hierarchy, const Asked& asked,
+                           std::string& why_not) {
+    if (asked.every_controller && !check_access(hierarchy.root) && !Systemd::booted()) {
+        TRY(make_named(launch, hierarchy, asked, "/" + launch.spec.name));
+        return true;
+    }
+    std::vector<Obstacle> obstacles;
+    if (TRY(make_nearby(launch, hierarchy, asked, obstacles)))
+        return true;
+    if (asked.limits.empty()) {
+        why_not = why_no_place(hierarchy, obstacles, std::nullopt).what;
+        return false;
+    }
+    if (!Systemd::booted())
+        return std::unexpected(unenforceable(asked.naming, asked.limits,
+                                             why_no_place(hierarchy, obstacles, std::nullopt)));
+    TRY(make_in_scope(launch, hierarchy, asked, obstacles));
+    return true;
+}
+
+/// What the leaf is given before there is a process in it.
+Result<void> furnish(Launch& launch) {
+    LimitFiles files(launch.leaf, launch.ledger->leaf, launch.spec.naming, launch.say,
+                     Remember::nothing);
+    TRY(files.write(launch.spec.cgroup.resources));
+    return launch.spec.cgroup.delegate ? give_away(launch) : Result<void>();
 }
 
 } // namespace
 
+Result<void> give_away(const Launch& launch) {
+    uid_t root = 0;
+    for (const spec::IdMap& map : launch.facts.uids)
+        if (map.inside == 0)
+            root = map.outside;
+    if (TRY(sys::fstatat(AT_FDCWD, launch.ledger->leaf, 0)).st_uid == root)
+        return {};
+    constexpr auto gid = static_cast<gid_t>(-1); // as it is
+    TRY(sys::fchownat(AT_FDCWD, launch.ledger->leaf, root, gid));
+    std::string files = TRY(sys::read_file("/sys/kernel/cgroup/delegate"));
+    std::string_view rest = files;
+    while (!rest.empty()) {
+        std::string name(rest.substr(0, rest.find('\n')));
+        rest.remove_prefix(std::min(name.size() + 1, rest.size()));
+        auto given = sys::fchownat(AT_FDCWD, sys::join(launch.ledger->leaf, name), root, gid);
+        if (!given && given.error().code != ENOENT) // of a controller that the leaf doesn't have
+            return given;
+    }
+    return {};
+}
+
 // In the parent: the host's namespaces, the caller's privileges.
 Result<void> prepare(Launch& launch) {
     const spec::Cgroup& wanted = launch.spec.cgroup;
-    std::vector<Limit> limits = limits_of(wanted.resources);
+    Asked asked{launch.spec.naming, limits_of(wanted.resources, launch.spec.naming),
+                wanted.every_controller};
+    if (wanted.manager == spec::CgroupManager::disabled) {
+        if (asked.limits.empty())
+            return {};
+        return std::unexpected(unenforceable(
+            asked.naming, asked.limits,
+            {.what = "cgroups are switched off", .why = {}, .fix = "leave out the limits"}));
+    }
     Hierarchy hierarchy = TRY(find_hierarchy());
-    bool asked = !limits.empty() || !wanted.path.empty();
-    auto go_without = [&](const Cause& cause) {
-        launch.say("cgroup: " + cause.what + ": no limits, the container stays " +
+    auto go_without = [&](const std::string& why) {
+        launch.say("cgroup: " + why + ": no limits, the container stays " +
                    (hierarchy.own.empty() ? "where we are" : "in " + quoted(hierarchy.own)));
     };
     if (hierarchy.layout == Layout::none) {
-        if (asked)
-            return std::unexpected(unenforceable(limits, why_no_hierarchy()));
-        go_without(why_no_hierarchy());
+        if (!asked.limits.empty() || !wanted.path.empty())
+            return std::unexpected(unenforceable(asked.naming, asked.limits, why_no_hierarchy()));
+        go_without(why_no_hierarchy().what);
         return {};
     }
-    TRY(check_root(hierarchy, limits));
+    TRY(check_root(hierarchy, asked));
+    std::string why_not;
     if (!wanted.path.empty()) {
-        TRY(make_named(launch, hierarchy, limits));
-    } else {
-        std::vector<Obstacle> obstacles;
-        if (!TRY(make_nearby(launch, hierarchy, limits, obstacles))) {
-            if (!asked) {
-                go_without(why_no_place(hierarchy, obstacles, std::nullopt));
-                return {};
-            }
-            if (!Systemd::booted())
-                return std::unexpected(
-                    unenforceable(limits, why_no_place(hierarchy, obstacles, std::nullopt)));
-            TRY(make_in_scope(launch, hierarchy, limits, obstacles));
-        }
+        TRY(make_named(launch, hierarchy, asked, wanted.path));
+    } else if (!TRY(make_anywhere(launch, hierarchy, asked, why_not))) {
+        go_without(why_not);
+        return {};
     }
-    return write_limits(launch);
+    return furnish(launch);
 }
 
 // In the container, as uid 0 of its user namespace: born in the leaf, which becomes "/" now.
-Result<void> child(Inside&) {
+Result<void> child(Inside& inside) {
+    if (!inside.spec.cgroup.own_namespace)
+        return {};
     return hint(sys::unshare(CLONE_NEWCGROUP), [](const Error& error) -> std::string {
         if (error.code == EINVAL)
             return "boot a kernel with CONFIG_CGROUPS, or use --no-cgroup";

@@ -1,6 +1,7 @@
 // Every way in which cgroups can be missing, each told from the others by what the host shows.
 #include "stages/cgroup_causes.hpp"
 
+#include "stages/cgroup_names.hpp"
 #include "stages/systemd.hpp"
 #include "sys/path.hpp"
 
@@ -58,9 +59,10 @@ V1 row_of(std::string_view controller) {
 
 const char* config_of(std::string_view controller) {
     constexpr std::pair<std::string_view, const char*> options[] = {
-        {"memory", "CONFIG_MEMCG"},   {"cpu", "CONFIG_CGROUP_SCHED"},
-        {"cpuset", "CONFIG_CPUSETS"}, {"pids", "CONFIG_CGROUP_PIDS"},
-        {"io", "CONFIG_BLK_CGROUP"},
+        {"memory", "CONFIG_MEMCG"},     {"cpu", "CONFIG_CGROUP_SCHED"},
+        {"cpuset", "CONFIG_CPUSETS"},   {"pids", "CONFIG_CGROUP_PIDS"},
+        {"io", "CONFIG_BLK_CGROUP"},    {"hugetlb", "CONFIG_CGROUP_HUGETLB"},
+        {"rdma", "CONFIG_CGROUP_RDMA"},
     };
     for (const auto& [name, option] : options)
         if (name == controller)
@@ -211,16 +213,16 @@ Cause why_no_place(const Hierarchy& hierarchy, const std::vector<Obstacle>& obst
     return cause;
 }
 
-Error unenforceable(const std::vector<Limit>& limits, Cause cause) {
-    std::string options;
+Error unenforceable(spec::Naming naming, const std::vector<Limit>& limits, Cause cause) {
+    std::string names;
     for (const Limit& limit : limits)
-        options += (options.empty() ? "" : ", ") + std::string(limit.option);
+        names += (names.empty() ? "" : ", ") + limit.name;
     if (limits.empty())
-        options = "--cgroup: ";
+        names = kPath.in(naming) + std::string(": ");
     else
-        options += ": can't be enforced: ";
+        names += ": can't be enforced: ";
     std::string why = cause.why.empty() ? "" : ": " + cause.why;
-    return sys::wrong(options + cause.what + why, std::move(cause.fix)).error();
+    return sys::wrong(names + cause.what + why, std::move(cause.fix)).error();
 }
 
 } // namespace stages::cgroup

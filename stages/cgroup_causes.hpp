@@ -23,6 +23,6 @@ Cause why_no_place(const Hierarchy& hierarchy, const std::vector<Obstacle>& obst
                    const std::optional<Error>& systemd);
 
 /// "--memory, --pids: can't be enforced: WHAT: WHY", or "--cgroup: WHAT: WHY" without limits.
-Error unenforceable(const std::vector<Limit>& limits, Cause cause);
+Error unenforceable(spec::Naming naming, const std::vector<Limit>& limits, Cause cause);
 
 } // namespace stages::cgroup

@@ -1,11 +1,10 @@
-// Documentation/admin-guide/cgroup-v2.rst, file by file.
+// Documentation/admin-guide/cgroup-v2.rst, file by file; the io controller's are in cgroup_io.cpp.
 #include "stages/cgroup_limits.hpp"
 
 #include "sys/path.hpp"
 
-#include <sys/sysmacros.h>
-
 #include <charconv>
+#include <ranges>
 
 namespace stages::cgroup {
 
@@ -24,6 +23,8 @@ const char* config_of(std::string_view file) {
     constexpr std::pair<std::string_view, const char*> options[] = {
         {"memory.swap.max", "CONFIG_SWAP and without swapaccount=0"},
         {"cpu.max", "CONFIG_CFS_BANDWIDTH"},
+        {"cpu.max.burst", "CONFIG_CFS_BANDWIDTH, 5.14 or later"},
+        {"cpu.idle", "CONFIG_FAIR_GROUP_SCHED, 5.15 or later"},
         {"cpu.weight", "CONFIG_FAIR_GROUP_SCHED"},
         {"io.max", "CONFIG_BLK_DEV_THROTTLING"},
     };
@@ -40,7 +41,7 @@ std::string trimmed(std::string text) {
 }
 
 /// The numbers of a list such as "0-3,7", in order; what doesn't parse ends it.
-std::vector<bool> cpus_of(std::string_view list) {
+std::vector<bool> members_of(std::string_view list) {
     std::vector<bool> set;
     const char* at = list.data();
     const char* end = at + list.size();
@@ -68,31 +69,44 @@ bool within(const std::vector<bool>& some, const std::vector<bool>& all) {
     return true;
 }
 
-class Limits {
-public:
-    explicit Limits(const Launch& launch)
-        : leaf_(launch.leaf.get()), path_(launch.ledger->leaf), say_(launch.say) {}
+} // namespace
 
-    Result<void> memory(const spec::Resources& wanted);
-    Result<void> cpu(const spec::Resources& wanted);
-    Result<void> cpuset(const std::string& cpus);
-    Result<void> io_weight(std::uint64_t weight);
-    Result<void> io_max(const spec::IoMax& limit);
-    Result<void> write(const char* option, const char* file, const std::string& value);
+// --- files ---------------------------------------------------------------------------------------
 
-private:
-    bool has(const char* file) const { return sys::faccessat(leaf_, file, F_OK).has_value(); }
-    int leaf_;
-    std::string path_;
-    const std::function<void(const std::string&)>& say_;
-};
+bool LimitFiles::has(const std::string& file) const {
+    return sys::faccessat(leaf_, file, F_OK).has_value();
+}
 
-Result<void> Limits::write(const char* option, const char* file, const std::string& value) {
+Result<std::string> LimitFiles::read(const std::string& file) const {
+    return trimmed(TRY(sys::read_file(leaf_, file)));
+}
+
+Result<std::optional<std::uint64_t>> LimitFiles::number(const std::string& file) const {
+    std::string text = TRY(read(file));
+    std::uint64_t value = 0;
+    if (std::from_chars(text.data(), text.data() + text.size(), value).ec != std::errc{})
+        return std::nullopt;
+    return value;
+}
+
+std::unexpected<Error> LimitFiles::refused(Name name, const std::string& value,
+                                           const std::string& why, std::string hint) const {
+    return sys::wrong(name.in(naming_) + std::string(" ") + quoted(value) + ": " + why,
+                      std::move(hint));
+}
+
+Result<void> LimitFiles::put(Name name, const std::string& file, const std::string& value,
+                             std::optional<std::string> before) {
+    if (remember_ && !before)
+        before = read(file).value_or(""); // what can't be read is nothing to come back to
     auto written = sys::write_file(leaf_, file, value);
-    if (written)
+    if (written) {
+        if (remember_)
+            before_.emplace_back(file, std::move(*before));
         return {};
+    }
     Error error = std::move(written).error();
-    std::string what = option + std::string(" ") + quoted(value) + ": ";
+    std::string what = name.in(naming_) + std::string(" ") + quoted(value) + ": ";
     if (error.code == ENOENT) {
         error.detail = what + "can't be enforced: this kernel has no " + file;
         error.hint = std::string("boot one with ") + config_of(file);
@@ -105,151 +119,197 @@ Result<void> Limits::write(const char* option, const char* file, const std::stri
     return std::unexpected(std::move(error));
 }
 
-Result<void> Limits::memory(const spec::Resources& wanted) {
-    if (wanted.memory)
-        TRY(write("--memory", "memory.max", or_max(*wanted.memory)));
-    if (wanted.memory_swap) {
-        // The option counts both together, the kernel's file swap alone.
-        std::int64_t swap = *wanted.memory_swap;
-        if (swap >= 0)
-            swap -= wanted.memory.value_or(0);
-        if (swap >= 0 || has("memory.swap.max"))
-            TRY(write("--memory-swap", "memory.swap.max", or_max(swap)));
-    } else if (wanted.memory && *wanted.memory >= 0 && has("memory.swap.max")) {
-        // Else the container would swap out what is over the limit, and go on growing.
-        TRY(write("--memory", "memory.swap.max", "0"));
-    }
-    return {};
+void LimitFiles::restore() {
+    for (const auto& [file, text] : std::views::reverse(before_))
+        // Of no bytes the kernel would take no notice. What it refuses now, it has made impossible
+        // meanwhile: then the newer value stands.
+        (void)sys::write_file(leaf_, file, text.empty() ? "\n" : text);
+    before_.clear();
 }
 
-Result<void> Limits::cpu(const spec::Resources& wanted) {
-    if (wanted.cpu_quota)
-        TRY(write("--cpus", "cpu.max",
-                  or_max(*wanted.cpu_quota) + " " +
-                      std::to_string(wanted.cpu_period.value_or(100000))));
-    if (wanted.cpu_weight)
-        TRY(write("--cpu-weight", "cpu.weight", std::to_string(*wanted.cpu_weight)));
-    return {};
-}
+// --- memory --------------------------------------------------------------------------------------
 
-Result<void> Limits::cpuset(const std::string& cpus) {
-    auto here = [this] {
-        std::string parent = path_.substr(0, path_.rfind('/'));
-        auto list = sys::read_file(sys::join(parent, "cpuset.cpus.effective"));
-        return "the CPUs to choose from are " + (list ? trimmed(*list) : "unknown");
+/// A limit below what is in use would kill at once.
+Result<void> LimitFiles::check_use(const spec::Resources& wanted) {
+    std::uint64_t used = TRY(number("memory.current")).value_or(0);
+    auto check = [&](Name name, const std::optional<std::int64_t>& limit) -> Result<void> {
+        if (!limit || *limit < 0 || static_cast<std::uint64_t>(*limit) >= used)
+            return {};
+        return refused(name, std::to_string(*limit),
+                       "is less than the " + std::to_string(used) + " bytes that are in use",
+                       "choose a larger one, or leave out checkBeforeUpdate");
     };
-    auto written = write("--cpuset", "cpuset.cpus", cpus);
+    TRY(check(kMemory, wanted.memory));
+    if (has("memory.swap.current"))
+        used += TRY(number("memory.swap.current")).value_or(0);
+    return check(kMemorySwap, wanted.memory_swap);
+}
+
+/// What was asked for counts both together, the kernel's file swap alone.
+Result<void> LimitFiles::swap(const spec::Resources& wanted) {
+    std::int64_t swap = *wanted.memory_swap;
+    if (swap >= 0) {
+        std::optional<std::uint64_t> memory;
+        if (!wanted.memory)
+            memory = TRY(number("memory.max"));
+        else if (*wanted.memory >= 0)
+            memory = static_cast<std::uint64_t>(*wanted.memory);
+        if (!memory || static_cast<std::uint64_t>(swap) < *memory)
+            return refused(kMemorySwap, std::to_string(swap),
+                           memory ? "is less than the limit of memory, " + std::to_string(*memory)
+                                  : "there is no limit of memory to go with it",
+                           "it is the sum of memory and swap");
+        swap -= static_cast<std::int64_t>(*memory);
+    }
+    // In a kernel without swap, none and no limit are what there is anyway.
+    if (swap <= 0 && !has("memory.swap.max"))
+        return {};
+    return put(kMemorySwap, "memory.swap.max", or_max(swap));
+}
+
+Result<void> LimitFiles::memory(const spec::Resources& wanted) {
+    if (wanted.check_before_update && (wanted.memory || wanted.memory_swap))
+        TRY(check_use(wanted));
+    if (wanted.memory)
+        TRY(put(kMemory, "memory.max", or_max(*wanted.memory)));
+    if (wanted.memory_swap)
+        TRY(swap(wanted));
+    if (wanted.memory_reservation)
+        TRY(put(kReservation, "memory.low", or_max(*wanted.memory_reservation)));
+    return {};
+}
+
+// --- processors ----------------------------------------------------------------------------------
+
+/// cpu.max and cpu.max.burst. The kernel holds each to the other, so their order depends on what
+/// is there.
+Result<void> LimitFiles::cpu_time(const spec::Resources& wanted) {
+    std::string time;
+    if (wanted.cpu_quota)
+        time = or_max(*wanted.cpu_quota);
+    else if (wanted.cpu_period) {
+        time = TRY(read("cpu.max"));
+        time = time.empty() ? "max" : time.substr(0, time.find(' '));
+    }
+    if (wanted.cpu_period)
+        time += " " + std::to_string(*wanted.cpu_period);
+    bool late = false;
+    auto put_burst = [&] {
+        return put(kCpuBurst, "cpu.max.burst", std::to_string(*wanted.cpu_burst));
+    };
+    // None is what a kernel has that doesn't know bursts.
+    bool burst = wanted.cpu_burst && (*wanted.cpu_burst != 0 || has("cpu.max.burst"));
+    if (burst) {
+        auto written = put_burst();
+        late = !written && written.error().code == EINVAL && !time.empty();
+        if (!late)
+            TRY(std::move(written));
+    }
+    if (!time.empty())
+        TRY(put(wanted.cpu_quota ? kCpuQuota : kCpuPeriod, "cpu.max", time));
+    return late ? put_burst() : Result<void>();
+}
+
+Result<void> LimitFiles::cpu(const spec::Resources& wanted) {
+    auto idle = [&] { return put(kCpuIdle, "cpu.idle", std::to_string(*wanted.cpu_idle)); };
+    // While it is idle the kernel takes no weight.
+    bool ends = wanted.cpu_idle && *wanted.cpu_idle == 0;
+    if (ends && has("cpu.idle"))
+        TRY(idle());
+    if (wanted.cpu_weight)
+        TRY(put(kCpuWeight, "cpu.weight", std::to_string(*wanted.cpu_weight)));
+    if (wanted.cpu_idle && !ends)
+        TRY(idle());
+    return cpu_time(wanted);
+}
+
+/// `file` is cpuset.cpus or cpuset.mems.
+Result<void> LimitFiles::cpuset(Name name, const std::string& file, const std::string& list) {
+    bool cpus = file == "cpuset.cpus";
+    std::string effective_file = file + ".effective";
+    auto here = [&] {
+        std::string parent = path_.substr(0, path_.rfind('/'));
+        auto all = sys::read_file(sys::join(parent, effective_file));
+        return std::string(cpus ? "the CPUs" : "the memory nodes") + " to choose from are " +
+               (all ? trimmed(*all) : "unknown");
+    };
+    auto written = put(name, file, list);
     if (!written && (written.error().code == EINVAL || written.error().code == ERANGE))
         written.error().hint = here();
     TRY(std::move(written));
-    // CPUs that exist but that the parent may not use are taken without a word, and the parent's
+    // Those that exist but that the parent may not use are taken without a word, and the parent's
     // are used instead.
-    std::string effective = trimmed(TRY(sys::read_file(leaf_, "cpuset.cpus.effective")));
-    if (effective.empty() || !within(cpus_of(effective), cpus_of(cpus)))
-        return sys::wrong("--cpuset " + quoted(cpus) +
-                              ": can't be enforced: the kernel would use " +
-                              (effective.empty() ? "no CPU at all" : "CPUs " + effective),
-                          here());
+    std::string effective = TRY(read(effective_file));
+    if (!effective.empty() && within(members_of(effective), members_of(list)))
+        return {};
+    std::string instead = cpus ? "CPUs " + effective : "memory nodes " + effective;
+    if (effective.empty())
+        instead = cpus ? "no CPU at all" : "no memory node at all";
+    return refused(name, list, "can't be enforced: the kernel would use " + instead, here());
+}
+
+// --- the rest ------------------------------------------------------------------------------------
+
+Result<void> LimitFiles::hugetlb(const spec::HugetlbLimit& limit) {
+    std::string file = "hugetlb." + limit.page_size;
+    if (limit.page_size.contains('/') || !has(file + ".max"))
+        return refused(kHugetlb, limit.page_size,
+                       "can't be enforced: this kernel has no huge pages of that size",
+                       "ls /sys/kernel/mm/hugepages lists the sizes");
+    TRY(put(kHugetlb, file + ".max", std::to_string(limit.limit)));
+    // What is reserved must be limited too, or its use ends in SIGBUS (hugetlb in cgroup-v2.rst).
+    if (has(file + ".rsvd.max")) // 5.7
+        TRY(put(kHugetlb, file + ".rsvd.max", std::to_string(limit.limit)));
     return {};
 }
 
-/// Does some disk's scheduler, or its cost model, look at weights? Both are off unless switched on.
-struct Weighing {
-    bool bfq = false;
-    bool cost = false;
-};
-Weighing weighing() {
-    Weighing found;
-    auto cost = sys::read_file("/sys/fs/cgroup/io.cost.qos");
-    // The file is only at the real root; a container can't see it and must take it on trust.
-    found.cost = !cost || cost->contains("enable=1");
-    auto disks = sys::openat(AT_FDCWD, "/sys/class/block", O_RDONLY | O_DIRECTORY);
-    auto entries = disks ? sys::entries(disks->get()) : std::vector<sys::Entry>{};
-    for (const sys::Entry& disk : entries.value_or(std::vector<sys::Entry>{})) {
-        auto scheduler = sys::read_file(disks->get(), disk.name + "/queue/scheduler");
-        if (scheduler && scheduler->contains("[bfq]"))
-            found.bfq = true;
-    }
-    return found;
+Result<void> LimitFiles::rdma(const spec::RdmaLimit& limit) {
+    std::string line = limit.device;
+    if (limit.handles)
+        line += " hca_handle=" + std::to_string(*limit.handles);
+    if (limit.objects)
+        line += " hca_object=" + std::to_string(*limit.objects);
+    return put(kRdma, "rdma.max", line, limit.device + " hca_handle=max hca_object=max");
 }
 
-Result<void> Limits::io_weight(std::uint64_t weight) {
-    Weighing by = weighing();
-    bool bfq = has("io.bfq.weight");
-    bool cost = has("io.weight");
-    std::string value = "default " + std::to_string(weight);
-    // Either is a kernel's choice apart from the io controller's, and bfq's comes with its module.
-    if (!bfq && !cost)
-        return sys::wrong("--io-weight " + quoted(std::to_string(weight)) +
-                              ": can't be enforced: this kernel hands out io by weight neither by "
-                              "bfq (io.bfq.weight) nor by a cost model (io.weight)",
-                          "as root: modprobe bfq && echo bfq > /sys/block/DISK/queue/scheduler, or "
-                          "boot a kernel with CONFIG_BLK_CGROUP_IOCOST");
-    if (bfq && (by.bfq || !cost)) {
-        if (weight > 1000)
-            return sys::wrong("--io-weight " + quoted(std::to_string(weight)) +
-                                  ": can't be enforced: disks here are scheduled by bfq, which "
-                                  "knows weights of 1 to 1000",
-                              "use one of these");
-        TRY(write("--io-weight", "io.bfq.weight", value));
-    }
-    if (cost)
-        TRY(write("--io-weight", "io.weight", value));
-    // A share, not a bound, so this is no reason to refuse; but nobody shall think that it works.
-    if (!(bfq && by.bfq) && !(cost && by.cost))
-        say_("cgroup: --io-weight: no effect as long as no disk here weighs its users: as root: "
-             "modprobe bfq && echo bfq > /sys/block/DISK/queue/scheduler, or echo "
-             "'MAJ:MIN enable=1' > /sys/fs/cgroup/io.cost.qos");
-    return {};
-}
-
-/// The whole disk's "MAJ:MIN": the kernel limits no partition by itself.
-Result<std::string> disk_of(const std::string& device) {
-    std::string number = device;
-    if (device.starts_with('/')) {
-        auto info = sys::fstatat(AT_FDCWD, device, 0);
-        if (!info) {
-            info.error().detail = "--io-max: no device " + quoted(device);
-            return std::unexpected(std::move(info).error());
+Result<void> LimitFiles::unified(const std::string& file, const std::string& text) {
+    if (file.empty() || file.contains('/') || file == "." || file == "..")
+        return refused(kUnified, file, "is not the name of a file", "as memory.high");
+    // A file such as io.max takes one line with each write.
+    std::string_view rest = text;
+    do {
+        std::string line(rest.substr(0, rest.find('\n')));
+        rest.remove_prefix(std::min(line.size() + 1, rest.size()));
+        auto written = put(kUnified, file, line);
+        if (!written) {
+            written.error().detail =
+                kUnified.in(naming_) + std::string(" ") + quoted(file) +
+                (written.error().code == ENOENT ? ": this kernel has no such file"
+                                                : ": the kernel refuses " + quoted(line));
+            written.error().hint.clear();
+            return written;
         }
-        if (!S_ISBLK(info->st_mode))
-            return sys::wrong("--io-max: " + quoted(device) + " is not a block device",
-                              "lsblk lists them");
-        number = std::to_string(major(info->st_rdev)) + ":" + std::to_string(minor(info->st_rdev));
-    }
-    std::string node = "/sys/dev/block/" + number;
-    if (!sys::exists(node))
-        return sys::wrong("--io-max: " + quoted(device) + " is no block device of this host",
-                          "lsblk lists them");
-    if (sys::exists(node + "/partition"))
-        number = trimmed(TRY(sys::read_file(node + "/../dev")));
-    return number;
+    } while (!rest.empty());
+    return {};
 }
 
-Result<void> Limits::io_max(const spec::IoMax& limit) {
-    std::string line = TRY(disk_of(limit.device));
-    for (auto [key, value] : {std::pair{" rbps=", limit.rbps}, std::pair{" wbps=", limit.wbps},
-                              std::pair{" riops=", limit.riops}, std::pair{" wiops=", limit.wiops}})
-        if (value != 0)
-            line += key + std::to_string(value);
-    return write("--io-max", "io.max", line);
-}
-
-} // namespace
-
-Result<void> write_limits(Launch& launch) {
-    const spec::Resources& resources = launch.spec.cgroup.resources;
-    Limits limits(launch);
-    TRY(limits.memory(resources));
-    TRY(limits.cpu(resources));
-    if (!resources.cpuset.empty())
-        TRY(limits.cpuset(resources.cpuset));
-    if (resources.pids)
-        TRY(limits.write("--pids", "pids.max", or_max(*resources.pids)));
-    if (resources.io_weight)
-        TRY(limits.io_weight(*resources.io_weight));
-    for (const spec::IoMax& limit : resources.io_max)
-        TRY(limits.io_max(limit));
+Result<void> LimitFiles::write(const spec::Resources& wanted) {
+    TRY(memory(wanted));
+    TRY(cpu(wanted));
+    if (!wanted.cpuset.empty())
+        TRY(cpuset(kCpuset, "cpuset.cpus", wanted.cpuset));
+    if (!wanted.cpuset_mems.empty())
+        TRY(cpuset(kCpusetMems, "cpuset.mems", wanted.cpuset_mems));
+    // With none at all, not even the container's first process could be.
+    if (wanted.pids)
+        TRY(put(kPids, "pids.max", or_max(*wanted.pids == 0 ? 1 : *wanted.pids)));
+    TRY(io(wanted));
+    for (const spec::HugetlbLimit& limit : wanted.hugetlb)
+        TRY(hugetlb(limit));
+    for (const spec::RdmaLimit& limit : wanted.rdma)
+        TRY(rdma(limit));
+    for (const auto& [file, text] : wanted.unified)
+        TRY(unified(file, text));
     return {};
 }
 

@@ -1,6 +1,7 @@
 // Reading cgroupfs: what is mounted, where we are, what may be done where.
 #include "stages/cgroup_place.hpp"
 
+#include "stages/cgroup_names.hpp"
 #include "sys/path.hpp"
 
 #include <cerrno>
@@ -51,24 +52,34 @@ Result<std::string> cgroup_of(pid_t pid) {
     return unified_line(TRY(sys::read_file("/proc/" + std::to_string(pid) + "/cgroup")));
 }
 
-std::vector<Limit> limits_of(const spec::Resources& resources) {
+std::vector<Limit> limits_of(const spec::Resources& wanted, spec::Naming naming) {
     std::vector<Limit> out;
-    if (resources.memory)
-        out.push_back({"--memory", "memory"});
-    if (resources.memory_swap)
-        out.push_back({"--memory-swap", "memory"});
-    if (resources.cpu_quota)
-        out.push_back({"--cpus", "cpu"});
-    if (resources.cpu_weight)
-        out.push_back({"--cpu-weight", "cpu"});
-    if (!resources.cpuset.empty())
-        out.push_back({"--cpuset", "cpuset"});
-    if (resources.pids)
-        out.push_back({"--pids", "pids"});
-    if (resources.io_weight)
-        out.push_back({"--io-weight", "io"});
-    if (!resources.io_max.empty())
-        out.push_back({"--io-max", "io"});
+    auto add = [&](bool given, Name name, const char* controller) {
+        if (given)
+            out.push_back({name.in(naming), controller});
+    };
+    add(wanted.memory.has_value(), kMemory, "memory");
+    // The same number means that there shall be no swap: not a limit of its own.
+    add(wanted.memory_swap && wanted.memory_swap != wanted.memory, kMemorySwap, "memory");
+    add(wanted.memory_reservation.has_value(), kReservation, "memory");
+    add(wanted.cpu_quota.has_value(), kCpuQuota, "cpu");
+    add(wanted.cpu_period.has_value(), kCpuPeriod, "cpu");
+    add(wanted.cpu_burst.has_value(), kCpuBurst, "cpu");
+    add(wanted.cpu_idle.has_value(), kCpuIdle, "cpu");
+    add(wanted.cpu_weight.has_value(), kCpuWeight, "cpu");
+    add(!wanted.cpuset.empty(), kCpuset, "cpuset");
+    add(!wanted.cpuset_mems.empty(), kCpusetMems, "cpuset");
+    add(wanted.pids.has_value(), kPids, "pids");
+    add(wanted.io_weight.has_value(), kIoWeight, "io");
+    add(!wanted.io_weights.empty(), kIoWeights, "io");
+    add(!wanted.io_max.empty(), kIoMax, "io");
+    add(!wanted.hugetlb.empty(), kHugetlb, "hugetlb");
+    add(!wanted.rdma.empty(), kRdma, "rdma");
+    for (const auto& [file, text] : wanted.unified) {
+        std::string controller = file.substr(0, file.find('.'));
+        if (controller != "cgroup") // every cgroup has these
+            out.push_back({kUnified.in(naming) + std::string(" \"") + file + "\"", controller});
+    }
     return out;
 }
 
@@ -111,10 +122,9 @@ std::optional<Obstacle> enable(const std::string& directory, const std::vector<L
     std::string missing;
     std::string last;
     for (const Limit& limit : limits) {
-        if (has_word(*enabled, limit.controller) ||
-            has_word(missing, "+" + std::string(limit.controller)))
+        if (has_word(*enabled, limit.controller) || has_word(missing, "+" + limit.controller))
             continue;
-        missing += (missing.empty() ? "+" : " +") + std::string(limit.controller);
+        missing += (missing.empty() ? "+" : " +") + limit.controller;
         last = limit.controller;
     }
     if (missing.empty())
@@ -135,6 +145,29 @@ std::optional<Obstacle> enable(const std::string& directory, const std::vector<L
     if (!written)
         return refusal(directory, std::move(written).error(), last);
     return std::nullopt;
+}
+
+void enable_every(const std::string& directory) {
+    std::string file = sys::join(directory, "cgroup.subtree_control");
+    auto enabled = sys::read_file(file);
+    auto available = sys::read_file(sys::join(directory, "cgroup.controllers"));
+    if (!enabled || !available)
+        return;
+    std::vector<Limit> missing;
+    std::string_view rest = *available;
+    while (!rest.empty()) {
+        std::string word(rest.substr(0, rest.find_first_of(" \n")));
+        rest.remove_prefix(std::min(word.size() + 1, rest.size()));
+        if (!word.empty() && !has_word(*enabled, word))
+            missing.push_back({{}, std::move(word)});
+    }
+    if (missing.empty())
+        return;
+    auto obstacle = enable(directory, missing);
+    // One that is refused keeps all others off in the same write.
+    if (obstacle && obstacle->kind == Obstacle::refused)
+        for (const Limit& one : missing)
+            (void)enable(directory, {one});
 }
 
 std::vector<std::string> candidates(const Hierarchy& hierarchy) {

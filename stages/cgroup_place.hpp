@@ -28,12 +28,12 @@ Result<Hierarchy> find_hierarchy();
 /// The cgroup of `pid`, as Hierarchy's `own` is ours.
 Result<std::string> cgroup_of(pid_t pid);
 
-/// One option that was given and the controller that enforces it.
+/// One limit that was asked for, as who asked calls it, and the controller that enforces it.
 struct Limit {
-    const char* option;
-    const char* controller;
+    std::string name;
+    std::string controller;
 };
-std::vector<Limit> limits_of(const spec::Resources& resources);
+std::vector<Limit> limits_of(const spec::Resources& resources, spec::Naming naming);
 
 /// Is `word` one of those of `text`, as in cgroup.controllers?
 bool has_word(std::string_view text, std::string_view word);
@@ -66,6 +66,9 @@ std::optional<Obstacle> check_access(const std::string& directory);
 ///
 /// They stay enabled: who else relies on them by now can't be known.
 std::optional<Obstacle> enable(const std::string& directory, const std::vector<Limit>& limits);
+
+/// Let them have whatever else there is to be had, too: nobody has asked for it yet.
+void enable_every(const std::string& directory);
 
 /// Marks a directory that --cgroup made on the way to its leaf (an extended attribute). Containers
 /// share these, so whichever of them goes last removes it; nobody removes what a person has made.

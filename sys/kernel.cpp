@@ -363,6 +363,12 @@ Result<void> fchown(int fd, uid_t uid, gid_t gid) {
     return done(invoke("fchown", [&] { return ::fchown(fd, uid, gid); }, fd, uid, gid));
 }
 
+Result<void> fchownat(int at, const std::string& path, uid_t uid, gid_t gid) {
+    return done(invoke(
+        "fchownat", [&] { return ::fchownat(at, path.c_str(), uid, gid, AT_SYMLINK_NOFOLLOW); },
+        At{at}, path, uid, Shown{gid == static_cast<gid_t>(-1) ? "-1" : std::to_string(gid)}));
+}
+
 Result<std::string> random_hex(std::size_t count) {
     std::string bytes(count, '\0');
     TRY(invoke("getrandom", [&] { return ::getrandom(bytes.data(), count, 0); }, count));

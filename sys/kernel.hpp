@@ -115,6 +115,8 @@ Result<void> faccessat(int at, const std::string& path, int mode);
 Result<void> fchmod(int fd, mode_t mode);
 Result<void> chmod(const std::string& path, mode_t mode);
 Result<void> fchown(int fd, uid_t uid, gid_t gid);
+/// AT_SYMLINK_NOFOLLOW.
+Result<void> fchownat(int at, const std::string& path, uid_t uid, gid_t gid);
 /// `count` random bytes as hex digits.
 Result<std::string> random_hex(std::size_t count);
 Result<Fd> memfd_create(const std::string& name);

@@ -95,14 +95,15 @@ TEST(Cgroup, TheLedgerIsWrittenAndKeptBeforeTheLeafIsMade) {
 TEST(Cgroup, WithLimitsTheLeafIsAboveTheProcesses) {
     Pure host;
     Trial trial;
-    trial.spec.cgroup.resources = {.memory = 100 << 20, .cpu_quota = 10000, .pids = 64};
+    trial.spec.cgroup.resources = {
+        .memory = 100 << 20, .memory_swap = 100 << 20, .cpu_quota = 10000, .pids = 64};
     EXPECT_EQ(trial.prepare(), "");
     EXPECT_THAT(host.calls,
                 ElementsAre("write /sys/fs/cgroup/cgroup.subtree_control=+memory +cpu +pids",
                             "mkdirat /sys/fs/cgroup/gocontainer-x",
                             "write /sys/fs/cgroup/gocontainer-x/memory.max=104857600",
                             "write /sys/fs/cgroup/gocontainer-x/memory.swap.max=0",
-                            "write /sys/fs/cgroup/gocontainer-x/cpu.max=10000 100000",
+                            "write /sys/fs/cgroup/gocontainer-x/cpu.max=10000",
                             "write /sys/fs/cgroup/gocontainer-x/pids.max=64"));
 }
 
@@ -141,7 +142,7 @@ TEST(Cgroup, ANameInUseIsAnErrorAndNothingOfTheOtherIsTouched) {
     EXPECT_THAT(trial.prepare(),
                 HasSubstr("EEXIST (File exists): the name \"x\" is in use: "
                           "\"/sys/fs/cgroup/shell/gocontainer-x\" is there already: choose another "
-                          "--name, or, if nothing runs in it, rmdir "));
+                          "name, or, if nothing runs in it, rmdir "));
     trial.undo();
     EXPECT_TRUE(host.has(kRoot + "/shell/gocontainer-x"));
 }
@@ -249,13 +250,13 @@ TEST(Cgroup, ALeafThatIsInUseIsRefused) {
 TEST(Cgroup, APathStaysInTheHierarchy) {
     Pure host;
     Trial up;
-    up.spec.cgroup.path = "a/../../b";
-    EXPECT_EQ(up.prepare(), "--cgroup \"a/../../b\": \"..\" leads out of the hierarchy: give the "
+    up.spec.cgroup.path = "/a/../../b";
+    EXPECT_EQ(up.prepare(), "--cgroup \"/a/../../b\": \"..\" leads out of the hierarchy: give the "
                             "path below its root");
     Trial root;
     root.spec.cgroup.path = "/./";
     EXPECT_EQ(root.prepare(), "--cgroup \"/./\": the root itself can't be a leaf: name a cgroup "
-                              "below it, as --cgroup class/alice");
+                              "below it, as /class/alice");
     EXPECT_THAT(host.calls, IsEmpty());
 }
 
@@ -274,6 +275,108 @@ TEST(Cgroup, APathIsMadeAgainWhenAnotherContainersEndRemovedItsParent) {
     EXPECT_THAT(host.calls,
                 ElementsAre("mkdirat /sys/fs/cgroup/class", "mkdirat /sys/fs/cgroup/class/a",
                             "rmdir /sys/fs/cgroup/class/a", "rmdir /sys/fs/cgroup/class"));
+}
+
+// --- for a bundle --------------------------------------------------------------------------------
+
+/// As config.json's front end asks.
+struct BundleTrial : Trial {
+    BundleTrial() {
+        spec.naming = spec::Naming::properties;
+        spec.cgroup.every_controller = true;
+    }
+};
+
+TEST(CgroupBundle, GetsEveryControllerOnTheWay) {
+    Pure host("cpu memory");
+    BundleTrial trial;
+    trial.spec.cgroup.path = "/docker/x";
+    EXPECT_EQ(trial.prepare(), "");
+    EXPECT_THAT(host.calls,
+                ElementsAre("write /sys/fs/cgroup/cgroup.subtree_control=+cpu +memory",
+                            "mkdirat /sys/fs/cgroup/docker",
+                            "write /sys/fs/cgroup/docker/cgroup.subtree_control=+cpu +memory",
+                            "mkdirat /sys/fs/cgroup/docker/x"));
+}
+
+TEST(CgroupBundle, AControllerThatNobodyAskedForMayBeRefused) {
+    Pure host("cpu memory");
+    host.answer("write", "+cpu", EINVAL); // realtime processes, for one
+    BundleTrial trial;
+    trial.spec.cgroup.path = "/x";
+    EXPECT_EQ(trial.prepare(), "");
+    EXPECT_THAT(host.calls, ElementsAre("write /sys/fs/cgroup/cgroup.subtree_control=+memory",
+                                        "mkdirat /sys/fs/cgroup/x"));
+}
+
+TEST(CgroupBundle, ARelativePathIsBesideOurOwn) {
+    Pure host;
+    host.cgroup(kRoot + "/shell/deep", "1\n");
+    host.put("/proc/self/cgroup", "0::/shell/deep\n");
+    BundleTrial trial;
+    trial.spec.cgroup.path = "a/x";
+    EXPECT_EQ(trial.prepare(), "");
+    EXPECT_STREQ(trial.ledger->leaf, "/sys/fs/cgroup/shell/a/x");
+}
+
+TEST(CgroupBundle, WithoutAPathIsBelowTheRootOrWhereWeMay) {
+    Pure host;
+    BundleTrial root;
+    EXPECT_EQ(root.prepare(), "");
+    EXPECT_STREQ(root.ledger->leaf, "/sys/fs/cgroup/x");
+    host.answer("faccessat", "\"/sys/fs/cgroup/cgroup.procs\"", EACCES);
+    BundleTrial user;
+    EXPECT_EQ(user.prepare(), "");
+    EXPECT_STREQ(user.ledger->leaf, "/sys/fs/cgroup/shell/gocontainer-x");
+}
+
+TEST(CgroupBundle, IsToldInTheNamesOfConfigJson) {
+    Pure host("memory");
+    BundleTrial trial;
+    trial.spec.cgroup.path = "/x";
+    trial.spec.cgroup.resources = {.memory = 1, .pids = 5};
+    EXPECT_THAT(trial.prepare(),
+                StartsWith("linux.resources.pids.limit: can't be enforced: this kernel has no "));
+    trial.spec.cgroup.resources = {};
+    trial.spec.cgroup.path = "/a/..";
+    EXPECT_THAT(trial.prepare(), StartsWith("linux.cgroupsPath \"/a/..\": "));
+    host.cgroup(kRoot + "/busy", "7\n");
+    trial.spec.cgroup.path = "/busy";
+    EXPECT_THAT(trial.prepare(), StartsWith("linux.cgroupsPath: \"/sys/fs/cgroup/busy\" has "
+                                            "processes in it"));
+    host.cgroup(kRoot + "/cold");
+    host.put(kRoot + "/cold/cgroup.events", "populated 0\nfrozen 1\n");
+    trial.spec.cgroup.path = "/cold";
+    EXPECT_THAT(trial.prepare(), HasSubstr("is frozen"));
+}
+
+TEST(CgroupBundle, CanDoWithoutAny) {
+    Pure host;
+    BundleTrial trial;
+    trial.spec.cgroup.manager = spec::CgroupManager::disabled;
+    EXPECT_EQ(trial.prepare(), "");
+    EXPECT_FALSE(trial.launch.leaf.valid());
+    EXPECT_THAT(host.calls, IsEmpty());
+    EXPECT_THAT(trial.said, IsEmpty());
+    trial.spec.cgroup.resources.pids = 5;
+    EXPECT_EQ(trial.prepare(), "linux.resources.pids.limit: can't be enforced: cgroups are "
+                               "switched off: leave out the limits");
+}
+
+TEST(CgroupBundle, GivesTheLeafToTheContainersRoot) {
+    Pure host;
+    host.put("/sys/kernel/cgroup/delegate", "cgroup.procs\nmemory.oom.group\n");
+    BundleTrial trial;
+    trial.spec.cgroup.path = "/x";
+    trial.spec.cgroup.delegate = true;
+    trial.launch.facts.uids = {{5, 7, 1}, {0, 4242, 5}};
+    host.answer("fchownat", "memory.oom.group", ENOENT); // of a controller that isn't there
+    EXPECT_EQ(trial.prepare(), "");
+    EXPECT_THAT(host.owners,
+                ElementsAre("/sys/fs/cgroup/x 4242", "/sys/fs/cgroup/x/cgroup.procs 4242"));
+    host.answer("fchownat", "x\"", EPERM);
+    trial.undo();
+    EXPECT_THAT(trial.prepare(), HasSubstr("EPERM"));
 }
 
 // --- limits --------------------------------------------------------------------------------------
@@ -310,7 +413,7 @@ TEST(Cgroup, EveryFileTakesItsOwnForm) {
             host.put(kRoot + "/gocontainer-x/cpuset.cpus.effective", "0-1\n");
     };
     EXPECT_EQ(trial.prepare(), "");
-    EXPECT_EQ(host.file("cpu.max"), "max 100000");
+    EXPECT_EQ(host.file("cpu.max"), "max");
     EXPECT_EQ(host.file("cpu.weight"), "50");
     EXPECT_EQ(host.file("cpuset.cpus"), "0-1");
 }
@@ -347,7 +450,7 @@ TEST(Cgroup, AFileThatTheKernelLacksIsNamed) {
     Trial trial;
     trial.spec.cgroup.resources.cpu_quota = 5000;
     EXPECT_THAT(trial.prepare(),
-                HasSubstr("ENOENT (No such file or directory): --cpus \"5000 100000\": can't be "
+                HasSubstr("ENOENT (No such file or directory): --cpus \"5000\": can't be "
                           "enforced: this kernel has no cpu.max: boot one with "
                           "CONFIG_CFS_BANDWIDTH"));
 }
@@ -707,7 +810,7 @@ TEST(CgroupSystemd, IsAskedForAScopeRatherThanWrittenTo) {
                job_removed("/job/8", "failed") + job_removed("/job/7", "done");
     });
     Trial trial;
-    trial.spec.cgroup.resources = {.memory = 1 << 20, .pids = 5};
+    trial.spec.cgroup.resources = {.memory = 1 << 20, .memory_swap = 1 << 20, .pids = 5};
     EXPECT_EQ(trial.prepare(), "");
     EXPECT_EQ(asked.member, "StartTransientUnit");
     EXPECT_EQ(asked.interface, "org.freedesktop.systemd1.Manager");
@@ -777,7 +880,7 @@ TEST(CgroupSystemd, ANameThatHasAScopeIsInUse) {
     trial.spec.cgroup.resources.pids = 5;
     EXPECT_EQ(trial.prepare(),
               "the name \"x\" is in use: org.freedesktop.systemd1.UnitExists: Unit "
-              "was already loaded.: choose another --name");
+              "was already loaded.: choose another name");
 }
 
 TEST(CgroupSystemd, AFailedJobIsAnError) {
@@ -841,6 +944,10 @@ TEST(Cgroup, TheChildUnsharesAndSaysWhyItCannot) {
     stages::Inside inside{.spec = spec, .facts = facts};
     EXPECT_TRUE(stages::cgroup::child(inside));
     EXPECT_THAT(host.calls, ElementsAre("unshare"));
+    spec.cgroup.own_namespace = false;
+    EXPECT_TRUE(stages::cgroup::child(inside));
+    EXPECT_EQ(host.calls.size(), 1U) << "it is joined, or the caller's";
+    spec.cgroup.own_namespace = true;
     host.answer("unshare", "CLONE_NEWCGROUP", ENOSPC);
     EXPECT_EQ(sys::to_line(stages::cgroup::child(inside).error()),
               "unshare(CLONE_NEWCGROUP): ENOSPC (No space left on device): raise "

@@ -10,10 +10,12 @@
 #include "stages/stages.hpp"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -73,15 +75,20 @@ public:
         put(path + "/cgroup.kill", "");
         put(path + "/cgroup.freeze", "0\n");
         const std::map<std::string, std::vector<std::string>> files = {
-            {"memory", {"memory.max", "memory.swap.max"}},
-            {"cpu", {"cpu.max", "cpu.weight"}},
-            {"cpuset", {"cpuset.cpus", "cpuset.cpus.effective"}},
+            {"memory",
+             {"memory.max", "memory.swap.max", "memory.low", "memory.high", "memory.current",
+              "memory.swap.current"}},
+            {"cpu", {"cpu.max", "cpu.weight", "cpu.idle", "cpu.max.burst"}},
+            {"cpuset",
+             {"cpuset.cpus", "cpuset.cpus.effective", "cpuset.mems", "cpuset.mems.effective"}},
             {"pids", {"pids.max"}},
-            {"io", {"io.max", "io.weight"}}};
+            {"io", {"io.max", "io.weight"}},
+            {"hugetlb", {"hugetlb.2MB.max", "hugetlb.2MB.rsvd.max"}},
+            {"rdma", {"rdma.max"}}};
         std::istringstream words(enabled);
         for (std::string word; words >> word;)
             for (const std::string& file : files.at(word))
-                put(path + "/" + file, "");
+                put(path + "/" + file, file == "cpu.max" ? "max 100000\n" : "");
     }
 
     /// Every call of `name` whose text contains `part` fails, or with 0 succeeds.
@@ -89,6 +96,7 @@ public:
         answers_.push_back({name, part, code});
     }
     std::function<void(const sys::Call&)> watch = [](const sys::Call&) {};
+    std::vector<std::string> owners; ///< "PATH UID", as they were given away
     std::vector<std::string> calls; ///< what changes something: "mkdirat /sys/…", "write FILE=TEXT"
 
     std::optional<long> before(const sys::Call& call) override {
@@ -115,6 +123,18 @@ public:
             return has(path) ? 0 : -ENOENT;
         if (call.name == "openat")
             return open(path, call.text);
+        if (call.name == "fchownat") {
+            std::string uid = call.text.substr(call.text.find("\", ") + 3);
+            owners.push_back(path + " " + uid.substr(0, uid.find(',')));
+            return has(path) ? 0 : -ENOENT;
+        }
+        if (call.name == "fstatat") {
+            struct stat info{};
+            if (::stat((top_ + path).c_str(), &info) != 0)
+                return -errno;
+            memcpy(call.out.data(), &info, sizeof info);
+            return 0;
+        }
         if (call.name == "mkdirat")
             return make(path);
         if (call.name == "unlinkat")

@@ -123,7 +123,7 @@ const std::map<std::string, Row>& rows() {
           },
           {"", "rbps=1", "8:0", "8:0:", "8:0:rbps", "8:0:rbps=", "8:0:rbps=0", "8:0:x=1",
            "sda:rbps=1", "8:0:rbps=1,rbps=2", "8:0:rbps=1,", ":rbps=1"}}},
-        {"--cgroup", {"a/b", [](const Spec& s) { return s.cgroup.path == "a/b"; }, {}}},
+        {"--cgroup", {"a/b", [](const Spec& s) { return s.cgroup.path == "/a/b"; }, {}}},
         {"--net",
          {"none",
           [](const Spec& s) { return s.net.mode == spec::NetMode::none; },

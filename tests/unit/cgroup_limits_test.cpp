@@ -1,0 +1,269 @@
+// Limits: which file each is written to, in which form and order, and what is said when it can't
+// be.
+#include "stages/cgroup_limits.hpp"
+#include "stages/cgroup_ops.hpp"
+#include "stages/cgroup_place.hpp"
+#include "sys/path.hpp"
+#include "tests/unit/fake_cgroups.hpp"
+
+#include <gmock/gmock.h>
+
+namespace {
+
+namespace cgroup = stages::cgroup;
+using test::FakeCgroups;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::StartsWith;
+
+const std::string kLeaf = "/sys/fs/cgroup/x";
+
+/// A leaf with every controller.
+struct Leaf : FakeCgroups {
+    std::vector<std::string> said;
+    cgroup::LimitFiles::Say say = [this](const std::string& line) { said.push_back(line); };
+    spec::Naming naming = spec::Naming::properties;
+    sys::Fd fd;
+    std::optional<cgroup::LimitFiles> files;
+
+    Leaf() {
+        std::string all = "cpuset cpu io memory hugetlb pids rdma";
+        mount("/sys/fs/cgroup", all);
+        put("/sys/fs/cgroup/cgroup.subtree_control", all);
+        cgroup(kLeaf);
+        fd = *sys::openat(AT_FDCWD, kLeaf, O_PATH | O_DIRECTORY);
+    }
+    /// "" or the error as one line.
+    std::string write(const spec::Resources& wanted,
+                      cgroup::Remember remember = cgroup::Remember::nothing) {
+        files.emplace(fd, kLeaf, naming, say, remember);
+        calls.clear();
+        auto done = files->write(wanted);
+        return done ? "" : sys::to_line(done.error());
+    }
+    /// What was written since, without the leaf's own name.
+    std::vector<std::string> written() const {
+        std::vector<std::string> out;
+        for (const std::string& call : calls)
+            out.push_back(call.substr(std::string("write " + kLeaf + "/").size()));
+        return out;
+    }
+    void set(const std::string& file, const std::string& text) { put(kLeaf + "/" + file, text); }
+};
+
+TEST(CgroupLimits, EachHasItsFile) {
+    Leaf leaf;
+    spec::Resources all{.memory = 100,
+                        .memory_swap = 150,
+                        .memory_reservation = 50,
+                        .cpu_quota = 5000,
+                        .cpu_period = 20000,
+                        .cpu_burst = 1000,
+                        .cpu_idle = 1,
+                        .cpu_weight = 70,
+                        .cpuset = "0-1",
+                        .cpuset_mems = "0",
+                        .pids = 9,
+                        .hugetlb = {{"2MB", 4096}},
+                        .rdma = {{"mlx4_0", 2, 3}, {"mlx4_1", {}, 4}},
+                        .unified = {{"memory.high", "80"}}};
+    leaf.set("cpuset.cpus.effective", "0-1\n");
+    leaf.set("cpuset.mems.effective", "0\n");
+    EXPECT_EQ(leaf.write(all), "");
+    EXPECT_THAT(leaf.written(),
+                ElementsAre("memory.max=100", "memory.swap.max=50", "memory.low=50",
+                            "cpu.weight=70", "cpu.idle=1", "cpu.max.burst=1000",
+                            "cpu.max=5000 20000", "cpuset.cpus=0-1", "cpuset.mems=0", "pids.max=9",
+                            "hugetlb.2MB.max=4096", "hugetlb.2MB.rsvd.max=4096",
+                            "rdma.max=mlx4_0 hca_handle=2 hca_object=3",
+                            "rdma.max=mlx4_1 hca_object=4", "memory.high=80"));
+}
+
+TEST(CgroupLimits, NoLimitIsMax) {
+    Leaf leaf;
+    EXPECT_EQ(leaf.write({.memory = -1,
+                          .memory_swap = -1,
+                          .memory_reservation = -1,
+                          .cpu_quota = -1,
+                          .pids = -1}),
+              "");
+    EXPECT_THAT(leaf.written(), ElementsAre("memory.max=max", "memory.swap.max=max",
+                                            "memory.low=max", "cpu.max=max", "pids.max=max"));
+}
+
+TEST(CgroupLimits, OneProcessIsTheFewest) {
+    Leaf leaf;
+    EXPECT_EQ(leaf.write({.pids = 0}), "");
+    EXPECT_THAT(leaf.written(), ElementsAre("pids.max=1"));
+}
+
+TEST(CgroupLimits, WithoutASwapLimitSwapIsLeftAlone) {
+    Leaf leaf;
+    EXPECT_EQ(leaf.write({.memory = 100}), "");
+    EXPECT_THAT(leaf.written(), ElementsAre("memory.max=100"));
+}
+
+TEST(CgroupLimits, SwapGoesWithTheLimitOfMemoryThatIsThere) {
+    Leaf leaf;
+    leaf.set("memory.max", "100\n");
+    EXPECT_EQ(leaf.write({.memory_swap = 130}), "");
+    EXPECT_THAT(leaf.written(), ElementsAre("memory.swap.max=30"));
+    leaf.set("memory.max", "max\n");
+    EXPECT_EQ(leaf.write({.memory_swap = 130}),
+              "linux.resources.memory.swap \"130\": there is no limit of memory to go with it: it "
+              "is the sum of memory and swap");
+    leaf.set("memory.max", "200\n");
+    EXPECT_THAT(leaf.write({.memory_swap = 130}), HasSubstr("less than the limit of memory, 200"));
+    EXPECT_THAT(leaf.calls, IsEmpty());
+}
+
+TEST(CgroupLimits, NoSwapIsNothingToForbid) {
+    Leaf leaf;
+    test::fs::remove(leaf.top() + kLeaf + "/memory.swap.max");
+    EXPECT_EQ(leaf.write({.memory = 100, .memory_swap = 100}), "");
+    EXPECT_EQ(leaf.write({.memory = 100, .memory_swap = -1}), "");
+    EXPECT_THAT(
+        leaf.write({.memory = 100, .memory_swap = 101}),
+        HasSubstr("linux.resources.memory.swap \"1\": can't be enforced: this kernel has no "
+                  "memory.swap.max"));
+}
+
+TEST(CgroupLimits, ALimitBelowWhatIsInUseCanBeRefused) {
+    Leaf leaf;
+    leaf.set("memory.current", "1000\n");
+    leaf.set("memory.swap.current", "500\n");
+    EXPECT_EQ(leaf.write({.memory = 999, .check_before_update = true}),
+              "linux.resources.memory.limit \"999\": is less than the 1000 bytes that are in use: "
+              "choose a larger one, or leave out checkBeforeUpdate");
+    EXPECT_THAT(leaf.write({.memory = 1000, .memory_swap = 1499, .check_before_update = true}),
+                HasSubstr("linux.resources.memory.swap \"1499\": is less than the 1500 bytes"));
+    EXPECT_THAT(leaf.calls, IsEmpty());
+    EXPECT_EQ(leaf.write({.memory = 1000, .memory_swap = 1500, .check_before_update = true}), "");
+    EXPECT_EQ(leaf.write({.memory = 999}), "") << "unless asked, the kernel decides";
+}
+
+TEST(CgroupLimits, APeriodAloneKeepsTheQuota) {
+    Leaf leaf;
+    leaf.set("cpu.max", "3000 100000\n");
+    EXPECT_EQ(leaf.write({.cpu_period = 50000}), "");
+    EXPECT_THAT(leaf.written(), ElementsAre("cpu.max=3000 50000"));
+}
+
+TEST(CgroupLimits, ABurstThatNeedsANewQuotaComesAfterIt) {
+    Leaf leaf;
+    bool raised = false;
+    leaf.watch = [&](const sys::Call& call) {
+        if (call.name == "write" && call.text.contains("\"9000\""))
+            raised = true;
+    };
+    struct Kernel : sys::Listener { // a burst above the quota is refused
+        Leaf& below;
+        bool& raised_;
+        Kernel(Leaf& leaf_below, bool& is_raised) : below(leaf_below), raised_(is_raised) {
+            sys::listener = this;
+        }
+        ~Kernel() override { sys::listener = &below; }
+        Kernel(const Kernel&) = delete;
+        Kernel& operator=(const Kernel&) = delete;
+        std::optional<long> before(const sys::Call& call) override {
+            if (call.name == "write" && call.text.contains("\"8000\"") && !raised_)
+                return -EINVAL;
+            return below.before(call);
+        }
+    } kernel(leaf, raised);
+    EXPECT_EQ(leaf.write({.cpu_quota = 9000, .cpu_burst = 8000}), "");
+    EXPECT_THAT(leaf.written(), ElementsAre("cpu.max=9000", "cpu.max.burst=8000"));
+}
+
+TEST(CgroupLimits, WhatIsNoLongerIdleCanHaveAWeight) {
+    Leaf leaf;
+    EXPECT_EQ(leaf.write({.cpu_idle = 0, .cpu_weight = 70}), "");
+    EXPECT_THAT(leaf.written(), ElementsAre("cpu.idle=0", "cpu.weight=70"));
+}
+
+TEST(CgroupLimits, MemoryNodesThatTheParentMayNotUseAreAnError) {
+    Leaf leaf;
+    leaf.put("/sys/fs/cgroup/cpuset.mems.effective", "0\n");
+    leaf.set("cpuset.mems.effective", "0\n");
+    EXPECT_EQ(
+        leaf.write({.cpuset_mems = "1"}),
+        "linux.resources.cpu.mems \"1\": can't be enforced: the kernel would use memory nodes "
+        "0: the memory nodes to choose from are 0");
+}
+
+TEST(CgroupLimits, HugePagesOfAnotherSizeAreAnError) {
+    Leaf leaf;
+    EXPECT_EQ(leaf.write({.hugetlb = {{"3MB", 1}}}),
+              "linux.resources.hugepageLimits \"3MB\": can't be enforced: this kernel has no huge "
+              "pages of that size: ls /sys/kernel/mm/hugepages lists the sizes");
+    EXPECT_THAT(leaf.write({.hugetlb = {{"../../y/2MB", 1}}}), HasSubstr("no huge pages"));
+}
+
+TEST(CgroupLimits, UnifiedIsWrittenAsItIsLineByLine) {
+    Leaf leaf;
+    EXPECT_EQ(leaf.write({.unified = {{"io.max", "8:0 rbps=1\n8:16 wbps=2\n"}}}), "");
+    EXPECT_THAT(leaf.written(), ElementsAre("io.max=8:0 rbps=1", "io.max=8:16 wbps=2"));
+    EXPECT_THAT(leaf.write({.unified = {{"memory.none", "1"}}}),
+                HasSubstr("linux.resources.unified \"memory.none\": this kernel has no such file"));
+    EXPECT_THAT(leaf.write({.unified = {{"../y/memory.max", "1"}}}),
+                HasSubstr("is not the name of a file"));
+}
+
+TEST(CgroupLimits, WeightsOfIoHaveTwoScales) {
+    Leaf leaf;
+    leaf.set("io.bfq.weight", "");
+    leaf.put("/sys/fs/cgroup/io.cost.qos", "8:0 enable=1\n");
+    leaf.put("/sys/dev/block/8:0/dev", "8:0\n");
+    leaf.put("/sys/class/block/sda/queue/scheduler", "none [bfq]\n");
+    leaf.put("/sys/class/block/sdb/queue/scheduler", "[none]\n");
+    EXPECT_EQ(leaf.write({.io_weight = 4950,
+                          .io_bfq_weight = 500,
+                          .io_weights = {{.device = "8:0", .weight = 9, .bfq_weight = 8}}}),
+              "");
+    EXPECT_THAT(leaf.written(), ElementsAre("io.bfq.weight=default 500", "io.weight=default 4950",
+                                            "io.bfq.weight=8:0 8", "io.weight=8:0 9"));
+    EXPECT_THAT(leaf.said, IsEmpty());
+    EXPECT_THAT(leaf.write({.io_weights = {{.device = "9:9", .weight = 9}}}),
+                StartsWith("linux.resources.blockIO.weightDevice: \"9:9\" is no block device"));
+}
+
+TEST(CgroupLimits, WhatWasThereIsPutBackAfterARefusal) {
+    Leaf leaf;
+    leaf.set("memory.max", "77\n");
+    leaf.set("cpu.max", "max 100000\n");
+    leaf.set("cpuset.cpus.effective", "0\n");
+    leaf.put("/sys/dev/block/8:0/dev", "8:0\n");
+    leaf.set("io.max", "8:16 rbps=5 wbps=max riops=max wiops=max\n");
+    leaf.answer("write", "\"no\"", EINVAL);
+    std::string line = leaf.write({.memory = 100,
+                                   .cpu_quota = 5000,
+                                   .cpuset = "0",
+                                   .io_max = {{.device = "8:0", .rbps = 6}},
+                                   .unified = {{"memory.high", "no"}}},
+                                  cgroup::Remember::previous);
+    EXPECT_THAT(line, HasSubstr("EINVAL (Invalid argument): linux.resources.unified "
+                                "\"memory.high\": the kernel refuses \"no\""));
+    leaf.calls.clear();
+    leaf.files->restore();
+    EXPECT_THAT(leaf.written(),
+                ElementsAre("io.max=8:0 rbps=max wbps=max riops=max wiops=max", "cpuset.cpus=\n",
+                            "cpu.max=max 100000", "memory.max=77"));
+}
+
+TEST(CgroupLimits, AreCalledAsWhoAskedForThemDoes) {
+    spec::Resources some{.memory = 1, .cpu_period = 2, .unified = {{"pids.max", "3"}}};
+    auto names = [&](spec::Naming naming) {
+        std::vector<std::string> out;
+        for (const cgroup::Limit& limit : cgroup::limits_of(some, naming))
+            out.push_back(limit.name + " " + limit.controller);
+        return out;
+    };
+    EXPECT_THAT(names(spec::Naming::options),
+                ElementsAre("--memory memory", "--cpu-period cpu", "--unified \"pids.max\" pids"));
+    EXPECT_THAT(names(spec::Naming::properties),
+                ElementsAre("linux.resources.memory.limit memory", "linux.resources.cpu.period cpu",
+                            "linux.resources.unified \"pids.max\" pids"));
+}
+
+} // namespace
