@@ -10,6 +10,8 @@
 #include "stages/stages.hpp"
 #include "sys/path.hpp"
 
+#include <algorithm>
+
 namespace stages::net {
 
 using spec::NetMode;
@@ -93,6 +95,17 @@ std::vector<std::string> resolvers(const spec::Net& wanted, NetMode mode,
     return {kResolver};
 }
 
+std::string no_names(const spec::Net& wanted, NetMode mode, std::string_view host_resolv_conf) {
+    if (mode != NetMode::slirp || !wanted.dns.empty())
+        return {};
+    std::vector<std::string> servers = spec::nameservers(host_resolv_conf);
+    if (servers.empty() || !std::ranges::all_of(servers, spec::is_ipv6))
+        return {};
+    return "nobody answers for names in the container: slirp4netns passes questions on by IPv4, "
+           "and all resolvers in /etc/resolv.conf (\"" +
+           servers.front() + "\") are IPv6: name one with --dns, or use --net pasta";
+}
+
 // In the caller's namespaces: what can't work is said before anything is made.
 Result<void> prepare(Launch& launch) {
     const spec::Net& wanted = launch.spec.net;
@@ -126,6 +139,8 @@ Result<void> prepare(Launch& launch) {
     std::string of_host = sys::read_file("/etc/resolv.conf").value_or("");
     if (auto servers = resolvers(wanted, launch.net, of_host); !servers.empty())
         launch.facts.resolv_conf = spec::resolv_conf(of_host, servers);
+    if (std::string why = no_names(wanted, launch.net, of_host); !why.empty())
+        launch.say("net: " + why);
     return {};
 }
 

@@ -32,6 +32,10 @@ Result<spec::NetMode> decide(const spec::Net& wanted, const std::string& slirp,
 std::vector<std::string> resolvers(const spec::Net& wanted, spec::NetMode mode,
                                    std::string_view host_resolv_conf);
 
+/// Why nobody will answer for names, though there is a way out; "" when somebody will.
+std::string no_names(const spec::Net& wanted, spec::NetMode mode,
+                     std::string_view host_resolv_conf);
+
 Result<void> start_slirp(Launch& launch);
 Result<void> start_pasta(Launch& launch);
 

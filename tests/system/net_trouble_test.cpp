@@ -12,6 +12,7 @@
 
 #include <csignal>
 #include <cstdlib>
+#include <filesystem>
 #include <random>
 #include <thread>
 
@@ -292,6 +293,20 @@ TEST_P(NetChoice, LoopbackOnlyWithoutATunDevice) {
         ended = support::run(host::launch({"-p", "8080:80"}, {"true"}));
         EXPECT_EQ(ended.status, 125);
         EXPECT_THAT(ended.err, HasSubstr("\"/dev/net/tun\""));
+    });
+}
+
+TEST_P(NetChoice, AHostWhoseResolversAreAllIpv6) {
+    host::run([] {
+        std::string resolv = host::file("nameserver 2001:db8::53\n", 0644);
+        std::string real = std::filesystem::canonical("/etc/resolv.conf");
+        ASSERT_EQ(mount(resolv.c_str(), real.c_str(), nullptr, MS_BIND, nullptr), 0);
+        Ended ended = support::run(host::launch({"--net", "slirp"}, {"true"}));
+        EXPECT_EQ(ended.status, 0) << ended.err;
+        EXPECT_THAT(ended.err, AllOf(HasSubstr("net: nobody answers for names"),
+                                     HasSubstr("2001:db8::53"), HasSubstr("--dns")));
+        ended = support::run(host::launch({"-q", "--net", "slirp"}, {"true"}));
+        EXPECT_EQ(ended.err, "");
     });
 }
 

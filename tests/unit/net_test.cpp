@@ -181,6 +181,19 @@ TEST(NetDecision, Resolvers) {
         EXPECT_THAT(net::resolvers(wanted, mode, four), ElementsAre("9.9.9.9"));
 }
 
+TEST(NetDecision, NobodyToAskForNames) {
+    Net wanted;
+    const std::string six = "nameserver fd00::1\nnameserver fd00::2\n";
+    EXPECT_THAT(net::no_names(wanted, NetMode::slirp, six),
+                AllOf(HasSubstr("\"fd00::1\""), HasSubstr("--dns"), HasSubstr("--net pasta")));
+    EXPECT_EQ(net::no_names(wanted, NetMode::slirp, six + "nameserver 9.9.9.9\n"), "");
+    EXPECT_EQ(net::no_names(wanted, NetMode::slirp, ""), "");
+    EXPECT_EQ(net::no_names(wanted, NetMode::pasta, six), "");
+    EXPECT_EQ(net::no_names(wanted, NetMode::none, six), "");
+    wanted.dns = {"9.9.9.9"};
+    EXPECT_EQ(net::no_names(wanted, NetMode::slirp, six), "");
+}
+
 // --- what others say ----------------------------------------------------------------------------
 
 TEST(NetHelper, LastWords) {
