@@ -166,8 +166,9 @@ Result<void> child(Inside& inside) {
         return {};
     TRY(sys::link_up("lo"));
     // tap0 lost its carrier with the descriptor that made it, and got it back with the helper's.
-    // The kernel looks at such changes once a second: until then, or until somebody asks, tap0
-    // does not count as running. Without a helper there is no tap0 to ask for.
+    // The kernel looks at such changes once a second: until then, or until somebody asks (Linux
+    // 6.8), tap0 carries everything but does not count as running. Without a helper there is no
+    // tap0 to ask for.
     if (inside.spec.net.mode != NetMode::none)
         (void)sys::link_has_carrier(kTap);
     return {};
