@@ -18,6 +18,8 @@
 #include "stages/cgroup_causes.hpp"
 #include "stages/cgroup_leaf.hpp"
 #include "stages/cgroup_limits.hpp"
+#include "stages/cgroup_names.hpp"
+#include "stages/device_filter.hpp"
 #include "stages/stages.hpp"
 #include "stages/systemd.hpp"
 #include "sys/path.hpp"
@@ -203,11 +205,20 @@ Result<bool> make_anywhere(Launch& launch, const Hierarchy& hierarchy, const Ask
     return true;
 }
 
+void leave_out_devices(const Launch& launch, const char* why) {
+    launch.say(std::string("cgroup: ") + kDevices.in(launch.spec.naming) + ": left out: " + why);
+}
+
 /// What the leaf is given before there is a process in it.
 Result<void> furnish(Launch& launch) {
     LimitFiles files(launch.leaf, launch.ledger->leaf, launch.spec.naming, launch.say,
                      Remember::nothing);
-    TRY(files.write(launch.spec.cgroup.resources));
+    const spec::Resources& resources = launch.spec.cgroup.resources;
+    TRY(files.write(resources));
+    if (!resources.devices.empty() &&
+        !TRY(filter_devices(launch.leaf, resources.devices, launch.spec.naming)))
+        leave_out_devices(launch, "only root can filter devices, and only root's containers can "
+                                  "make any");
     return launch.spec.cgroup.delegate ? give_away(launch) : Result<void>();
 }
 
@@ -240,30 +251,36 @@ Result<void> prepare(Launch& launch) {
     Asked asked{launch.spec.naming, limits_of(wanted.resources, launch.spec.naming),
                 wanted.every_controller};
     if (wanted.manager == spec::CgroupManager::disabled) {
-        if (asked.limits.empty())
+        if (asked.limits.empty()) {
+            // Engines always send some; who wants no cgroup wants none of what one is needed for.
+            if (!wanted.resources.devices.empty())
+                leave_out_devices(launch, "there is no cgroup to filter devices for");
             return {};
+        }
         return std::unexpected(unenforceable(
             asked.naming, asked.limits,
             {.what = "cgroups are switched off", .why = {}, .fix = "leave out the limits"}));
     }
     Hierarchy hierarchy = TRY(find_hierarchy());
-    auto go_without = [&](const std::string& why) {
+    auto go_without = [&](const std::string& why) -> Result<void> {
+        if (!wanted.resources.devices.empty() && !rootless())
+            return sys::wrong(kDevices.in(asked.naming) + std::string(": can't be enforced: ") +
+                              why);
         launch.say("cgroup: " + why + ": no limits, the container stays " +
                    (hierarchy.own.empty() ? "where we are" : "in " + quoted(hierarchy.own)));
+        return {};
     };
     if (hierarchy.layout == Layout::none) {
         if (!asked.limits.empty() || !wanted.path.empty())
             return std::unexpected(unenforceable(asked.naming, asked.limits, why_no_hierarchy()));
-        go_without(why_no_hierarchy().what);
-        return {};
+        return go_without(why_no_hierarchy().what);
     }
     TRY(check_root(hierarchy, asked));
     std::string why_not;
     if (!wanted.path.empty()) {
         TRY(make_named(launch, hierarchy, asked, wanted.path));
     } else if (!TRY(make_anywhere(launch, hierarchy, asked, why_not))) {
-        go_without(why_not);
-        return {};
+        return go_without(why_not);
     }
     return furnish(launch);
 }

@@ -52,6 +52,15 @@ Result<std::string> cgroup_of(pid_t pid) {
     return unified_line(TRY(sys::read_file("/proc/" + std::to_string(pid) + "/cgroup")));
 }
 
+bool rootless() {
+    constexpr ino_t kInitial = 0xEFFFFFFD; // the kernel's PROC_USER_INIT_INO
+    if (sys::geteuid() != 0)
+        return true;
+    auto space = sys::fstatat(AT_FDCWD, "/proc/self/ns/user", 0);
+    // Without user namespaces in the kernel there is only one root.
+    return space && space->st_ino != kInitial;
+}
+
 std::vector<Limit> limits_of(const spec::Resources& wanted, spec::Naming naming) {
     std::vector<Limit> out;
     auto add = [&](bool given, Name name, const char* controller) {

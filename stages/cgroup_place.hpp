@@ -28,6 +28,9 @@ Result<Hierarchy> find_hierarchy();
 /// The cgroup of `pid`, as Hierarchy's `own` is ours.
 Result<std::string> cgroup_of(pid_t pid);
 
+/// Are we somebody else than the machine's root: an ordinary user, or root of a user namespace?
+bool rootless();
+
 /// One limit that was asked for, as who asked calls it, and the controller that enforces it.
 struct Limit {
     std::string name;

@@ -363,6 +363,27 @@ TEST(CgroupBundle, CanDoWithoutAny) {
                                "switched off: leave out the limits");
 }
 
+TEST(CgroupBundle, FiltersDevicesOrSaysWhyNot) {
+    Pure host;
+    host.answer("bpf", "BPF_PROG_LOAD", EPERM);
+    BundleTrial trial;
+    trial.spec.cgroup.path = "/x";
+    trial.spec.cgroup.resources.devices = {{.allow = false}};
+    host.put("/proc/self/ns/user", "of a user namespace");
+    EXPECT_EQ(trial.prepare(), "") << "it could make no device node either";
+    EXPECT_THAT(trial.said, ElementsAre(StartsWith("cgroup: linux.resources.devices: left out: ")));
+    trial.undo();
+    fs::remove(host.top() + "/proc/self/ns/user");
+    std::string line = ::geteuid() == 0 ? trial.prepare() : "";
+    EXPECT_THAT(line, AnyOf("", AllOf(StartsWith("bpf(BPF_PROG_LOAD, [8 instructions]): EPERM"),
+                                      HasSubstr("linux.resources.devices: can't be enforced"))));
+    EXPECT_EQ(line.empty(), ::geteuid() != 0);
+    trial.said.clear();
+    trial.spec.cgroup.manager = spec::CgroupManager::disabled;
+    EXPECT_EQ(trial.prepare(), "");
+    EXPECT_THAT(trial.said, ElementsAre(HasSubstr("left out: there is no cgroup")));
+}
+
 TEST(CgroupBundle, GivesTheLeafToTheContainersRoot) {
     Pure host;
     host.put("/sys/kernel/cgroup/delegate", "cgroup.procs\nmemory.oom.group\n");
