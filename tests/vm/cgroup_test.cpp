@@ -13,8 +13,10 @@
 #include <algorithm>
 #include <csignal>
 #include <filesystem>
+#include <thread>
 
 using namespace vm;
+using namespace std::chrono_literals;
 
 #define NEEDS(controller)                                                                          \
     if (std::string why = lacks_controller(controller); !why.empty())                              \
@@ -25,6 +27,12 @@ namespace {
 // Waits for a line, lest an unlimited one takes the machine down; ends when its input does.
 constexpr const char* kForkBomb = "bomb() { bomb | bomb & }; read line; bomb; read go; exit 7";
 constexpr const char* kWait = "read go; exit 7";
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+    return std::chrono::duration<double>(Clock::now() - start).count();
+}
 
 long long lines(const std::string& text) {
     return text.empty() ? 0 : std::ranges::count(text, '\n') + 1;
@@ -60,9 +68,10 @@ TEST(CgroupTest, ForkBombStopsAtPids) {
     ASSERT_EQ(read_file(leaf + "/pids.max"), "20");
     container.step();
 
-    EXPECT_TRUE(eventually(30, [&] { return field(read_file(leaf + "/pids.events"), "max") > 0; }));
+    EXPECT_TRUE(support::eventually(
+        [&] { return field(read_file(leaf + "/pids.events"), "max") > 0; }, 30s));
     long long most = 0;
-    for (double end = now() + 2; now() < end;)
+    for (auto end = Clock::now() + 2s; Clock::now() < end;)
         most = std::max({most, std::stoll("0" + read_file(leaf + "/pids.current")),
                          lines(read_file(leaf + "/cgroup.procs"))});
     EXPECT_GT(most, 0);
@@ -81,8 +90,8 @@ TEST(CgroupTest, AllocationIsKilledAtMemory) {
     container.step();
     EXPECT_EQ(read_file(leaf + "/memory.swap.max"), "0");
 
-    EXPECT_TRUE(
-        eventually(30, [&] { return field(read_file(leaf + "/memory.events"), "oom_kill") > 0; }));
+    EXPECT_TRUE(support::eventually(
+        [&] { return field(read_file(leaf + "/memory.events"), "oom_kill") > 0; }, 30s));
     EXPECT_LE(std::stoll("0" + read_file(leaf + "/memory.peak")), 33554432);
     container.go();
     EXPECT_EQ(container.wait(), 137) << container.err();
@@ -105,8 +114,8 @@ TEST(CgroupTest, MemoryBelowTheLimitIsLeftAlone) {
                         "head -c 16777216 /dev/zero >/tmp/file && read go; exit 7");
     std::string leaf = container.leaf();
     ASSERT_NE(leaf, "");
-    EXPECT_TRUE(eventually(
-        30, [&] { return std::stoll("0" + read_file(leaf + "/memory.current")) >= 16777216; }));
+    EXPECT_TRUE(support::eventually(
+        [&] { return std::stoll("0" + read_file(leaf + "/memory.current")) >= 16777216; }, 30s));
     EXPECT_EQ(field(read_file(leaf + "/memory.events"), "oom_kill"), 0);
     expect_clean_end(container, leaf);
 }
@@ -118,12 +127,12 @@ TEST(CgroupTest, BusyLoopIsHeldToCpus) {
     ASSERT_NE(leaf, "");
     EXPECT_EQ(read_file(leaf + "/cpu.max"), "10000 100000");
 
-    sleep_for(1); // the first period's quota is there all at once
-    double start = now();
+    std::this_thread::sleep_for(1s); // the first period's quota is there all at once
+    auto start = Clock::now();
     long long before = field(read_file(leaf + "/cpu.stat"), "usage_usec");
-    sleep_for(6);
+    std::this_thread::sleep_for(6s);
     long long after = field(read_file(leaf + "/cpu.stat"), "usage_usec");
-    double share = static_cast<double>(after - before) / 1e6 / (now() - start);
+    double share = static_cast<double>(after - before) / 1e6 / seconds_since(start);
     EXPECT_NEAR(share, 0.1, 0.01);
     EXPECT_GT(field(read_file(leaf + "/cpu.stat"), "nr_throttled"), 0);
 
@@ -186,10 +195,10 @@ TEST(CgroupTest, IoMaxSlowsWrites) {
     std::string leaf = container.leaf();
     ASSERT_NE(leaf, "");
     EXPECT_EQ(read_file(leaf + "/io.max"), disk + " rbps=max wbps=1048576 riops=5000 wiops=max");
-    double start = now();
+    auto start = Clock::now();
     container.go();
     EXPECT_EQ(container.wait(), 7) << container.err();
-    EXPECT_GT(now() - start, 2.5) << "4 MiB at 1 MiB a second";
+    EXPECT_GT(seconds_since(start), 2.5) << "4 MiB at 1 MiB a second";
     EXPECT_EQ(std::filesystem::file_size(folder + "/file"), 4U << 20U);
     EXPECT_FALSE(exists(leaf));
     std::filesystem::remove_all(folder);
@@ -216,10 +225,11 @@ TEST(CgroupTest, NothingIsLeftWhenTheLauncherIsKilled) {
     std::string leaf = container.leaf();
     ASSERT_EQ(read_file(leaf + "/pids.max"), "20");
     container.step();
-    EXPECT_TRUE(eventually(30, [&] { return field(read_file(leaf + "/pids.events"), "max") > 0; }));
+    EXPECT_TRUE(support::eventually(
+        [&] { return field(read_file(leaf + "/pids.events"), "max") > 0; }, 30s));
     kill(container.launcher(), SIGKILL);
     EXPECT_EQ(container.wait(), 128 + SIGKILL);
-    EXPECT_TRUE(eventually(10, [&] { return !exists(leaf); })) << leaf;
+    EXPECT_TRUE(support::eventually([&] { return !exists(leaf); }, 10s)) << leaf;
     EXPECT_EQ(processes_with(container.token()), 0);
 }
 

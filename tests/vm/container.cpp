@@ -1,82 +1,45 @@
+// Starting it, and the files of cgroupfs.
 #include "tests/vm/container.hpp"
+
+#include "tests/support/container.hpp"
+#include "tests/support/proc.hpp"
 
 #include <gtest/gtest.h>
 
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/magic.h>
-#include <poll.h>
 #include <pwd.h>
-#include <sys/mman.h>
 #include <sys/statfs.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include <cerrno>
-#include <csignal>
 #include <cstdlib>
-#include <ctime>
 #include <filesystem>
-#include <fstream>
-#include <random>
 #include <sstream>
 
 namespace vm {
 
+using support::Strings;
+
 namespace {
 
 constexpr const char* kCgroups = "/sys/fs/cgroup";
-constexpr double kMinute = 60; // emulation is slow, and not alone
-
-std::string environment(const char* name, const char* otherwise) {
-    const char* value = getenv(name);
-    return value != nullptr ? value : otherwise;
-}
-
-std::string random_word() {
-    std::random_device source;
-    std::ostringstream word;
-    word << "token-" << std::hex << source() << source();
-    return word.str();
-}
-
-int status_of(int status) {
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-}
-
-std::vector<char*> pointers(const std::vector<std::string>& strings) {
-    std::vector<char*> out;
-    for (const std::string& string : strings)
-        out.push_back(const_cast<char*>(string.c_str()));
-    out.push_back(nullptr);
-    return out;
-}
-
-std::string contents(int file) {
-    std::string text(static_cast<std::size_t>(lseek(file, 0, SEEK_END)), '\0');
-    ssize_t length = pread(file, text.data(), text.size(), 0);
-    text.resize(length < 0 ? 0 : static_cast<std::size_t>(length));
-    return text;
-}
 
 /// In the new process: become the user, with nothing of the caller's session.
-bool become(uid_t user) {
+void become(uid_t user) {
     for (const char* name : {"XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS", "HOME", "USER"})
         unsetenv(name);
     const passwd* entry = getpwuid(user);
     gid_t group = entry != nullptr ? entry->pw_gid : user;
-    return setgroups(0, nullptr) == 0 && setresgid(group, group, group) == 0 &&
-           setresuid(user, user, user) == 0;
+    if (setgroups(0, nullptr) != 0 || setresgid(group, group, group) != 0 ||
+        setresuid(user, user, user) != 0)
+        support::fail_with_errno("setresuid");
 }
 
 } // namespace
 
 std::string read_file(const std::string& path) {
-    std::ifstream file(path);
-    std::ostringstream text;
-    text << file.rdbuf();
-    std::string out = text.str();
+    std::string out = support::try_slurp(path).value_or("");
     if (out.ends_with('\n'))
         out.pop_back();
     return out;
@@ -116,30 +79,6 @@ int processes_with(const std::string& token) {
     return count;
 }
 
-double now() {
-    timespec time{};
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) / 1e9;
-}
-
-void sleep_for(double seconds) {
-    timespec time{static_cast<time_t>(seconds), 0};
-    time.tv_nsec = static_cast<long>((seconds - static_cast<double>(time.tv_sec)) * 1e9);
-    while (nanosleep(&time, &time) != 0 && errno == EINTR) {
-    }
-}
-
-int run(const std::vector<std::string>& argv) {
-    auto arguments = pointers(argv);
-    pid_t pid = fork();
-    if (pid == 0) {
-        execvp(arguments[0], arguments.data());
-        _exit(127);
-    }
-    int status = 0;
-    return waitpid(pid, &status, 0) == pid ? status_of(status) : -1;
-}
-
 bool own_machine() {
     return getenv("GOCONTAINER_VM") != nullptr;
 }
@@ -150,11 +89,7 @@ std::optional<uid_t> ordinary_user() {
 }
 
 std::string own_cgroup() {
-    std::istringstream lines(read_file("/proc/self/cgroup"));
-    for (std::string line; std::getline(lines, line);)
-        if (line.starts_with("0::"))
-            return kCgroups + line.substr(3);
-    return {};
+    return kCgroups + support::cgroup_of(getpid());
 }
 
 std::string lacks_controller(const std::string& controller) {
@@ -179,114 +114,45 @@ std::string lacks_controller(const std::string& controller) {
     return {};
 }
 
-Container::Container(const std::vector<std::string>& options, const std::string& script,
-                     const Caller& caller)
-    : token_(random_word()) {
-    std::string program = caller.program;
-    if (program.empty())
-        program = environment("GOCONTAINER", "./gocontainer");
-    std::vector<std::string> argv = caller.before;
-    for (const std::string& word :
-         {program, std::string("parent"), std::string("-q"), std::string("--rootfs"),
-          environment("GOCONTAINER_ROOTFS", "./rootfs"), std::string("--net"), std::string("none")})
-        argv.push_back(word);
-    argv.insert(argv.end(), options.begin(), options.end());
-    for (const std::string& word :
-         {std::string("--"), std::string("/bin/sh"), std::string("-c"), script, token_})
-        argv.push_back(word);
-    auto arguments = pointers(argv);
-
-    out_ = memfd_create("out", MFD_CLOEXEC);
-    err_ = memfd_create("err", MFD_CLOEXEC);
-    int input[2];
-    if (out_ < 0 || err_ < 0 || pipe2(input, O_CLOEXEC) != 0) {
-        ADD_FAILURE() << "no descriptors left";
-        return;
-    }
-    input_ = input[1];
-    launcher_ = fork();
-    if (launcher_ == 0) {
-        dup2(input[0], 0);
-        dup2(out_, 1);
-        dup2(err_, 2);
-        if (!caller.cgroup.empty() && !write_file(caller.cgroup + "/cgroup.procs", "0"))
-            _exit(99);
-        if (caller.user && !become(*caller.user))
-            _exit(98);
-        execvp(arguments[0], arguments.data());
-        _exit(97);
-    }
-    close(input[0]);
+Container::Container(const Strings& options, const std::string& script, const Caller& caller)
+    : token_(support::token()), command_{"/bin/sh", "-c", script, token_} {
+    Strings quiet{"-q"};
+    quiet.insert(quiet.end(), options.begin(), options.end());
+    Strings words = support::parent_words(quiet, command_);
+    if (!caller.program.empty())
+        words.front() = caller.program;
+    words.insert(words.begin(), caller.before.begin(), caller.before.end());
+    launcher_ = std::make_unique<support::Process>(support::Command{
+        .argv = words, .before_exec = [&caller] {
+            if (!caller.cgroup.empty() && !write_file(caller.cgroup + "/cgroup.procs", "0"))
+                support::fail_with_errno(caller.cgroup);
+            if (caller.user)
+                become(*caller.user);
+        }});
 }
 
 Container::~Container() {
-    go();
-    if (launcher_ > 0) {
-        kill(launcher_, SIGKILL);
-        waitpid(launcher_, nullptr, 0);
-        eventually(5, [this] { return processes_with(token_) == 0; });
-    }
-    close(out_);
-    close(err_);
+    launcher_.reset(); // killed, if it is still there
+    (void)support::eventually([this] { return processes_with(token_) == 0; });
 }
 
 pid_t Container::process() {
-    // Its command line is the command's only after the last exec; before, it is still the
-    // program's.
-    std::string task = "/proc/" + std::to_string(launcher_) + "/task/" + std::to_string(launcher_);
-    std::string shell = std::string("/bin/sh") + '\0';
-    eventually(kMinute, [&] {
-        std::istringstream children(read_file(task + "/children"));
-        for (pid_t child = 0; process_ < 0 && children >> child;) {
-            std::string line = read_file("/proc/" + std::to_string(child) + "/cmdline");
-            if (line.starts_with(shell) && line.contains(token_))
-                process_ = child;
-        }
-        siginfo_t ended{};
-        (void)waitid(P_PID, static_cast<id_t>(launcher_), &ended, WEXITED | WNOHANG | WNOWAIT);
-        return process_ > 0 || ended.si_pid != 0;
-    });
+    if (process_ < 0)
+        (void)support::eventually([this] {
+            process_ = support::find_container(launcher(), command_).first;
+            return process_ > 0 || !launcher_->running();
+        });
     return process_;
 }
 
 std::string Container::leaf() {
-    if (process() < 0) {
+    pid_t first = process();
+    if (first < 0) {
         ADD_FAILURE() << "the container did not start: " << err();
         return {};
     }
-    std::string line = read_file("/proc/" + std::to_string(process_) + "/cgroup");
-    return line.starts_with("0::/") ? kCgroups + line.substr(3) : "";
-}
-
-void Container::step() {
-    EXPECT_EQ(write(input_, "\n", 1), 1);
-}
-
-void Container::go() {
-    if (input_ >= 0)
-        close(input_);
-    input_ = -1;
-}
-
-int Container::wait() {
-    int handle = static_cast<int>(syscall(SYS_pidfd_open, launcher_, 0));
-    pollfd ended{handle, POLLIN, 0};
-    bool late = poll(&ended, 1, static_cast<int>(kMinute * 1000)) != 1;
-    close(handle);
-    if (late)
-        kill(launcher_, SIGKILL);
-    int status = 0;
-    waitpid(launcher_, &status, 0);
-    launcher_ = -1;
-    return late ? -1 : status_of(status);
-}
-
-std::string Container::out() const {
-    return contents(out_);
-}
-
-std::string Container::err() const {
-    return contents(err_);
+    std::string path = support::cgroup_of(first);
+    return path.empty() ? "" : kCgroups + path;
 }
 
 } // namespace vm

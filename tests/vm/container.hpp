@@ -1,5 +1,6 @@
 // A container that a test starts with $GOCONTAINER and looks at from outside: through cgroupfs,
-// /proc and the exit status, never through what the program says about itself.
+// /proc and the exit status, never through what the program says about itself. Unlike that of
+// tests/support, it runs a script of the test's, as a user and in a cgroup of the test's choice.
 //
 //     vm::Container c({"--pids", "20"}, "read go; exit 7");
 //     read_file(c.leaf() + "/pids.max");
@@ -7,11 +8,10 @@
 //     EXPECT_EQ(c.wait(), 7);
 #pragma once
 
-#include <sys/types.h>
+#include "tests/support/process.hpp"
 
+#include <memory>
 #include <optional>
-#include <string>
-#include <vector>
 
 namespace vm {
 
@@ -26,19 +26,6 @@ long long field(const std::string& text, const std::string& key);
 bool has_word(const std::string& text, const std::string& word);
 /// Processes of this machine with `token` in their command line.
 int processes_with(const std::string& token);
-/// Seconds of a clock that nobody sets.
-double now();
-void sleep_for(double seconds);
-/// Ask `condition` until it holds; false when it did not within `seconds`.
-template <class Condition>
-bool eventually(double seconds, Condition condition) {
-    for (double end = now() + seconds; now() < end; sleep_for(0.005))
-        if (condition())
-            return true;
-    return condition();
-}
-/// Run a program of the host to its end; its status, or 128 + N for a signal.
-int run(const std::vector<std::string>& argv);
 
 /// Are we in the machine that tests/vm/boot made, whose settings a test may change?
 bool own_machine();
@@ -52,24 +39,22 @@ std::string own_cgroup();
 
 /// Who starts the container, and from where.
 struct Caller {
-    std::optional<uid_t> user;       ///< default: ours
-    std::string cgroup;              ///< directory; default: ours
-    std::string program;             ///< default: $GOCONTAINER
-    std::vector<std::string> before; ///< a program that is to start it, with arguments
+    std::optional<uid_t> user; ///< default: ours
+    std::string cgroup;        ///< directory; default: ours
+    std::string program;       ///< default: $GOCONTAINER
+    support::Strings before;   ///< a program that is to start it, with arguments
 };
 
 class Container {
 public:
     /// `gocontainer parent OPTIONS -- /bin/sh -c SCRIPT TOKEN`, without a network, silent but for
     /// errors, in $GOCONTAINER_ROOTFS.
-    Container(const std::vector<std::string>& options, const std::string& script,
+    Container(const support::Strings& options, const std::string& script,
               const Caller& caller = {});
     ~Container();
-    Container(const Container&) = delete;
-    Container& operator=(const Container&) = delete;
 
     /// The process that was started: `gocontainer parent`.
-    pid_t launcher() const { return launcher_; }
+    pid_t launcher() const { return launcher_->pid(); }
     /// Process 1 of the container once it runs the command; -1 when it did not get that far.
     pid_t process();
     /// The directory of its cgroup; empty when there is no such process.
@@ -78,21 +63,19 @@ public:
     const std::string& token() const { return token_; }
 
     /// Give it a line of input: one read of the script returns.
-    void step();
+    void step() { launcher_->type("\n"); }
     /// End its input: every read of the script returns.
-    void go();
-    /// The exit status, 128 + N for a signal; -1, and killed, when it took longer than a minute.
-    int wait();
-    std::string out() const;
-    std::string err() const;
+    void go() { launcher_->close_input(); }
+    /// The exit status, 128 + N for a signal.
+    int wait() { return launcher_->wait().status; }
+    const std::string& out() const { return launcher_->out(); }
+    const std::string& err() const { return launcher_->err(); }
 
 private:
     std::string token_;
-    pid_t launcher_ = -1;
+    support::Strings command_;
     pid_t process_ = -1;
-    int input_ = -1;
-    int out_ = -1;
-    int err_ = -1;
+    std::unique_ptr<support::Process> launcher_;
 };
 
 } // namespace vm

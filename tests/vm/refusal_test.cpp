@@ -14,6 +14,7 @@
 #include <fstream>
 
 using namespace vm;
+using namespace std::chrono_literals;
 
 #define NEEDS_OWN_MACHINE()                                                                        \
     if (!own_machine())                                                                            \
@@ -28,7 +29,7 @@ namespace {
 constexpr const char* kHello = "echo ran; exit 7";
 
 /// Status 125, one line that has all of `words`, and nothing from the command.
-void expect_refusal(Container& container, const std::vector<std::string>& words) {
+void expect_refusal(Container& container, const support::Strings& words) {
     EXPECT_EQ(container.wait(), 125);
     std::string said = container.err();
     EXPECT_EQ(std::ranges::count(said, '\n'), 1) << said;
@@ -96,7 +97,7 @@ public:
     }
     ~Confined() {
         if (loaded_) {
-            EXPECT_EQ(run({"apparmor_parser", "--remove", profile()}), 0);
+            EXPECT_EQ(support::run({.argv = {"apparmor_parser", "--remove", profile()}}).status, 0);
         }
         std::filesystem::remove_all(folder_);
     }
@@ -104,7 +105,8 @@ public:
     Confined& operator=(const Confined&) = delete;
 
     void load() {
-        loaded_ = run({"apparmor_parser", "--add", "--skip-cache", profile()}) == 0;
+        loaded_ = support::run({.argv = {"apparmor_parser", "--add", "--skip-cache", profile()}})
+                      .status == 0;
         ASSERT_TRUE(loaded_) << read_file(profile());
     }
     std::string name() const { return std::filesystem::path(folder_).filename(); }

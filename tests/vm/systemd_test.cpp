@@ -11,6 +11,7 @@
 #include <set>
 
 using namespace vm;
+using namespace std::chrono_literals;
 
 namespace {
 
@@ -53,7 +54,7 @@ void expect_nothing_new(const std::set<std::string>& before) {
                 paths += path + " with processes '" + read_file(path + "/cgroup.procs") + "'\n";
         return paths;
     };
-    EXPECT_TRUE(eventually(20, [&] { return added().empty(); })) << added();
+    EXPECT_TRUE(support::eventually([&] { return added().empty(); }, 20s)) << added();
 }
 
 void expect_leaf_in_scope_of_its_own(const Caller& caller) {
@@ -93,8 +94,8 @@ TEST(SystemdTest, LimitsInTheScopeHold) {
     std::string leaf = container.leaf();
     ASSERT_EQ(read_file(leaf + "/memory.max"), "33554432");
     container.step();
-    EXPECT_TRUE(
-        eventually(30, [&] { return field(read_file(leaf + "/memory.events"), "oom_kill") > 0; }));
+    EXPECT_TRUE(support::eventually(
+        [&] { return field(read_file(leaf + "/memory.events"), "oom_kill") > 0; }, 30s));
     container.go();
     EXPECT_EQ(container.wait(), 137) << container.err();
 }
