@@ -18,21 +18,6 @@
 
 namespace sys {
 
-namespace {
-
-Result<void> done(Result<long> result) {
-    if (!result)
-        return std::unexpected(std::move(result).error());
-    return {};
-}
-Result<Fd> descriptor(Result<long> result) {
-    if (!result)
-        return std::unexpected(std::move(result).error());
-    return Fd(static_cast<int>(*result));
-}
-
-} // namespace
-
 Result<void> sethostname(const std::string& name) {
     return done(
         invoke("sethostname", [&] { return ::sethostname(name.c_str(), name.size()); }, name));

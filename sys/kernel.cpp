@@ -26,17 +26,6 @@ namespace sys {
 
 namespace {
 
-Result<void> done(Result<long> result) {
-    if (!result)
-        return std::unexpected(std::move(result).error());
-    return {};
-}
-Result<Fd> descriptor(Result<long> result) {
-    if (!result)
-        return std::unexpected(std::move(result).error());
-    return Fd(static_cast<int>(*result));
-}
-
 std::vector<char*> pointers(const Strings& strings) {
     std::vector<char*> out;
     out.reserve(strings.size() + 1);

@@ -16,12 +16,6 @@ namespace sys {
 
 namespace {
 
-Result<void> done(Result<long> result) {
-    if (!result)
-        return std::unexpected(std::move(result).error());
-    return {};
-}
-
 /// A path of at most 107 bytes for `name` in `directory`, however deep that lies (unix(7)).
 Result<sockaddr_un> address_in(int directory, const std::string& name) {
     sockaddr_un address{};
@@ -67,8 +61,8 @@ Result<Fd> connect_in(int directory, const std::string& name) {
 }
 
 Result<Fd> accept(int fd) {
-    return Fd(static_cast<int>(TRY(invoke(
-        "accept4", [&] { return ::accept4(fd, nullptr, nullptr, SOCK_CLOEXEC); }, fd))));
+    return Fd(static_cast<int>(
+        TRY(invoke("accept4", [&] { return ::accept4(fd, nullptr, nullptr, SOCK_CLOEXEC); }, fd))));
 }
 
 Result<void> send_to(const std::string& path, std::string_view text, int descriptor) {

@@ -29,8 +29,10 @@ Result<std::string> read_file(int at, const std::string& path, std::size_t most)
     }
 }
 
-Result<void> write_file(int at, const std::string& path, std::string_view text) {
-    Fd file = TRY(openat(at, path, O_WRONLY));
+namespace {
+
+/// An error that names the file, which a descriptor's number does not.
+Result<void> write_named(const Fd& file, const std::string& path, std::string_view text) {
     auto written = write(file.get(), text);
     if (!written) {
         Error error = std::move(written).error();
@@ -40,17 +42,18 @@ Result<void> write_file(int at, const std::string& path, std::string_view text) 
     return {};
 }
 
+} // namespace
+
+Result<void> write_file(int at, const std::string& path, std::string_view text) {
+    Fd file = TRY(openat(at, path, O_WRONLY));
+    return write_named(file, path, text);
+}
+
 Result<void> write_proc(const std::string& path, std::string_view text) {
     Fd file = TRY(openat(AT_FDCWD, path, O_WRONLY));
     if (TRY(fstatfs(file.get())).f_type != PROC_SUPER_MAGIC)
         return wrong("\"" + path + "\" is not on procfs", "something is mounted over /proc");
-    auto written = write(file.get(), text);
-    if (!written) {
-        Error error = std::move(written).error();
-        error.call = "write(\"" + path + "\", " + show(std::string(text)) + ")";
-        return std::unexpected(std::move(error));
-    }
-    return {};
+    return write_named(file, path, text);
 }
 
 Result<std::uint64_t> start_time(pid_t pid) {

@@ -69,4 +69,16 @@ std::unexpected<Error> failed(std::string text, int code) {
 }
 
 } // namespace detail
+Result<void> done(Result<long> result) {
+    if (!result)
+        return std::unexpected(std::move(result).error());
+    return {};
+}
+
+Result<Fd> descriptor(Result<long> result) {
+    if (!result)
+        return std::unexpected(std::move(result).error());
+    return Fd(static_cast<int>(*result));
+}
+
 } // namespace sys

@@ -120,4 +120,9 @@ Result<long> invoke(std::string_view name, Kernel kernel, const Args&... args) {
     return result;
 }
 
+/// The result of a call of whose value nothing but success matters, and of one that opens
+/// something.
+Result<void> done(Result<long> result);
+Result<Fd> descriptor(Result<long> result);
+
 } // namespace sys
