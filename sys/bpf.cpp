@@ -35,12 +35,6 @@ Attr empty() {
     return attr;
 }
 
-Result<void> done(Result<long> result) {
-    if (!result)
-        return std::unexpected(std::move(result).error());
-    return {};
-}
-
 } // namespace
 
 Result<Fd> load(std::uint32_t type, std::span<const std::uint64_t> program,
