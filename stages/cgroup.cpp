@@ -164,24 +164,6 @@ Result<void> make_in_scope(Launch& launch, const Hierarchy& before, const Asked&
 
 // --- all together --------------------------------------------------------------------------------
 
-/// The limits that the hierarchy's root has no controller for: nothing below can have it either.
-Result<void> check_root(const Hierarchy& hierarchy, const Asked& asked) {
-    if (asked.limits.empty())
-        return {};
-    std::string file = sys::join(hierarchy.root, "cgroup.controllers");
-    std::string controllers = TRY(sys::read_file(file));
-    for (const Limit& limit : asked.limits) {
-        if (has_word(controllers, limit.controller))
-            continue;
-        std::vector<Limit> same = asked.limits;
-        std::erase_if(same,
-                      [&](const Limit& other) { return other.controller != limit.controller; });
-        return std::unexpected(
-            unenforceable(asked.naming, same, why_no_controller(hierarchy, limit.controller)));
-    }
-    return {};
-}
-
 /// No path was given: below the root for who may write there and wants every controller, since
 /// our own cgroup, with us in it, could hand down none; else wherever is nearest. False when there
 /// is no place, and nothing was asked that needs one.
@@ -275,7 +257,7 @@ Result<void> prepare(Launch& launch) {
             return std::unexpected(unenforceable(asked.naming, asked.limits, why_no_hierarchy()));
         return go_without(why_no_hierarchy().what);
     }
-    TRY(check_root(hierarchy, asked));
+    TRY(check_root(hierarchy, asked.limits, asked.naming));
     std::string why_not;
     if (!wanted.path.empty()) {
         TRY(make_named(launch, hierarchy, asked, wanted.path));

@@ -225,4 +225,22 @@ Error unenforceable(spec::Naming naming, const std::vector<Limit>& limits, Cause
     return sys::wrong(names + cause.what + why, std::move(cause.fix)).error();
 }
 
+Result<void> check_root(const Hierarchy& hierarchy, const std::vector<Limit>& limits,
+                        spec::Naming naming) {
+    if (limits.empty())
+        return {};
+    std::string file = sys::join(hierarchy.root, "cgroup.controllers");
+    std::string controllers = TRY(sys::read_file(file));
+    for (const Limit& limit : limits) {
+        if (has_word(controllers, limit.controller))
+            continue;
+        std::vector<Limit> same = limits;
+        std::erase_if(same,
+                      [&](const Limit& other) { return other.controller != limit.controller; });
+        return std::unexpected(
+            unenforceable(naming, same, why_no_controller(hierarchy, limit.controller)));
+    }
+    return {};
+}
+
 } // namespace stages::cgroup

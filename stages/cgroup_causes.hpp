@@ -25,4 +25,9 @@ Cause why_no_place(const Hierarchy& hierarchy, const std::vector<Obstacle>& obst
 /// "--memory, --pids: can't be enforced: WHAT: WHY", or "--cgroup: WHAT: WHY" without limits.
 Error unenforceable(spec::Naming naming, const std::vector<Limit>& limits, Cause cause);
 
+/// An error for the limits that the hierarchy's root has no controller for: nothing below can have
+/// it either.
+Result<void> check_root(const Hierarchy& hierarchy, const std::vector<Limit>& limits,
+                        spec::Naming naming);
+
 } // namespace stages::cgroup

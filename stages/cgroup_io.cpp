@@ -95,7 +95,7 @@ Result<void> LimitFiles::io_weight(const spec::Resources& wanted) {
     if (cost)
         TRY(put(kIoWeight, "io.weight", "default " + std::to_string(weight), "default 100"));
     // A share, not a bound, so this is no reason to refuse; but nobody shall think that it works.
-    if (!(bfq && by.bfq) && !(cost && by.cost))
+    if (say_ && !(bfq && by.bfq) && !(cost && by.cost))
         say_("cgroup: " + std::string(kIoWeight.in(naming_)) +
              ": no effect as long as no disk here weighs its users: as root: modprobe bfq && echo "
              "bfq > /sys/block/DISK/queue/scheduler, or echo 'MAJ:MIN enable=1' > "

@@ -25,6 +25,15 @@ Result<std::vector<pid_t>> processes(const std::string& leaf);
 /// the others they are frozen meanwhile. A leaf that was frozen stays so.
 Result<void> kill_all(const std::string& leaf, int signal);
 
+/// Other limits, and who is told of them how.
+struct Change {
+    const spec::Resources& resources; ///< what isn't in it stays as it is
+    spec::Naming naming = spec::Naming::properties;
+    std::function<void(const std::string&)> say = {}; ///< one line for the person, if anyone
+};
+/// All of the change, or none: what was written before one is refused is taken back.
+Result<void> update(const std::string& leaf, const Change& change);
+
 /// Remove the leaf, what is below it, and the directories on the way that were made for it and are
 /// empty now. Waits for processes to end, but ends none: kill_all() first. EBUSY when one stays.
 Result<void> remove(const std::string& leaf);

@@ -251,6 +251,47 @@ TEST(CgroupLimits, WhatWasThereIsPutBackAfterARefusal) {
                             "cpu.max=max 100000", "memory.max=77"));
 }
 
+// --- update --------------------------------------------------------------------------------------
+
+TEST(CgroupUpdate, ChangesWhatIsGivenAndNothingElse) {
+    Leaf leaf;
+    leaf.calls.clear();
+    EXPECT_TRUE(cgroup::update(kLeaf, {.resources = {.memory = 5, .pids = 6}}));
+    EXPECT_THAT(leaf.written(), ElementsAre("memory.max=5", "pids.max=6"));
+}
+
+TEST(CgroupUpdate, TakesBackWhatWasWrittenBeforeARefusal) {
+    Leaf leaf;
+    leaf.set("memory.max", "max\n");
+    leaf.answer("write", "\"6\"", EINVAL);
+    leaf.calls.clear();
+    auto done = cgroup::update(kLeaf, {.resources = {.memory = 5, .pids = 6}});
+    ASSERT_FALSE(done);
+    EXPECT_THAT(sys::to_line(done.error()), HasSubstr("linux.resources.pids.limit \"6\": the "
+                                                      "kernel refuses this value"));
+    EXPECT_THAT(leaf.written(), ElementsAre("memory.max=5", "memory.max=max"));
+}
+
+TEST(CgroupUpdate, HandsDownTheControllersThatItTakes) {
+    FakeCgroups host;
+    host.mount("/sys/fs/cgroup", "memory pids");
+    host.put("/proc/self/cgroup", "0::/\n");
+    host.cgroup("/sys/fs/cgroup/a");
+    host.cgroup("/sys/fs/cgroup/a/x");
+    host.watch = [&](const sys::Call& call) { // as the kernel does once the last +pids is written
+        if (call.text.contains("\"pids.max\"") && call.text.contains("O_WRONLY"))
+            host.put("/sys/fs/cgroup/a/x/pids.max", "");
+    };
+    EXPECT_TRUE(cgroup::update("/sys/fs/cgroup/a/x", {.resources = {.pids = 6}}));
+    EXPECT_THAT(host.calls, ElementsAre("write /sys/fs/cgroup/cgroup.subtree_control=+pids",
+                                        "write /sys/fs/cgroup/a/cgroup.subtree_control=+pids",
+                                        "write /sys/fs/cgroup/a/x/pids.max=6"));
+    auto done = cgroup::update("/sys/fs/cgroup/a/x", {.resources = {.cpu_weight = 6}});
+    ASSERT_FALSE(done);
+    EXPECT_THAT(sys::to_line(done.error()),
+                StartsWith("linux.resources.cpu.shares: can't be enforced: this kernel has no "));
+}
+
 TEST(CgroupLimits, AreCalledAsWhoAskedForThemDoes) {
     spec::Resources some{.memory = 1, .cpu_period = 2, .unified = {{"pids.max", "3"}}};
     auto names = [&](spec::Naming naming) {

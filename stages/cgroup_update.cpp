@@ -1,0 +1,50 @@
+// Other limits for a container that runs: all of them, or none.
+#include "stages/cgroup_causes.hpp"
+#include "stages/cgroup_limits.hpp"
+#include "stages/cgroup_ops.hpp"
+#include "stages/cgroup_place.hpp"
+#include "stages/device_filter.hpp"
+#include "sys/path.hpp"
+
+namespace stages::cgroup {
+
+namespace {
+
+/// The controllers that the leaf has not had so far, handed down from the root.
+Result<void> hand_down(const std::string& leaf, const std::vector<Limit>& limits,
+                       spec::Naming naming) {
+    std::string have = TRY(sys::read_file(sys::join(leaf, "cgroup.controllers")));
+    std::vector<Limit> missing = limits;
+    std::erase_if(missing, [&](const Limit& limit) { return has_word(have, limit.controller); });
+    if (missing.empty())
+        return {};
+    Hierarchy hierarchy = TRY(find_hierarchy());
+    TRY(check_root(hierarchy, missing, naming));
+    for (std::size_t end = hierarchy.root.size(); end < leaf.size();
+         end = std::min(leaf.find('/', end + 1), leaf.size()))
+        if (auto obstacle = enable(leaf.substr(0, end), missing))
+            return std::unexpected(unenforceable(
+                naming, missing, why_no_place(hierarchy, {std::move(*obstacle)}, std::nullopt)));
+    return {};
+}
+
+} // namespace
+
+Result<void> update(const std::string& leaf, const Change& change) {
+    const spec::Resources& wanted = change.resources;
+    Fd directory = TRY(sys::openat(AT_FDCWD, leaf, O_RDONLY | O_DIRECTORY));
+    TRY(hand_down(leaf, limits_of(wanted, change.naming), change.naming));
+    LimitFiles files(directory, leaf, change.naming, change.say, Remember::previous);
+    auto done = [&]() -> Result<void> {
+        TRY(files.write(wanted));
+        // Who couldn't be given a filter before has none that would have to change.
+        if (!wanted.devices.empty())
+            (void)TRY(filter_devices(directory, wanted.devices, change.naming));
+        return {};
+    }();
+    if (!done)
+        files.restore();
+    return done;
+}
+
+} // namespace stages::cgroup
