@@ -76,6 +76,7 @@ struct Root {
     std::vector<std::string> masked;
     std::vector<std::string> readonly;
     std::string mount_label; ///< SELinux context of the file systems that are mounted
+    std::string mount_label_type = "context"; ///< or fscontext, defcontext, rootcontext: mount(8)
     bool operator==(const Root&) const = default;
 };
 

@@ -155,6 +155,7 @@ void cgroup_fields(auto& field, auto& cgroup) {
     field("delegate", cgroup.delegate);
     field("properties", cgroup.properties);
     field("subgroup", cgroup.subgroup);
+    field("payload", cgroup.payload);
     field("everyController", cgroup.every_controller);
     limit_fields(field, cgroup.resources);
 }
@@ -217,6 +218,7 @@ void root_fields(auto& field, auto& root) {
     field("masked", root.masked);
     field("readonly", root.readonly);
     field("mountLabel", root.mount_label);
+    field("mountLabelType", root.mount_label_type, std::string("context"));
 }
 
 void power_fields(auto& field, auto& spec) {
@@ -313,6 +315,8 @@ void hook_fields(auto& field, auto& hooks) {
     field.list("startContainer", hooks.start_container, kHook);
     field.list("poststart", hooks.poststart, kHook);
     field.list("poststop", hooks.poststop, kHook);
+    field("hooksStdout", hooks.stdout_file);
+    field("hooksStderr", hooks.stderr_file);
 }
 
 void all_fields(auto& field, auto& spec) {
@@ -324,6 +328,7 @@ void all_fields(auto& field, auto& spec) {
     net_fields(field, spec.net);
     field("hostname", spec.uts.hostname);
     field("domainname", spec.uts.domainname);
+    field("namesAsFound", spec.uts.as_found);
     time_fields(field, spec.time);
     root_fields(field, spec.root);
     field("proc", spec.proc);

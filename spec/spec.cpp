@@ -141,7 +141,7 @@ std::string check_rest(const Spec& spec) {
     const Resources& limits = spec.cgroup.resources;
     if ((limits.any() || !spec.cgroup.path.empty()) && !spec.stages.has(Stage::cgroup))
         return "a limit needs the cgroup stage";
-    if (limits.memory_swap && !limits.memory)
+    if (limits.memory_swap.value_or(-1) >= 0 && !limits.memory)
         return "--memory-swap: needs --memory: it is the sum of memory and swap";
     if (limits.memory && limits.memory_swap && *limits.memory_swap >= 0 &&
         (*limits.memory < 0 || *limits.memory_swap < *limits.memory))

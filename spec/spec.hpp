@@ -96,6 +96,8 @@ struct Cgroup {
     /// For systemd's unit: name and value in GVariant's text form, "'text'", "uint64 5", "true".
     std::vector<std::pair<std::string, std::string>> properties;
     std::string subgroup; ///< of systemd's unit, to be the leaf; empty: the unit's own cgroup
+    /// Below the leaf, without limits: the process goes there once the leaf is its namespace's root.
+    std::string payload;
     /// All controllers that can be had, also without a limit: for statistics, and limits to come.
     bool every_controller = false;
     Resources resources;
@@ -136,6 +138,7 @@ struct NetDevice {
 struct Uts {
     std::string hostname; ///< empty: the container's name
     std::string domainname;
+    bool as_found = false; ///< an empty host name: that of the caller's namespace stays
     bool operator==(const Uts&) const = default;
 };
 
@@ -173,6 +176,8 @@ struct Hook {
 struct Hooks {
     std::vector<Hook> prestart, create_runtime, create_container, start_container, poststart,
         poststop;
+    std::string stdout_file; ///< on the host, appended to; empty: the caller's
+    std::string stderr_file; ///< likewise
     bool operator==(const Hooks&) const = default;
 };
 

@@ -49,7 +49,9 @@ spec::Resources every_limit() {
 
 spec::Cgroup every_cgroup_field() {
     spec::Cgroup all;
-    auto& [path, manager, own, delegate, properties, subgroup, every_controller, resources] = all;
+    auto& [path, manager, own, delegate, properties, subgroup, payload, every_controller, resources] =
+        all;
+    payload = "p";
     path = "a/b";
     manager = spec::CgroupManager::systemd;
     own = false;
@@ -64,7 +66,8 @@ spec::Cgroup every_cgroup_field() {
 spec::Root every_root_field() {
     spec::Root all;
     auto& [path, mode, read_only, overlay, upper, usual, propagation, mounts, devices, masked,
-           readonly, label] = all;
+           readonly, label, label_type] = all;
+    label_type = "fscontext";
     path = kBytes;
     mode = spec::RootMode::chdir;
     read_only = true;
@@ -148,7 +151,8 @@ Spec every_field() {
     ports = {{"::1", 65535, 1, true}, {}};
     dns = {"9.9.9.9", "::1"};
     loopback = true;
-    auto& [hostname, domainname] = uts;
+    auto& [hostname, domainname, as_found] = uts;
+    as_found = true;
     hostname = "h";
     domainname = "d";
     time = {-5, 0, 6, 7};
@@ -173,7 +177,7 @@ Spec every_field() {
     sysctl = {{"net/ipv4/ip_forward", "1"}};
     rdt = {"g", true, {"L3:0=f"}, true};
     spec::Hook hook{"/h", {"h", kBytes}, {"A=1"}, 0};
-    hooks = {{hook}, {hook, {}}, {hook}, {hook}, {hook}, {hook}};
+    hooks = {{hook}, {hook, {}}, {hook}, {hook}, {hook}, {hook}, "/out", kBytes};
     return spec;
 }
 
