@@ -23,7 +23,7 @@ BUILD := build-$(ARCH)
 BIN := build-$(ARCH)/gocontainer
 endif
 
-SRC := main.cpp $(wildcard sys/*.cpp spec/*.cpp cli/*.cpp run/*.cpp stages/*.cpp)
+SRC := main.cpp $(wildcard sys/*.cpp spec/*.cpp cli/*.cpp oci/*.cpp run/*.cpp stages/*.cpp)
 OBJ := $(SRC:%.cpp=$(BUILD)/%.o)
 LIBOBJ := $(filter-out $(BUILD)/main.o,$(OBJ))
 SANITIZERS ?=
