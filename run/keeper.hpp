@@ -25,6 +25,8 @@ public:
     stages::Ledger& ledger() { return *ledger_; }
     /// Start the process, once.
     sys::Result<void> start();
+    /// 0: not started.
+    pid_t pid() const { return pid_; }
     /// The launcher has undone everything itself.
     void dismiss();
 

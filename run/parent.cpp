@@ -3,6 +3,7 @@
 
 #include "run/begin.hpp"
 #include "run/keeper.hpp"
+#include "run/orphans.hpp"
 #include "run/slate.hpp"
 #include "run/supervise.hpp"
 
@@ -31,10 +32,20 @@ Result<int> launch(spec::Spec spec, std::function<void(const std::string&)> say)
             launch.facts.slated = true;
             launch.slate = &slate.file();
         }
+        // Who is waited for elsewhere, in their own time.
+        auto ours = [&] { return std::set{launch.child, launch.ledger->helper, keeper.pid()}; };
+        std::function<void()> on_orphan;
+        if (!spec.stages.has(spec::Stage::pid)) {
+            TRY(adopt_orphans());
+            on_orphan = [&] { reap_orphans(ours()); };
+        }
         Fd socket = TRY(begin(launch));
-        auto ended = supervise(spec, launch.child, launch.pidfd, socket, launch.say, {}, slate);
+        auto ended =
+            supervise(spec, launch.child, launch.pidfd, socket, launch.say, {}, slate, on_orphan);
         if (!ended)
             end_child(launch); // it may have ended, and been waited for: then nobody is found
+        if (on_orphan)
+            end_orphans(ours());
         return ended;
     }();
     undo(keeper.ledger());

@@ -13,10 +13,10 @@ namespace run {
 
 namespace {
 
-/// What a launcher can pass on, and SIGPIPE. SIGCHLD comes with the pidfd; SIGTTIN and SIGTTOU are
-/// our own.
+/// What a launcher can pass on, SIGPIPE, and SIGCHLD for orphans, since the pidfd tells of the
+/// container. SIGTTIN and SIGTTOU are our own.
 constexpr int kTaken[] = {SIGTERM, SIGHUP,  SIGINT,  SIGQUIT, SIGUSR1, SIGUSR2, SIGWINCH,
-                          SIGTSTP, SIGCONT, SIGALRM, SIGIO,   SIGPWR,  SIGPIPE};
+                          SIGTSTP, SIGCONT, SIGALRM, SIGIO,   SIGPWR,  SIGPIPE, SIGCHLD};
 
 sigset_t taken() {
     sigset_t set;
@@ -29,8 +29,10 @@ sigset_t taken() {
 class Supervisor {
 public:
     Supervisor(const spec::Spec& spec, pid_t child, const Fd& pidfd, const Fd& socket,
-               const std::function<void(const std::string&)>& say, const Slate& slate)
-        : spec_(spec), child_(child), pidfd_(pidfd), socket_(socket), say_(say), slate_(slate) {}
+               const std::function<void(const std::string&)>& say, const Slate& slate,
+               const std::function<void()>& on_orphan)
+        : spec_(spec), child_(child), pidfd_(pidfd), socket_(socket), say_(say), slate_(slate),
+          on_orphan_(on_orphan) {}
 
     Result<int> run(Fd console);
 
@@ -50,6 +52,7 @@ private:
     const Fd& socket_;
     const std::function<void(const std::string&)>& say_;
     const Slate& slate_;
+    const std::function<void()>& on_orphan_;
     Fd signals_;
     Terminal terminal_;
     std::optional<Error> failed_;
@@ -59,7 +62,10 @@ private:
 };
 
 Result<int> Supervisor::run(Fd console) {
-    signals_ = TRY(sys::signalfd(taken()));
+    sigset_t signals = taken();
+    if (!on_orphan_)
+        (void)sigdelset(&signals, SIGCHLD); // a valid number
+    signals_ = TRY(sys::signalfd(signals));
     if (console.valid())
         TRY(terminal_.attach(std::move(console)));
     for (;;) {
@@ -183,6 +189,9 @@ Result<void> Supervisor::on_signal() {
     switch (signal->number) {
     case SIGTSTP:
         return suspend();
+    case SIGCHLD:
+        on_orphan_();
+        return {};
     case SIGCONT:
     case SIGPIPE:
         return {}; // suspend() has done it; a line that nobody reads must not end the container
@@ -244,8 +253,8 @@ BlockedSignals::~BlockedSignals() {
 
 Result<int> supervise(const spec::Spec& spec, pid_t child, const Fd& pidfd, const Fd& socket,
                       const std::function<void(const std::string&)>& say, Fd console,
-                      const Slate& slate) {
-    return Supervisor(spec, child, pidfd, socket, say, slate).run(std::move(console));
+                      const Slate& slate, const std::function<void()>& on_orphan) {
+    return Supervisor(spec, child, pidfd, socket, say, slate, on_orphan).run(std::move(console));
 }
 
 } // namespace run

@@ -31,10 +31,10 @@ Result<BlockedSignals> block_signals();
 
 /// Wait for the command's end, forwarding signals and, with a terminal, bytes both ways.
 /// `console`: the pty's master, when the child has sent it already. `slate`: what it may write on
-/// when it can't say it.
+/// when it can't say it. `on_orphan`: called when another child of ours has ended.
 /// The exit status, 128+N for signal N; the child's own Error when it failed before its exec.
 Result<int> supervise(const spec::Spec& spec, pid_t child, const Fd& pidfd, const Fd& socket,
                       const std::function<void(const std::string&)>& say, Fd console = {},
-                      const Slate& slate = {});
+                      const Slate& slate = {}, const std::function<void()>& on_orphan = {});
 
 } // namespace run

@@ -155,6 +155,32 @@ TEST_F(Leftovers, OfProcessesThatDoNotWantToEnd) {
     EXPECT_EQ(box.end().status, 0);
 }
 
+TEST_F(Leftovers, OfACommandWithoutAPidNamespace) {
+    for (const Strings& options : {Strings{"-q", "--no-pid", "--no-cgroup"},
+                                   Strings{"-q", "--no-pid", "--no-cgroup", "--init"},
+                                   Strings{"-q", "--no-pid"}, Strings{"--only", "none"}}) {
+        Container box(options);
+        std::size_t before = children_of(box.launcher().pid()).size();
+        box.ask(
+            "setsid sh -c 'trap \"\" TERM HUP; sleep 1000 & exec sleep 1000' >/dev/null 2>&1 &");
+        // Whose own parents have ended.
+        box.ask("for i in 1 2 3; do sh -c 'setsid sleep 1000 >/dev/null 2>&1 &'; done");
+        // What has ended by itself leaves no zombie either.
+        box.ask("for i in 1 2 3; do sh -c 'sleep 0 & exec sleep 0'; done");
+        ASSERT_TRUE(eventually([&] {
+            std::size_t zombies = 0;
+            for (pid_t pid : descendants_of(box.launcher().pid()))
+                zombies += try_slurp("/proc/" + std::to_string(pid) + "/status")
+                               .value_or("")
+                               .contains("State:\tZ");
+            return zombies == 0;
+        })) << testing::PrintToString(options);
+        EXPECT_GE(descendants_of(box.launcher().pid()).size(), before + 5);
+        EXPECT_EQ(box.end(3).status, 3);
+        expect_nothing(testing::PrintToString(options));
+    }
+}
+
 TEST_F(Leftovers, OfLaunchesThatFail) {
     const std::pair<Strings, Strings> failing[] = {
         {{"-q"}, {"no-such-program"}},
