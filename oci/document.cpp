@@ -161,8 +161,9 @@ bool Node::into(std::vector<std::string>& out) const {
 bool Node::into(std::uint64_t& out, std::uint64_t least, std::uint64_t most) const {
     if (!given() || !want(value_->is_number_integer(), "a whole number"))
         return false;
+    bool fits = value_->is_number_unsigned() || value_->get<std::int64_t>() >= 0;
     auto number = value_->get<std::uint64_t>();
-    if (!value_->is_number_unsigned() || number < least || number > most) {
+    if (!fits || number < least || number > most) {
         fail(value_->dump() + ": " + not_between(least, most));
         return false;
     }

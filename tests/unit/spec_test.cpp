@@ -49,8 +49,8 @@ spec::Resources every_limit() {
 
 spec::Cgroup every_cgroup_field() {
     spec::Cgroup all;
-    auto& [path, manager, own, delegate, properties, subgroup, payload, every_controller, resources] =
-        all;
+    auto& [path, manager, own, delegate, properties, subgroup, payload, every_controller,
+           resources] = all;
     payload = "p";
     path = "a/b";
     manager = spec::CgroupManager::systemd;
