@@ -30,6 +30,7 @@ SANITIZERS ?=
 CXXFLAGS += $(CXXSTD) $(OPT) -g1 $(WARN) -I. -I$(BUILD)/gen -ffunction-sections -fdata-sections -fno-plt $(SANITIZERS) -MMD -MP
 ifeq ($(SANITIZERS),)
 LDFLAGS += -static -no-pie -Wl,--gc-sections -Wl,--build-id=none
+STRIP := -s
 else
 LDFLAGS += $(SANITIZERS)
 endif
@@ -38,7 +39,13 @@ LDLIBS += -lcap -lseccomp
 .PHONY: all
 all: $(BIN)
 
+# Without symbols: a launch may have to copy the file. `make debug` links one with them.
 $(BIN): $(OBJ)
+	$(CXX) $(LDFLAGS) $(STRIP) -o $@ $(OBJ) $(LDLIBS)
+
+.PHONY: debug
+debug: $(BUILD)/gocontainer.debug
+$(BUILD)/gocontainer.debug: $(OBJ)
 	$(CXX) $(LDFLAGS) -o $@ $(OBJ) $(LDLIBS)
 
 $(BUILD)/%.o: %.cpp Makefile
