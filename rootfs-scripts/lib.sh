@@ -115,7 +115,7 @@ missing() {
     local apt program scripts dnf apk hints=()
     while read -r apt program scripts dnf apk; do
         [[ $program == "$1" ]] || continue
-        [[ $apt == - ]] || hints+=("apt install ${apt#\?}")
+        [[ $apt == - ]] || hints+=("apt install $apt")
         [[ $dnf == - ]] || hints+=("dnf install $dnf")
         [[ $apk == - ]] || hints+=("apk add $apk")
     done <"${lib%/*}/PACKAGES"
