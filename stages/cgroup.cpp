@@ -19,6 +19,7 @@
 #include "stages/cgroup_leaf.hpp"
 #include "stages/cgroup_limits.hpp"
 #include "stages/cgroup_names.hpp"
+#include "stages/cgroup_unit.hpp"
 #include "stages/device_filter.hpp"
 #include "stages/stages.hpp"
 #include "stages/systemd.hpp"
@@ -258,12 +259,24 @@ Result<void> prepare(Launch& launch) {
         return go_without(why_no_hierarchy().what);
     }
     TRY(check_root(hierarchy, asked.limits, asked.naming));
+    if (wanted.manager == spec::CgroupManager::systemd)
+        return check_unit(launch); // the rest is for when there is a child to put into it
     std::string why_not;
     if (!wanted.path.empty()) {
         TRY(make_named(launch, hierarchy, asked, wanted.path));
     } else if (!TRY(make_anywhere(launch, hierarchy, asked, why_not))) {
         return go_without(why_not);
     }
+    return furnish(launch);
+}
+
+// In the parent, the child blocked: systemd takes processes that are there. The child runs nothing
+// of the container's before this is done.
+Result<void> parent(Launch& launch) {
+    if (launch.spec.cgroup.manager != spec::CgroupManager::systemd)
+        return {};
+    Hierarchy hierarchy = TRY(find_hierarchy());
+    TRY(start_unit(launch, hierarchy));
     return furnish(launch);
 }
 

@@ -2,6 +2,7 @@
 //
 // Works from the ledger alone, may run twice, and finds nothing surprising in anything being gone.
 #include "stages/cgroup_tree.hpp"
+#include "stages/cgroup_unit.hpp"
 #include "stages/stages.hpp"
 
 #include <cerrno>
@@ -29,7 +30,7 @@ int empty(const std::string& leaf, bool keep) {
 // In the parent or the keeper: the host's namespaces, the caller's privileges.
 void undo(Ledger& ledger) {
     if (ledger.leaf[0] == '\0')
-        return;
+        return stop_unit(ledger);
     std::string leaf = ledger.leaf;
     if (ledger.keep_cgroup) {
         if (ledger.leaf_ours)
@@ -45,6 +46,7 @@ void undo(Ledger& ledger) {
     }
     // From here on the name can be another container's.
     ledger.leaf[0] = '\0';
+    stop_unit(ledger);
 }
 
 } // namespace stages::cgroup

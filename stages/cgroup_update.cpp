@@ -3,6 +3,7 @@
 #include "stages/cgroup_limits.hpp"
 #include "stages/cgroup_ops.hpp"
 #include "stages/cgroup_place.hpp"
+#include "stages/cgroup_unit.hpp"
 #include "stages/device_filter.hpp"
 #include "sys/path.hpp"
 
@@ -28,6 +29,14 @@ Result<void> hand_down(const std::string& leaf, const std::vector<Limit>& limits
     return {};
 }
 
+Result<void> tell_systemd(const std::string& unit, const spec::Resources& wanted) {
+    Systemd::Properties properties = TRY(properties_of(wanted));
+    if (properties.empty())
+        return {};
+    Systemd systemd = TRY(Systemd::connect());
+    return systemd.set_properties(unit, properties);
+}
+
 } // namespace
 
 Result<void> update(const std::string& leaf, const Change& change) {
@@ -37,6 +46,11 @@ Result<void> update(const std::string& leaf, const Change& change) {
     LimitFiles files(directory, leaf, change.naming, change.say, Remember::previous);
     auto done = [&]() -> Result<void> {
         TRY(files.write(wanted));
+        if (!change.unit.empty()) {
+            TRY(tell_systemd(change.unit, wanted));
+            // It rounds some of them, and has written them just now.
+            TRY(LimitFiles(directory, leaf, change.naming, {}, Remember::nothing).write(wanted));
+        }
         // Who couldn't be given a filter before has none that would have to change.
         if (!wanted.devices.empty())
             (void)TRY(filter_devices(directory, wanted.devices, change.naming));

@@ -14,6 +14,7 @@ Result<void> enter(const spec::Spec&, const Facts&);
 } // namespace user
 namespace cgroup {
 Result<void> prepare(Launch&);
+Result<void> parent(Launch&);
 Result<void> child(Inside&);
 void undo(Ledger&);
 } // namespace cgroup

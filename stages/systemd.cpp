@@ -1,8 +1,10 @@
 // Methods of org.freedesktop.systemd1.Manager, over the first socket that answers.
 #include "stages/systemd.hpp"
 
+#include "stages/cgroup_place.hpp"
 #include "sys/path.hpp"
 
+#include <bit>
 #include <cerrno>
 #include <cstdlib>
 
@@ -38,7 +40,8 @@ std::string socket_of(std::string_view address) {
 /// In systemctl's order: the manager's own socket needs no bus and is one hop less.
 std::vector<Address> addresses() {
     std::vector<Address> out;
-    if (sys::geteuid() == 0) {
+    // Root of a user namespace is nobody to the system's manager.
+    if (!cgroup::rootless()) {
         out.push_back({"/run/systemd/private", Peer::direct});
         out.push_back({"/run/dbus/system_bus_socket", Peer::bus});
     }
@@ -61,13 +64,30 @@ Message manager_call(const char* member) {
     return message;
 }
 
+// What a variant of each type holds: its signature, then the value.
 void put(Writer& out, bool value) {
     out.signature("b");
     out.boolean(value);
 }
+void put(Writer& out, std::int32_t value) {
+    out.signature("i");
+    out.u32(static_cast<std::uint32_t>(value));
+}
+void put(Writer& out, std::uint32_t value) {
+    out.signature("u");
+    out.u32(value);
+}
+void put(Writer& out, std::int64_t value) {
+    out.signature("x");
+    out.u64(static_cast<std::uint64_t>(value));
+}
 void put(Writer& out, std::uint64_t value) {
     out.signature("t");
     out.u64(value);
+}
+void put(Writer& out, double value) {
+    out.signature("d");
+    out.u64(std::bit_cast<std::uint64_t>(value));
 }
 void put(Writer& out, const std::string& value) {
     out.signature("s");
@@ -80,6 +100,44 @@ void put(Writer& out, const Systemd::Pids& value) {
         out.u32(pid);
     out.close_array(array);
 }
+void put(Writer& out, const Systemd::Bytes& value) {
+    out.signature("ay");
+    Writer::Array array = out.open_array(1);
+    for (std::uint8_t byte : value)
+        out.byte(byte);
+    out.close_array(array);
+}
+void put(Writer& out, const Systemd::Strings& value) {
+    out.signature("as");
+    Writer::Array array = out.open_array(4);
+    for (const std::string& text : value)
+        out.string(text);
+    out.close_array(array);
+}
+void put(Writer& out, const Systemd::Pairs& value) {
+    out.signature("a(st)");
+    Writer::Array array = out.open_array(8);
+    for (const auto& [text, number] : value) {
+        out.align(8);
+        out.string(text);
+        out.u64(number);
+    }
+    out.close_array(array);
+}
+
+void put(Writer& out, const Systemd::Properties& properties) {
+    Writer::Array array = out.open_array(8);
+    for (const Systemd::Property& property : properties) {
+        out.align(8);
+        out.string(property.name);
+        std::visit([&out](const auto& value) { put(out, value); }, property.value);
+    }
+    out.close_array(array);
+}
+
+Deadline patience() {
+    return std::chrono::steady_clock::now() + kPatience;
+}
 
 } // namespace
 
@@ -88,7 +146,7 @@ bool Systemd::booted() {
 }
 
 Result<Systemd> Systemd::connect() {
-    Deadline deadline = std::chrono::steady_clock::now() + kPatience;
+    Deadline deadline = patience();
     Result<Systemd> result = sys::wrong("no address");
     bool telling = false; // a socket that is there but fails says more than one that is not
     for (const Address& address : addresses()) {
@@ -105,40 +163,27 @@ Result<Systemd> Systemd::connect() {
     return result;
 }
 
-Result<void> Systemd::start_transient_unit(const std::string& unit,
-                                           const std::vector<Property>& properties) {
-    Deadline deadline = std::chrono::steady_clock::now() + kPatience;
-    if (peer_ == Peer::bus) {
-        // A bus delivers only what was asked for, and systemd sends only to who subscribed; its
-        // own socket gets every signal.
-        Message match;
-        match.destination = match.interface = "org.freedesktop.DBus";
-        match.path = "/org/freedesktop/DBus";
-        match.member = "AddMatch";
-        match.signature = "s";
-        Writer rule;
-        rule.string("type='signal',sender='org.freedesktop.systemd1',"
-                    "interface='org.freedesktop.systemd1.Manager',member='JobRemoved'");
-        match.body = rule.bytes();
-        TRY(connection_.call(std::move(match), deadline));
-        TRY(connection_.call(manager_call("Subscribe"), deadline));
-    }
-    Message start = manager_call("StartTransientUnit");
-    start.signature = "ssa(sv)a(sa(sv))";
-    Writer body;
-    body.string(unit);
-    body.string("fail"); // a unit of this name that is there already is an error
-    Writer::Array array = body.open_array(8);
-    for (const Property& property : properties) {
-        body.align(8);
-        body.string(property.name);
-        std::visit([&body](const auto& value) { put(body, value); }, property.value);
-    }
-    body.close_array(array);
-    body.close_array(body.open_array(8)); // no auxiliary units
-    start.body = body.bytes();
-    Message answer = TRY(connection_.call(std::move(start), deadline));
-    std::string job = Reader(answer.body).string().value_or("");
+/// A bus delivers only what was asked for, and systemd sends only to who subscribed; its own
+/// socket gets every signal.
+Result<void> Systemd::listen(Deadline deadline) {
+    if (listening_ || peer_ == Peer::direct)
+        return {};
+    Message match;
+    match.destination = match.interface = "org.freedesktop.DBus";
+    match.path = "/org/freedesktop/DBus";
+    match.member = "AddMatch";
+    match.signature = "s";
+    Writer rule;
+    rule.string("type='signal',sender='org.freedesktop.systemd1',"
+                "interface='org.freedesktop.systemd1.Manager',member='JobRemoved'");
+    match.body = rule.bytes();
+    TRY(connection_.call(std::move(match), deadline));
+    TRY(connection_.call(manager_call("Subscribe"), deadline));
+    listening_ = true;
+    return {};
+}
+
+Result<void> Systemd::await(const std::string& job, const std::string& what, Deadline deadline) {
     for (;;) {
         Message signal = TRY(connection_.next(deadline));
         if (signal.member != "JobRemoved")
@@ -150,9 +195,66 @@ Result<void> Systemd::start_transient_unit(const std::string& unit,
         (void)removed.string(); // the unit: ours, since the job is
         std::string result = removed.string().value_or("");
         if (result != "done")
-            return sys::wrong("the start of \"" + unit + "\" ended as \"" + result + "\"");
+            return sys::wrong(what + " ended as \"" + result + "\"");
         return {};
     }
+}
+
+Result<void> Systemd::start_transient_unit(const std::string& unit, const Properties& properties) {
+    Deadline deadline = patience();
+    TRY(listen(deadline));
+    Message start = manager_call("StartTransientUnit");
+    start.signature = "ssa(sv)a(sa(sv))";
+    Writer body;
+    body.string(unit);
+    body.string("fail"); // a unit of this name that is there already is an error
+    put(body, properties);
+    body.close_array(body.open_array(8)); // no auxiliary units
+    start.body = body.bytes();
+    Message answer = TRY(connection_.call(std::move(start), deadline));
+    return await(Reader(answer.body).string().value_or(""), "the start of \"" + unit + "\"",
+                 deadline);
+}
+
+Result<void> Systemd::set_properties(const std::string& unit, const Properties& properties) {
+    Message set = manager_call("SetUnitProperties");
+    set.signature = "sba(sv)";
+    Writer body;
+    body.string(unit);
+    body.boolean(true); // not written to disk
+    put(body, properties);
+    set.body = body.bytes();
+    TRY(connection_.call(std::move(set), patience()));
+    return {};
+}
+
+Result<void> Systemd::stop_unit(const std::string& unit) {
+    Deadline deadline = patience();
+    TRY(listen(deadline));
+    Message stop = manager_call("StopUnit");
+    stop.signature = "ss";
+    Writer body;
+    body.string(unit);
+    body.string("replace"); // a job that is under way for it already
+    stop.body = body.bytes();
+    auto answer = connection_.call(std::move(stop), deadline);
+    if (answer)
+        TRY(await(Reader(answer->body).string().value_or(""), "the stop of \"" + unit + "\"",
+                  deadline));
+    else if (!answer.error().detail.contains("NoSuchUnit"))
+        return std::unexpected(std::move(answer).error());
+    (void)reset_failed(unit); // it is not there any more unless it has failed
+    return {};
+}
+
+Result<void> Systemd::reset_failed(const std::string& unit) {
+    Message reset = manager_call("ResetFailedUnit");
+    reset.signature = "s";
+    Writer body;
+    body.string(unit);
+    reset.body = body.bytes();
+    TRY(connection_.call(std::move(reset), patience()));
+    return {};
 }
 
 } // namespace stages

@@ -28,7 +28,7 @@ constexpr Stage kTable[] = {
      .prepare = user::prepare, .parent = user::parent, .enter = user::enter, .child = nullptr, .undo = nullptr},
     {.id = spec::Stage::cgroup, .summary = "a cgroup v2 leaf with limits, and a namespace that hides the rest",
      .lesson = "11-cgroup", .on_by_default = true, .clone_flag = CLONE_NEWCGROUP, .unshares = true, .ns = "cgroup", .only_makes = false, .leaves_host = false, .restricts = false, .filters = false,
-     .prepare = cgroup::prepare, .parent = nullptr, .enter = nullptr, .child = cgroup::child, .undo = cgroup::undo},
+     .prepare = cgroup::prepare, .parent = cgroup::parent, .enter = nullptr, .child = cgroup::child, .undo = cgroup::undo},
     {.id = spec::Stage::net, .summary = "a network of its own, with a way out through slirp4netns or pasta",
      .lesson = "09-net", .on_by_default = true, .clone_flag = CLONE_NEWNET, .unshares = false, .ns = "net", .only_makes = true, .leaves_host = false, .restricts = false, .filters = false,
      .prepare = net::prepare, .parent = net::parent, .enter = nullptr, .child = net::child, .undo = net::undo},

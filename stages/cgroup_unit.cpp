@@ -1,0 +1,265 @@
+// The properties are systemd.resource-control(5)'s; which ones, as runc's systemd driver has it.
+#include "stages/cgroup_unit.hpp"
+
+#include "stages/cgroup_leaf.hpp"
+#include "stages/cgroup_names.hpp"
+#include "sys/path.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <charconv>
+#include <cstring>
+#include <limits>
+
+namespace stages::cgroup {
+
+namespace {
+
+using Properties = Systemd::Properties;
+
+constexpr std::uint64_t kInfinity = std::numeric_limits<std::uint64_t>::max();
+
+std::uint64_t or_infinity(std::int64_t value) {
+    return value < 0 ? kInfinity : static_cast<std::uint64_t>(value);
+}
+
+/// "0-2,9" as a set of bits, the first in the lowest of the first byte.
+Systemd::Bytes bits_of(const std::string& list) {
+    Systemd::Bytes bits;
+    const char* at = list.data();
+    const char* end = at + list.size();
+    while (at < end) {
+        std::uint16_t first = 0;
+        auto parsed = std::from_chars(at, end, first);
+        if (parsed.ec != std::errc{})
+            break;
+        std::uint16_t last = first;
+        if (parsed.ptr < end && *parsed.ptr == '-')
+            parsed = std::from_chars(parsed.ptr + 1, end, last);
+        if (bits.size() <= last / 8U)
+            bits.resize(last / 8U + 1);
+        for (std::size_t bit = first; bit <= last; ++bit)
+            bits[bit / 8] = static_cast<std::uint8_t>(bits[bit / 8] | 1U << bit % 8);
+        at = parsed.ptr + 1;
+    }
+    return bits;
+}
+
+/// systemd counts processor time in whole percents: rounded up, so that it never holds back more
+/// than cpu.max, which has the exact number.
+std::uint64_t quota_per_second(std::int64_t quota, std::uint64_t period) {
+    constexpr std::uint64_t second = 1000000;
+    constexpr std::uint64_t percent = second / 100;
+    if (quota < 0)
+        return kInfinity;
+    auto each = static_cast<std::uint64_t>(static_cast<double>(quota) * second /
+                                           static_cast<double>(period));
+    return (each + percent - 1) / percent * percent;
+}
+
+std::string node_of(const std::string& device) {
+    return device.starts_with('/') ? device : "/dev/block/" + device;
+}
+
+void add_io(Properties& out, const spec::Resources& wanted) {
+    if (wanted.io_weight)
+        out.push_back({"IOWeight", *wanted.io_weight});
+    Systemd::Pairs weights;
+    for (const spec::IoWeight& device : wanted.io_weights)
+        weights.emplace_back(node_of(device.device), device.weight);
+    if (!weights.empty())
+        out.push_back({"IODeviceWeight", std::move(weights)});
+    constexpr std::pair<const char*, std::uint64_t spec::IoMax::*> fields[] = {
+        {"IOReadBandwidthMax", &spec::IoMax::rbps},
+        {"IOWriteBandwidthMax", &spec::IoMax::wbps},
+        {"IOReadIOPSMax", &spec::IoMax::riops},
+        {"IOWriteIOPSMax", &spec::IoMax::wiops}};
+    for (const auto& [name, field] : fields) {
+        Systemd::Pairs limits;
+        for (const spec::IoMax& limit : wanted.io_max)
+            if (limit.*field != 0)
+                limits.emplace_back(node_of(limit.device), limit.*field);
+        if (!limits.empty())
+            out.push_back({name, std::move(limits)});
+    }
+}
+
+/// The files of `unified` that systemd writes too.
+void add_unified(Properties& out, const spec::Resources& wanted) {
+    constexpr std::pair<std::string_view, const char*> names[] = {
+        {"memory.min", "MemoryMin"},          {"memory.low", "MemoryLow"},
+        {"memory.high", "MemoryHigh"},        {"memory.max", "MemoryMax"},
+        {"memory.swap.max", "MemorySwapMax"}, {"pids.max", "TasksMax"},
+        {"cpu.weight", "CPUWeight"}};
+    for (const auto& [file, text] : wanted.unified) {
+        const auto* name = std::ranges::find(names, std::string_view(file),
+                                             &std::pair<std::string_view, const char*>::first);
+        if (name == std::end(names))
+            continue;
+        std::uint64_t value = kInfinity;
+        // What is neither a number nor "max" is for the kernel to refuse.
+        (void)std::from_chars(text.data(), text.data() + text.size(), value);
+        out.push_back({name->second, value});
+    }
+}
+
+/// The unit's name is put into the ledger before it is made, its first byte last (see note()).
+Result<void> note_unit(Ledger& ledger, const std::string& name) {
+    if (name.size() >= sizeof ledger.unit)
+        return sys::wrong("the unit's name " + quoted(name) + " is too long");
+    memcpy(ledger.unit + 1, name.data() + 1, name.size());
+    std::atomic_signal_fence(std::memory_order_release);
+    ledger.unit[0] = name[0];
+    std::atomic_signal_fence(std::memory_order_release);
+    return {};
+}
+
+Result<Properties> properties_for(const Launch& launch, const Unit& unit) {
+    const spec::Cgroup& wanted = launch.spec.cgroup;
+    Properties out = {{"Description", "container " + launch.spec.name},
+                      {"Slice", unit.slice},
+                      {"PIDs", Systemd::Pids{static_cast<std::uint32_t>(launch.child)}},
+                      {"Delegate", true},
+                      {"DefaultDependencies", false},
+                      {"MemoryAccounting", true},
+                      {"CPUAccounting", true},
+                      {"IOAccounting", true},
+                      {"TasksAccounting", true}};
+    bool collected = false;
+    for (Systemd::Property& limit : TRY(properties_of(wanted.resources)))
+        out.push_back(std::move(limit));
+    for (const auto& [name, text] : wanted.properties) {
+        auto value = Systemd::parse(text);
+        if (!value) {
+            value.error().detail = "org.systemd.property." + name + ": " + value.error().detail;
+            return std::unexpected(std::move(value).error());
+        }
+        collected = collected || name == "CollectMode";
+        // The last of a name counts with systemd too, but not all of them are read so.
+        std::erase_if(out, [&](const Systemd::Property& other) { return other.name == name; });
+        out.push_back({name, std::move(*value)});
+    }
+    if (!collected) // so that it is forgotten with its last process, however that ended
+        out.push_back({"CollectMode", std::string("inactive-or-failed")});
+    return out;
+}
+
+/// The leaf below the unit's own cgroup: the child goes there, so that the unit's can hand down
+/// its controllers.
+Result<std::string> make_subgroup(const Launch& launch, const std::string& scope) {
+    std::string leaf = sys::join(scope, launch.spec.cgroup.subgroup);
+    TRY(sys::mkdirat(AT_FDCWD, leaf, 0755));
+    TRY(sys::write_file(sys::join(leaf, "cgroup.procs"), std::to_string(launch.child)));
+    return leaf;
+}
+
+} // namespace
+
+Result<Unit> parse_unit(const std::string& path, spec::Naming naming) {
+    std::size_t first = path.find(':');
+    std::size_t second = first == std::string::npos ? first : path.find(':', first + 1);
+    auto wrong = [&](const char* what) {
+        return sys::wrong(kPath.in(naming) + std::string(" ") + quoted(path) + ": " + what,
+                          "with --systemd-cgroup it is SLICE:PREFIX:NAME, as "
+                          "system.slice:docker:ID");
+    };
+    if (second == std::string::npos || path.find(':', second + 1) != std::string::npos)
+        return wrong("hasn't three parts");
+    Unit unit{.slice = path.substr(0, first), .name = path.substr(second + 1)};
+    std::string prefix = path.substr(first + 1, second - first - 1);
+    if (unit.slice.empty())
+        unit.slice = rootless() ? "user.slice" : "system.slice";
+    else if (unit.slice == "-")
+        unit.slice = "-.slice";
+    if (!unit.slice.ends_with(".slice") || unit.slice.contains('/'))
+        return wrong("its first part is not the name of a slice");
+    if (unit.name.empty() || unit.name.contains('/') || prefix.contains('/'))
+        return wrong("its last part is not a name");
+    if (unit.name.ends_with(".slice"))
+        return wrong("a slice can't hold processes");
+    unit.name = (prefix.empty() ? "" : prefix + "-") + unit.name + ".scope";
+    return unit;
+}
+
+Result<Properties> properties_of(const spec::Resources& wanted) {
+    Properties out;
+    if (wanted.memory)
+        out.push_back({"MemoryMax", or_infinity(*wanted.memory)});
+    if (wanted.memory_swap && *wanted.memory_swap < 0)
+        out.push_back({"MemorySwapMax", kInfinity});
+    else if (wanted.memory_swap && wanted.memory && *wanted.memory_swap >= *wanted.memory)
+        out.push_back(
+            {"MemorySwapMax", static_cast<std::uint64_t>(*wanted.memory_swap - *wanted.memory)});
+    if (wanted.memory_reservation)
+        out.push_back({"MemoryLow", or_infinity(*wanted.memory_reservation)});
+    if (wanted.cpu_weight)
+        out.push_back({"CPUWeight", *wanted.cpu_weight});
+    if (wanted.cpu_quota)
+        out.push_back({"CPUQuotaPerSecUSec",
+                       quota_per_second(*wanted.cpu_quota, wanted.cpu_period.value_or(100000))});
+    if (wanted.cpu_period)
+        out.push_back({"CPUQuotaPeriodUSec", *wanted.cpu_period});
+    if (!wanted.cpuset.empty())
+        out.push_back({"AllowedCPUs", bits_of(wanted.cpuset)});
+    if (!wanted.cpuset_mems.empty())
+        out.push_back({"AllowedMemoryNodes", bits_of(wanted.cpuset_mems)});
+    if (wanted.pids)
+        out.push_back({"TasksMax", or_infinity(*wanted.pids == 0 ? 1 : *wanted.pids)});
+    add_io(out, wanted);
+    add_unified(out, wanted);
+    return out;
+}
+
+Result<void> check_unit(const Launch& launch) {
+    if (!Systemd::booted())
+        return sys::wrong(kPath.in(launch.spec.naming) + std::string(" ") +
+                              quoted(launch.spec.cgroup.path) +
+                              ": systemd is not what this host booted with",
+                          "leave out --systemd-cgroup");
+    Unit unit = TRY(parse_unit(launch.spec.cgroup.path, launch.spec.naming));
+    TRY(properties_for(launch, unit));
+    return {};
+}
+
+Result<void> start_unit(Launch& launch, const Hierarchy& hierarchy) {
+    Unit unit = TRY(parse_unit(launch.spec.cgroup.path, launch.spec.naming));
+    Properties properties = TRY(properties_for(launch, unit));
+    Systemd systemd = TRY(Systemd::connect());
+    TRY(launch.keep());
+    auto exists = [](const Result<void>& result) {
+        return !result && result.error().detail.contains("UnitExists");
+    };
+    auto started = systemd.start_transient_unit(unit.name, properties);
+    // Nobody has cleared away one that failed; one that runs is not moved by this.
+    if (exists(started) && systemd.reset_failed(unit.name))
+        started = systemd.start_transient_unit(unit.name, properties);
+    if (exists(started))
+        return sys::wrong(kPath.in(launch.spec.naming) + std::string(": systemd has a unit ") +
+                              quoted(unit.name) + " already: " + started.error().detail,
+                          "choose another name, or: systemctl stop " + unit.name);
+    TRY(std::move(started));
+    TRY(note_unit(*launch.ledger, unit.name)); // ours: before, it could have been another's
+    std::string own = TRY(cgroup_of(launch.child));
+    if (!own.ends_with("/" + unit.name))
+        return sys::wrong("systemd started " + quoted(unit.name) + " but left the container in " +
+                          quoted(own));
+    std::string leaf = hierarchy.directory(own);
+    std::size_t slice = leaf.rfind('/');
+    if (!launch.spec.cgroup.subgroup.empty())
+        leaf = TRY(make_subgroup(launch, leaf));
+    TRY(note(*launch.ledger, leaf, slice));
+    launch.ledger->leaf_ours = true;
+    launch.leaf = TRY(sys::openat(AT_FDCWD, leaf, O_PATH | O_DIRECTORY));
+    return check_type(launch.leaf.get(), leaf);
+}
+
+void stop_unit(Ledger& ledger) {
+    if (ledger.unit[0] == '\0')
+        return;
+    // Its last process is gone, and with it the unit, unless systemd wants to know more of it.
+    if (auto systemd = Systemd::connect())
+        (void)systemd->stop_unit(ledger.unit);
+    ledger.unit[0] = '\0';
+}
+
+} // namespace stages::cgroup
