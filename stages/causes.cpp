@@ -7,7 +7,9 @@
 #include <sys/statvfs.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <sstream>
+#include <utility>
 
 namespace stages::causes {
 
@@ -212,11 +214,24 @@ std::string rootfs_cannot_hold(const std::string& path, int code) {
     return {};
 }
 
-std::string no_overlay(const std::string& path, const std::string& kernel_says) {
+std::string no_overlay(const std::string& path, const std::string& kernel_says, int code) {
+    if (code == ENODEV)
+        return "this kernel has no overlayfs, or not yet: 'sudo modprobe overlay'";
+    int major = 0;
+    int minor = 0;
+    std::string release = sys::kernel_release().value_or("");
+    if (code == EPERM && sscanf(release.c_str(), "%d.%d", &major, &minor) == 2 &&
+        std::pair(major, minor) < std::pair(5, 11))
+        return "this is Linux " + release +
+               ", and overlayfs in a user namespace needs 5.11: use a newer one, or go on as root "
+               "with --no-user, or with --read-only and --tmpfs DIR for what is written";
+    if (code == EPERM)
+        if (std::string why = powerless_root(code); !why.empty())
+            return why;
     if (std::string kind = file_system(path); !kind.empty())
         return "\"" + path + "\" is on " + kind + ", over which overlayfs does not work" +
                (kernel_says.empty() ? "" : " (" + kernel_says + ")") + ": use one on a local disk";
-    return kernel_says.empty() ? "rootless overlayfs needs Linux 5.11 or newer" : kernel_says;
+    return kernel_says;
 }
 
 std::string old_kernel(const std::string& call) {

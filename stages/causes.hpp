@@ -18,8 +18,8 @@ std::string no_id_map(const std::string& path, const std::string& said);
 std::string no_rootfs(const std::string& path, int code);
 /// Something could not be made in the rootfs at `path`: is it its file system?
 std::string rootfs_cannot_hold(const std::string& path, int code);
-/// overlayfs was refused over `path`.
-std::string no_overlay(const std::string& path, const std::string& kernel_says);
+/// overlayfs was refused over `path`, with errno `code` and perhaps some words of the kernel's.
+std::string no_overlay(const std::string& path, const std::string& kernel_says, int code);
 /// A call that this kernel does not have.
 std::string old_kernel(const std::string& call);
 

@@ -42,6 +42,12 @@ Result<void> add_overlay(Inside& inside) {
         TRY(sys::mkdirat(changes.get(), "work", 0700));
         upper = TRY(sys::openat(changes.get(), "upper", O_PATH | O_DIRECTORY));
         work = TRY(sys::openat(changes.get(), "work", O_PATH | O_DIRECTORY));
+        // Rootless, overlayfs marks what hides a directory below it so (see userxattr).
+        if (inside.spec.stages.has(spec::Stage::user) &&
+            !sys::setxattr(self(upper), "user.overlay.test", "y"))
+            inside.note("mount: --overlay: directories of the root filesystem can't be removed nor "
+                        "renamed: this kernel's tmpfs keeps no user.* attributes (Linux 6.6 is the "
+                        "first): --upper DIR on a disk does without");
     } else {
         upper = TRY(sys::openat(AT_FDCWD, root.upper, O_PATH | O_DIRECTORY));
         // overlayfs itself would mount it, and then refuse every change.
@@ -62,7 +68,7 @@ Result<void> add_overlay(Inside& inside) {
     if (!merged) {
         Error& error = merged.error();
         std::string said = error.detail.empty() ? error.hint : std::exchange(error.detail, {});
-        error.hint = causes::no_overlay(root.overlay ? root.path : root.upper, said);
+        error.hint = causes::no_overlay(root.overlay ? root.path : root.upper, said, error.code);
         return std::unexpected(std::move(merged).error());
     }
     TRY(attach(*merged, changes.valid() ? changes : lower));

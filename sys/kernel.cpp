@@ -190,7 +190,7 @@ Result<int> seccomp_mode() {
 
 Result<std::string> kernel_release() {
     utsname name{};
-    TRY(invoke("uname", [&] { return ::uname(&name); }));
+    TRY(invoke("uname", [&] { return ::uname(&name); }, Out{&name, sizeof name}));
     return std::string(name.release);
 }
 

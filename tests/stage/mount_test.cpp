@@ -244,6 +244,9 @@ TEST(Mount, OverlayChangesVanish) {
         spill(probe, "");
         if (setxattr(probe.c_str(), "user.probe", "1", 1, 0) == 0) {
             EXPECT_EQ(box.ask("rm -r /home").status, 0);
+            EXPECT_THAT(box.launcher().err(), Not(HasSubstr("--overlay")));
+        } else {
+            EXPECT_THAT(box.launcher().err(), HasSubstr("--upper"));
         }
         (void)unlink(probe.c_str());
         EXPECT_EQ(box.ask("ls /etc/hosts").status, 1);

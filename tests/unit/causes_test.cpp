@@ -10,6 +10,7 @@
 #include <elf.h>
 #include <linux/magic.h>
 #include <sys/statvfs.h>
+#include <sys/utsname.h>
 
 #include <cstring>
 
@@ -198,11 +199,31 @@ TEST(NoRootfs, BecauseItIsMountedNoexec) {
 
 TEST(NoOverlay, SaysWhatTheKernelSays) {
     Recorder kernel;
-    EXPECT_THAT(causes::no_overlay("/r", ""), HasSubstr("Linux 5.11"));
-    EXPECT_EQ(causes::no_overlay("/r", "overlay: too deep"), "overlay: too deep");
+    EXPECT_EQ(causes::no_overlay("/r", "overlay: too deep", EINVAL), "overlay: too deep");
+    EXPECT_THAT(causes::no_overlay("/r", "", ENODEV), HasSubstr("'sudo modprobe overlay'"));
     kernel.type("/r", OVERLAYFS_SUPER_MAGIC);
-    EXPECT_THAT(causes::no_overlay("/r", "said"),
+    EXPECT_THAT(causes::no_overlay("/r", "said", EINVAL),
                 AllOf(HasSubstr("overlayfs"), HasSubstr("(said)")));
+}
+
+TEST(NoOverlay, BecauseTheKernelIsTooOld) {
+    class Kernel : public Recorder {
+        std::optional<long> before(const sys::Call& call) override {
+            if (call.name == "uname")
+                strcpy(reinterpret_cast<utsname*>(call.out.data())->release, release);
+            return Recorder::before(call);
+        }
+
+    public:
+        const char* release = "5.10.0-28-amd64";
+    } kernel;
+    EXPECT_THAT(causes::no_overlay("/r", "", EPERM),
+                AllOf(HasSubstr("this is Linux 5.10.0-28-amd64"), HasSubstr("needs 5.11"),
+                      HasSubstr("--no-user")));
+    kernel.release = "6.1.0";
+    EXPECT_EQ(causes::no_overlay("/r", "said", EPERM), "said");
+    kernel.file("/proc/self/status", "Name:\tx\nSeccomp:\t2\n");
+    EXPECT_THAT(causes::no_overlay("/r", "", EPERM), HasSubstr("seccomp"));
 }
 
 TEST(Install, NamesThePackageOfThisDistribution) {

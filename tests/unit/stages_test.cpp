@@ -116,7 +116,11 @@ void sweep(int code, const Step& step, const std::vector<Exception>& deliberate 
 
 Step inside(Spec spec, Facts facts, Result<void> (*half)(Inside&), bool rootfs = false) {
     return [=](Recorder&) {
-        Inside inside{.spec = spec, .facts = facts, .rootfs = {}, .console = {}, .note = {}};
+        Inside inside{.spec = spec,
+                      .facts = facts,
+                      .rootfs = {},
+                      .console = {},
+                      .note = [](const std::string&) {}};
         if (rootfs)
             inside.rootfs = sys::Fd(9999);
         return half(inside);
@@ -527,7 +531,8 @@ TEST(Mount, FailsClosed) {
         sweep(EIO, inside(spec, with_dns(), stages::mount::child));
     Spec overlay = plain();
     overlay.root.overlay = true;
-    sweep(EIO, inside(overlay, {}, stages::mount::child));
+    sweep(EIO, inside(overlay, {}, stages::mount::child),
+          {{"setxattr(", "what does not work then is said"}});
     Spec upper = plain();
     upper.root.upper = "/changes";
     sweep(EIO, inside(upper, {}, stages::mount::child));
