@@ -180,6 +180,9 @@ Result<Fd> begin(Launch& launch) {
         TRY(sys::prctl(PR_SET_DUMPABLE, "PR_SET_DUMPABLE", 1)); // the joiner has changed it
     if (launch.rootfs.valid())
         (void)say_rootfs(ours, launch.rootfs); // a child that has died, likewise
+    for (const Fd& tree : launch.trees)
+        (void)say_tree(ours, tree);
+    launch.trees.clear();
     if (launch.slate != nullptr)
         (void)say_slate(ours, *launch.slate);
     launch.leaf.close();

@@ -221,6 +221,14 @@ private:
     bool passed_ = false;
 };
 
+/// The parent's next message, which brings a descriptor.
+Fd next_of(const Fd& socket, Said said) {
+    auto sent = hear(socket);
+    if (!sent || sent->said != said)
+        sys::exit_now(125); // the parent is gone
+    return std::move(sent->fd);
+}
+
 /// A descriptor number of the re-exec's command line, open and of the kind that we left there. An
 /// invalid Fd for "-", and for anything else.
 Fd kept(const std::string& text, mode_t kind) {
@@ -265,19 +273,15 @@ std::string child_main(const std::vector<std::string>& args) {
         if (time.valid())
             TRY(sys::setns(time.get(), CLONE_NEWTIME));
         time.close();
-        if (packed->facts.idmapped_rootfs) {
-            auto sent = hear(socket);
-            if (!sent || sent->said != Said::rootfs)
-                sys::exit_now(125); // the parent is gone
-            inside.rootfs = std::move(sent->fd);
+        if (packed->facts.sent_rootfs)
+            inside.rootfs = next_of(socket, Said::rootfs);
+        for (std::uint32_t index : packed->facts.sent_mounts) {
+            inside.trees.resize(spec.root.mounts.size());
+            inside.trees.at(index) = next_of(socket, Said::tree);
         }
-        if (packed->facts.slated) {
-            auto sent = hear(socket);
-            if (!sent || sent->said != Said::slate)
-                sys::exit_now(125); // the parent is gone
-            slate = TRY(Slate::open(sent->fd));
-            slate.set_filtered(true); // soon, and nothing else ends us by SIGSYS before
-        }
+        if (packed->facts.slated)
+            slate = TRY(Slate::open(next_of(socket, Said::slate)));
+        slate.set_filtered(packed->facts.slated); // soon, and nothing else ends us by SIGSYS before
         TRY(check_namespaces(spec, inside.facts));
         return Walk(inside, socket, std::move(gate)).go();
     }();

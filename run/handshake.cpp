@@ -37,6 +37,10 @@ Result<void> say_go(const Fd& socket) {
 Result<void> say_rootfs(const Fd& socket, const Fd& mount) {
     return say(socket, Said::rootfs, "", &mount);
 }
+Result<void> say_tree(const Fd& socket, const Fd& mount) {
+    return say(socket, Said::tree, "", &mount);
+}
+
 Result<void> say_slate(const Fd& socket, const Fd& memory) {
     return say(socket, Said::slate, "", &memory);
 }
@@ -99,7 +103,8 @@ Result<Fd> pack(const spec::Spec& spec, const stages::Facts& facts) {
                 {"gids", facts.gids},
                 {"resolvConf", facts.resolv_conf},
                 {"seccompFilter", facts.seccomp_filter},
-                {"idmappedRootfs", facts.idmapped_rootfs},
+                {"sentRootfs", facts.sent_rootfs},
+                {"sentMounts", facts.sent_mounts},
                 {"slated", facts.slated},
                 {"seccompFlags", facts.seccomp_flags},
                 {"signalMask", facts.signal_mask},
@@ -139,7 +144,8 @@ Result<Packed> unpack(const Fd& memfd) {
         in.at("gids").get_to(out.facts.gids);
         in.at("resolvConf").get_to(out.facts.resolv_conf);
         in.at("seccompFilter").get_to(out.facts.seccomp_filter);
-        in.at("idmappedRootfs").get_to(out.facts.idmapped_rootfs);
+        in.at("sentRootfs").get_to(out.facts.sent_rootfs);
+        in.at("sentMounts").get_to(out.facts.sent_mounts);
         in.at("slated").get_to(out.facts.slated);
         in.at("seccompFlags").get_to(out.facts.seccomp_flags);
         in.at("signalMask").get_to(out.facts.signal_mask);

@@ -5,7 +5,8 @@
 //     │ clone3 ───────────────────────────────────►   │ blocked in receive()
 //     │ parent halves: id maps, network               │
 //     │ go ───────────────────────────────────────►   │ enter halves, re-exec
-//     │ rootfs {+ fd} ────────────────────────────►   │ (only an idmapped one)
+//     │ rootfs {+ fd} ────────────────────────────►   │ (only where the child can't copy it)
+//     │ tree {+ fd} ──────────────────────────────►   │ (likewise) …
 //     │ slate {+ fd} ─────────────────────────────►   │ (only with a filter of one's own)
 //     │                                               │ child halves
 //     │   ◄──────────────────────────── note {text}   │ a line for the person
@@ -37,6 +38,7 @@ using sys::Result;
 enum class Said : char {
     go = 'G',
     rootfs = 'R',
+    tree = 'T',
     slate = 'S',
     note = 'N',
     console = 'C',
@@ -50,11 +52,12 @@ enum class Said : char {
 struct Message {
     Said said = Said::end; ///< end: the other side has closed
     std::string text;      ///< note: the line; failed: the Error as JSON
-    Fd fd;                 ///< rootfs: its mount; slate: its memory; console: the master
+    Fd fd;                 ///< rootfs, tree: the mount; slate: its memory; console: the master
 };
 
 Result<void> say_go(const Fd& socket);
 Result<void> say_rootfs(const Fd& socket, const Fd& mount);
+Result<void> say_tree(const Fd& socket, const Fd& mount);
 Result<void> say_slate(const Fd& socket, const Fd& memory);
 Result<void> say_mounted(const Fd& socket);
 Result<void> say_proceed(const Fd& socket);

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdlib>
+#include <utility>
 
 namespace spec {
 
@@ -177,6 +178,10 @@ Parsed<Mount> parse_volume(std::string_view text) {
                                        "noatime nosymfollow bind rbind private slave shared "
                                        "unbindable");
         }
+    }
+    if (mount.recursive) { // whoever says ro means all of it
+        mount.recursive_attributes = std::exchange(mount.attributes, 0);
+        mount.propagation_below = mount.propagation;
     }
     return mount;
 }

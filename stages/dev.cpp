@@ -3,6 +3,7 @@
 #include "stages/dev.hpp"
 
 #include "stages/causes.hpp"
+#include "stages/devices.hpp"
 #include "stages/mounting.hpp"
 
 #include <cerrno>
@@ -11,26 +12,6 @@ namespace stages {
 
 namespace {
 
-constexpr const char* kNodes[] = {"null", "zero", "full", "random", "urandom", "tty"};
-
-struct Link {
-    const char* name;
-    const char* to;
-};
-constexpr Link kLinks[] = {
-    {"fd", "/proc/self/fd"},       {"stdin", "/proc/self/fd/0"}, {"stdout", "/proc/self/fd/1"},
-    {"stderr", "/proc/self/fd/2"}, {"core", "/proc/kcore"},      {"ptmx", "pts/ptmx"},
-};
-
-Result<void> bind_node(const Fd& dev, const char* name) {
-    std::string path = std::string("/dev/") + name;
-    Fd node = TRY(clone_mount(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW));
-    if (!S_ISCHR(TRY(sys::fstat(node.get())).st_mode))
-        return sys::wrong("\"" + path + "\" of this machine is not a device");
-    Fd target = TRY(sys::openat(dev.get(), name, O_CREAT | O_EXCL | O_WRONLY, 0644));
-    return attach(node, target);
-}
-
 Result<Fd> mount_at(const Fd& dev, const char* name, const char* type,
                     const std::vector<std::string>& options, std::uint64_t attributes) {
     Fd mounted = TRY(new_filesystem(type, options, attributes));
@@ -38,15 +19,6 @@ Result<Fd> mount_at(const Fd& dev, const char* name, const char* type,
     Fd target = TRY(sys::openat(dev.get(), name, O_PATH | O_DIRECTORY | O_NOFOLLOW));
     TRY(attach(mounted, target));
     return mounted;
-}
-
-/// A terminal of the container's own: the master goes to the parent, the slave is /dev/console.
-/// No path of the container is looked up for either.
-Result<void> make_console(Inside& inside, const Fd& dev, const Fd& pts) {
-    inside.console = TRY(sys::openat(pts.get(), "ptmx", O_RDWR | O_NOCTTY));
-    Fd slave = TRY(clone_mount(pts.get(), "0", AT_SYMLINK_NOFOLLOW)); // a new devpts starts at 0
-    Fd target = TRY(sys::openat(dev.get(), "console", O_CREAT | O_EXCL | O_WRONLY, 0600));
-    return attach(slave, target);
 }
 
 /// The file is made in the /dev tmpfs, bound to where it is wanted, and its first name removed.
@@ -72,9 +44,9 @@ Result<void> mount_dev(Inside& inside) {
     Fd dev = TRY(new_filesystem("tmpfs", {"mode=755", "size=65536k"},
                                 MOUNT_ATTR_NOSUID | MOUNT_ATTR_STRICTATIME));
     TRY(attach(dev, place));
-    for (const char* name : kNodes)
-        TRY(bind_node(dev, name));
-    for (const Link& link : kLinks)
+    for (const UsualNode& node : usual_nodes())
+        TRY(bind_node(dev, node.name, std::string("/dev/") + node.name));
+    for (const DevLink& link : usual_links())
         TRY(sys::symlinkat(link.to, dev.get(), link.name));
 
     // gid 5 is "tty" on every distribution; without it mapped, the slave belongs to its opener.
@@ -82,13 +54,13 @@ Result<void> mount_dev(Inside& inside) {
     std::vector<std::string> options{"newinstance", "ptmxmode=0666", "mode=0620"};
     if (tty_group)
         options.emplace_back("gid=5");
-    Fd pts = TRY(mount_at(dev, "pts", "devpts", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC));
+    TRY(mount_at(dev, "pts", "devpts", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC));
     TRY(mount_at(dev, "shm", "tmpfs", {"mode=1777", "size=65536k"}, kQuiet));
     // A queue file system shows the IPC namespace that it is mounted from: not the host's.
     if (inside.spec.stages.has(spec::Stage::ipc))
         TRY(mount_at(dev, "mqueue", "mqueue", {}, kQuiet));
     if (inside.spec.process.terminal)
-        TRY(make_console(inside, dev, pts));
+        TRY(make_console(inside, dev));
     if (!inside.facts.resolv_conf.empty())
         TRY(bind_text(inside, dev, inside.facts.resolv_conf, "/etc/resolv.conf"));
     return {};

@@ -21,8 +21,10 @@ struct Facts {
     std::string resolv_conf;    ///< text; empty: leave the rootfs's own
     std::string seccomp_filter; ///< bytes of struct sock_filter; empty: the compiled-in default
     std::uint32_t seccomp_flags = 0; ///< SECCOMP_FILTER_FLAG_*
-    bool idmapped_rootfs = false;    ///< the parent sends the rootfs as an idmapped mount
-    bool slated = false;             ///< the parent sends a slate (run/slate.hpp)
+    bool sent_rootfs = false;        ///< the parent sends a copy of the rootfs's mount
+    /// It sends these of spec.root.mounts as well: indices.
+    std::vector<std::uint32_t> sent_mounts;
+    bool slated = false; ///< the parent sends a slate (run/slate.hpp)
     /// What the child does on its way besides its stages (run/gate.hpp).
     bool meets = false;            ///< when all is mounted, tells the parent and waits for its word
     bool gated = false;            ///< waits at the gate before the last stages

@@ -11,6 +11,9 @@
 // Every target is found inside the rootfs by descriptor; no path leads out (sys::in_root).
 #include "stages/causes.hpp"
 #include "stages/dev.hpp"
+#include "stages/devices.hpp"
+#include "stages/kernel_trees.hpp"
+#include "stages/mount_list.hpp"
 #include "stages/mounting.hpp"
 #include "stages/rootfs.hpp"
 #include "stages/stages.hpp"
@@ -76,13 +79,25 @@ Result<void> add_overlay(Inside& inside) {
     return {};
 }
 
+/// What is mounted below the rootfs on the host is to follow there: as long as the host's mounts
+/// are as they were, a copy can become their slave.
+Result<void> take_rootfs(Inside& inside) {
+    const spec::Root& root = inside.spec.root;
+    if (root.propagation != "slave" || inside.rootfs.valid())
+        return {};
+    inside.rootfs =
+        TRY(hint(clone_mount(AT_FDCWD, root.path, AT_RECURSIVE),
+                 [](const Error& error) { return causes::powerless_root(error.code); }));
+    return set_propagation(inside.rootfs.get(), "", MS_SLAVE, AT_EMPTY_PATH | AT_RECURSIVE);
+}
+
 /// The rootfs becomes a mount of its own, as pivot_root wants it.
 Result<void> mount_rootfs(Inside& inside) {
     const spec::Root& root = inside.spec.root;
     auto cannot = [&](const Error& error) { return causes::no_rootfs(root.path, error.code); };
     auto powerless = [](const Error& error) { return causes::powerless_root(error.code); };
     if (inside.rootfs.valid()) {
-        // The parent's idmapped copy. Its place in the tree doesn't matter, as pivot_root moves
+        // A copy that was made before. Its place in the tree doesn't matter, as pivot_root moves
         // it; "/" is the one directory that container root can surely reach.
         Fd top = TRY(sys::openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY));
         TRY(hint(attach(inside.rootfs, top), powerless));
@@ -100,20 +115,7 @@ Result<void> mount_sys(Inside& inside) {
     const spec::Spec& spec = inside.spec;
     Fd target = TRY(real_directory(inside, "sys"));
     bool own_net = spec.stages.has(spec::Stage::net) && spec.net.mode != spec::NetMode::host;
-    Fd sys;
-    if (own_net) {
-        auto fresh = new_filesystem("sysfs", {}, kQuiet | MOUNT_ATTR_RDONLY);
-        if (fresh)
-            sys = std::move(*fresh);
-        // EPERM: the outer /sys is partly masked, as in a container without --privileged; what it
-        // shows more than ours would are the outer network's devices.
-        else if (fresh.error().code != EPERM)
-            return std::unexpected(std::move(fresh).error());
-    }
-    if (!sys.valid()) {
-        sys = TRY(clone_mount(AT_FDCWD, "/sys", AT_RECURSIVE));
-        TRY(set_attributes(sys, kQuiet | MOUNT_ATTR_RDONLY, AT_RECURSIVE));
-    }
+    Fd sys = TRY(sysfs_tree({}, kQuiet | MOUNT_ATTR_RDONLY, own_net));
     TRY(attach(sys, target));
     if (spec.stages.has(spec::Stage::cgroup)) {
         auto place = sys::openat(sys.get(), "fs/cgroup", O_PATH | O_DIRECTORY | O_NOFOLLOW);
@@ -128,75 +130,18 @@ Result<void> mount_sys(Inside& inside) {
     return make_readonly(spec.root.readonly, "/sys/", sys);
 }
 
-std::uint64_t propagation_named(const std::string& name) {
-    if (name == "shared")
-        return MS_SHARED;
-    if (name == "slave")
-        return MS_SLAVE;
-    return name == "unbindable" ? MS_UNBINDABLE : MS_PRIVATE;
+/// The user namespace that the child is in, or will be in.
+Result<Fd> owner_of(const Launch& launch) {
+    for (const spec::Join& join : launch.spec.joins)
+        if (join.stage == spec::Stage::user)
+            return sys::openat(AT_FDCWD, join.path, O_RDONLY);
+    return sys::openat(AT_FDCWD, "/proc/" + std::to_string(launch.child) + "/ns/user", O_RDONLY);
 }
 
-Result<void> mount_volume(Inside& inside, const spec::Mount& wanted) {
-    auto cannot = [&](const Error& error) {
-        return causes::rootfs_cannot_hold(inside.spec.root.path, error.code);
-    };
-    if (wanted.type != "bind") {
-        Fd target = TRY(hint(
-            sys::in_root(inside.rootfs.get(), wanted.destination, sys::Want::directory), cannot));
-        Fd mounted = TRY(new_filesystem(wanted.type, wanted.options, wanted.attributes));
-        return attach(mounted, target);
-    }
-    unsigned recursive = wanted.recursive ? AT_RECURSIVE : 0;
-    auto source = sys::openat(AT_FDCWD, wanted.source, O_PATH);
-    if (!source)
-        return std::unexpected(std::move(hint(std::move(source), [&](const Error& error) {
-                                   return error.code == ENOENT ? "the volume's source must exist"
-                                                               : std::string();
-                               })).error());
-    bool directory = S_ISDIR(TRY(sys::fstat(source->get())).st_mode);
-    Fd tree =
-        TRY(hint(clone_mount(source->get(), "", AT_EMPTY_PATH | recursive), [](const Error& error) {
-            return error.code == EINVAL
-                       ? "something mounted below it is locked: bind it recursively"
-                       : causes::powerless_root(error.code);
-        }));
-    if (wanted.attributes != 0)
-        TRY(hint(set_attributes(tree, wanted.attributes, recursive), [&](const Error& error) {
-            return error.code == EPERM && (wanted.attributes & MOUNT_ATTR__ATIME) != 0
-                       ? "a user namespace can't change how access times are kept on a mount of "
-                         "this machine: leave noatime out"
-                       : causes::powerless_root(error.code);
-        }));
-    TRY(set_propagation(tree.get(), "", propagation_named(wanted.propagation),
-                        AT_EMPTY_PATH | recursive));
-    Fd target = TRY(hint(sys::in_root(inside.rootfs.get(), wanted.destination,
-                                      directory ? sys::Want::directory : sys::Want::file),
-                         cannot));
-    return attach(tree, target);
-}
-
-} // namespace
-
-Result<void> prepare(Launch& launch) {
-    TRY(check_rootfs(launch.spec));
-    launch.facts.idmapped_rootfs =
-        sys::geteuid() == 0 && !launch.facts.uids.empty() && launch.facts.uids.front().outside != 0;
-    if (!launch.spec.root.upper.empty())
-        TRY(make_work_directory(launch));
-    return {};
-}
-
-// Root with a subordinate range: container root is an ordinary uid of the host, to which root's
-// files are somebody else's. An idmapped copy of the mount shows uid 0's as uid 0's again, without
-// a chown of the tree (mount_setattr(2), "ID-mapped mounts"); only the host's root may make it.
-Result<void> parent(Launch& launch) {
-    if (!launch.facts.idmapped_rootfs)
-        return {};
-    Fd tree = TRY(clone_mount(AT_FDCWD, launch.spec.root.path, AT_RECURSIVE));
-    Fd owner =
-        TRY(sys::openat(AT_FDCWD, "/proc/" + std::to_string(launch.child) + "/ns/user", O_RDONLY));
-    // A copy of a shared mount is shared with it, and pivot_root wants a private one.
-    TRY(set_propagation(tree.get(), "", MS_PRIVATE, AT_EMPTY_PATH | AT_RECURSIVE));
+// An idmapped copy of the mount shows uid 0's files as uid 0's again, without a chown of the tree
+// (mount_setattr(2), "ID-mapped mounts"); only the host's root may make it. Whoever makes a bundle
+// has given the files to the container's ids already.
+Result<void> map_to(Launch& launch, const Fd& tree, const Fd& owner) {
     mount_attr attr{};
     attr.attr_set = MOUNT_ATTR_IDMAP;
     attr.userns_fd = static_cast<std::uint64_t>(owner.get());
@@ -207,22 +152,70 @@ Result<void> parent(Launch& launch) {
                    "xfs and btrfs do");
     else
         TRY(std::move(mapped));
+    return {};
+}
+
+/// /dev, /sys and volumes as people expect them.
+Result<void> mount_usual(Inside& inside) {
+    TRY(mount_dev(inside));
+    TRY(mount_sys(inside));
+    bool proc_follows = inside.spec.stages.has(spec::Stage::pid);
+    const std::vector<spec::Mount>& mounts = inside.spec.root.mounts;
+    for (std::size_t i = 0; i < mounts.size(); ++i)
+        if (!proc_follows || !mounts[i].destination.starts_with("/proc/")) // those wait for /proc
+            TRY(mount_one(inside, i));
+    return {};
+}
+
+/// Nothing but what a bundle lists, in its order.
+Result<void> mount_listed(Inside& inside) {
+    for (std::size_t i = 0; i < inside.spec.root.mounts.size(); ++i)
+        TRY(mount_one(inside, i));
+    return fill_dev(inside);
+}
+
+} // namespace
+
+Result<void> prepare(Launch& launch) {
+    const spec::Spec& spec = launch.spec;
+    TRY(check_rootfs(spec));
+    launch.facts.sent_rootfs = sys::geteuid() == 0 && spec.stages.has(spec::Stage::user) &&
+                               (launch.facts.uids.empty() ? !spec.root.usual_mounts
+                                                          : launch.facts.uids.front().outside != 0);
+    launch.facts.sent_mounts = parents_part(spec);
+    if (!spec.root.upper.empty())
+        TRY(make_work_directory(launch));
+    return {};
+}
+
+// Root with a subordinate range: container root is an ordinary uid of the host, to which root's
+// files are somebody else's, and directories that only root may search lie on the way to them.
+Result<void> parent(Launch& launch) {
+    const spec::Spec& spec = launch.spec;
+    if (!launch.facts.sent_rootfs && launch.facts.sent_mounts.empty())
+        return {};
+    Fd owner = TRY(owner_of(launch));
+    launch.trees = TRY(make_for_child(spec, launch.facts.sent_mounts, owner));
+    if (!launch.facts.sent_rootfs)
+        return {};
+    Fd tree = TRY(clone_mount(AT_FDCWD, spec.root.path, AT_RECURSIVE));
+    // A copy of a shared mount is shared with it, and pivot_root wants a private one.
+    TRY(set_propagation(tree.get(), "", spec.root.propagation == "slave" ? MS_SLAVE : MS_PRIVATE,
+                        AT_EMPTY_PATH | AT_RECURSIVE));
+    if (spec.root.usual_mounts)
+        TRY(map_to(launch, tree, owner));
     launch.rootfs = std::move(tree);
     return {};
 }
 
 // In the mount namespace of our own (a copy of the host's), container root, host tree visible.
 Result<void> child(Inside& inside) {
+    TRY(make_propagating(inside));
+    TRY(take_rootfs(inside));
     TRY(hint(set_propagation(AT_FDCWD, "/", kUp, AT_RECURSIVE),
              [](const Error& error) { return causes::powerless_root(error.code); }));
     TRY(mount_rootfs(inside));
-    TRY(mount_dev(inside));
-    TRY(mount_sys(inside));
-    bool proc_follows = inside.spec.stages.has(spec::Stage::pid);
-    for (const spec::Mount& wanted : inside.spec.root.mounts)
-        if (!proc_follows || !wanted.destination.starts_with("/proc/")) // those wait for /proc
-            TRY(mount_volume(inside, wanted));
-    return {};
+    return inside.spec.root.usual_mounts ? mount_usual(inside) : mount_listed(inside);
 }
 
 void undo(Ledger& ledger) {
@@ -230,9 +223,10 @@ void undo(Ledger& ledger) {
 }
 
 Result<void> mount_below_proc(Inside& inside) {
-    for (const spec::Mount& wanted : inside.spec.root.mounts)
-        if (wanted.destination.starts_with("/proc/"))
-            TRY(mount_volume(inside, wanted));
+    const std::vector<spec::Mount>& mounts = inside.spec.root.mounts;
+    for (std::size_t i = 0; i < mounts.size(); ++i)
+        if (mounts[i].destination.starts_with("/proc/"))
+            TRY(mount_one(inside, i));
     return {};
 }
 

@@ -6,12 +6,13 @@
 
 #include <sys/sysmacros.h>
 
+#include <algorithm>
 #include <cerrno>
 
 namespace stages {
 
 Result<Fd> new_filesystem(const std::string& type, const std::vector<std::string>& options,
-                          std::uint64_t attributes, Cause cause) {
+                          std::uint64_t attributes, Cause cause, const std::string& source) {
     auto because = [cause](const Error& error) { return cause(error.code); };
     Fd context = TRY(hint(sys::fsopen(type), because));
     // What the kernel says tells what was wrong; what to do about it is ours to find out.
@@ -20,7 +21,7 @@ Result<Fd> new_filesystem(const std::string& type, const std::vector<std::string
             result.error().detail = sys::fs_message(context.get());
         return hint(std::move(result), because);
     };
-    TRY(explain(sys::fsconfig_string(context.get(), "source", type))); // for mountinfo
+    TRY(explain(sys::fsconfig_string(context.get(), "source", source.empty() ? type : source)));
     for (const std::string& option : options) {
         std::size_t equals = option.find('=');
         if (equals == std::string::npos)
@@ -46,12 +47,14 @@ Result<void> attach(const Fd& mount, const Fd& target) {
     return sys::move_mount(mount.get(), target.get(), "", MOVE_MOUNT_T_EMPTY_PATH);
 }
 
-Result<void> set_attributes(const Fd& mount, std::uint64_t attributes, unsigned flags) {
+Result<void> set_attributes(const Fd& mount, std::uint64_t attributes, unsigned flags,
+                            std::uint64_t cleared) {
     mount_attr attr{};
     attr.attr_set = attributes;
+    attr.attr_clr = cleared;
     // The kernel wants the access-time bits cleared before one of them is set.
     if ((attributes & MOUNT_ATTR__ATIME) != 0)
-        attr.attr_clr = MOUNT_ATTR__ATIME;
+        attr.attr_clr |= MOUNT_ATTR__ATIME;
     return sys::mount_setattr(mount.get(), "", flags | AT_EMPTY_PATH, attr);
 }
 
@@ -77,6 +80,20 @@ Result<Fd> real_directory(Inside& inside, const std::string& name) {
     };
     TRY(hint(sys::mkdirat(inside.rootfs.get(), name, 0755), cannot));
     return sys::openat2(inside.rootfs.get(), name, flags, inner);
+}
+
+bool covers_proc_harmlessly(const std::string& destination) {
+    constexpr std::string_view kFiles[] = {"/proc/cpuinfo",
+                                           "/proc/diskstats",
+                                           "/proc/loadavg",
+                                           "/proc/meminfo",
+                                           "/proc/slabinfo",
+                                           "/proc/stat",
+                                           "/proc/swaps",
+                                           "/proc/uptime",
+                                           "/proc/sys/kernel/ns_last_pid",
+                                           "/proc/sys/crypto/fips_enabled"};
+    return std::ranges::find(kFiles, destination) != std::end(kFiles);
 }
 
 namespace {

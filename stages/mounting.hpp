@@ -14,9 +14,11 @@ constexpr std::uint64_t kQuiet = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_AT
 using Cause = std::string (*)(int code);
 
 /// A new file system, mounted nowhere yet. `options` are its own: "size=64m", "newinstance". An
-/// error's detail is what the kernel said, its hint what `cause` finds.
+/// error's detail is what the kernel said, its hint what `cause` finds. `source` is what mountinfo
+/// shows, or the device that the file system is on; empty: the type.
 Result<Fd> new_filesystem(const std::string& type, const std::vector<std::string>& options,
-                          std::uint64_t attributes, Cause cause = causes::powerless_root);
+                          std::uint64_t attributes, Cause cause = causes::powerless_root,
+                          const std::string& source = {});
 
 /// A copy of the mount at `source`, mounted nowhere yet. `flags` of open_tree(2).
 Result<Fd> clone_mount(int at, const std::string& source, unsigned flags);
@@ -24,14 +26,20 @@ Result<Fd> clone_mount(int at, const std::string& source, unsigned flags);
 /// Put a detached mount on `target`, an O_PATH descriptor.
 Result<void> attach(const Fd& mount, const Fd& target);
 
-/// mount_setattr(2) with attributes to set.
-Result<void> set_attributes(const Fd& mount, std::uint64_t attributes, unsigned flags = 0);
+/// mount_setattr(2) with attributes to set and to clear. Setting takes nothing off that an outer
+/// mount namespace has locked.
+Result<void> set_attributes(const Fd& mount, std::uint64_t attributes, unsigned flags = 0,
+                            std::uint64_t cleared = 0);
 Result<void> set_propagation(int at, const std::string& path, std::uint64_t propagation,
                              unsigned flags);
 
 /// A directory directly below the rootfs that must not be a symlink, made when it is missing:
 /// /dev, /proc and /sys of a hostile image could otherwise lead anywhere (CVE-2019-19921).
 Result<Fd> real_directory(Inside& inside, const std::string& name);
+
+/// May be mounted on though it is in /proc: single files that lxcfs has a container's own of, and
+/// nothing that anybody trusts to be the kernel's (CVE-2019-16884).
+bool covers_proc_harmlessly(const std::string& destination);
 
 /// Hide those of `paths` that lie below `prefix` ("/proc/"), which is mounted at `top`: files
 /// behind the host's /dev/null, directories behind one empty read-only tmpfs.

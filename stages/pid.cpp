@@ -11,6 +11,8 @@ namespace stages::pid {
 // and refuses a rootless mount of a new one ("mount too revealing", fs/namespace.c).
 Result<void> child(Inside& inside) {
     const spec::Spec& spec = inside.spec;
+    if (!spec.root.usual_mounts)
+        return {}; // it was in the list of mounts, or is not wanted
     if (!spec.stages.has(spec::Stage::mount))
         return {}; // no tree of our own to mount it in; the host's /proc goes on showing the host
     if (spec.proc != spec::ProcMode::none) {

@@ -22,7 +22,14 @@ Result<void> child(Inside& inside) {
     const spec::Root& root = inside.spec.root;
     if (!inside.rootfs.valid())
         inside.rootfs = TRY(sys::openat(AT_FDCWD, root.path, O_PATH | O_DIRECTORY));
-    // Last, when every mount point in it has been made.
+    // Last, when every mount point has been made, hooks' too.
+    if (inside.spec.stages.has(spec::Stage::mount) && !root.usual_mounts) {
+        TRY(mask(root.masked, "/", inside.rootfs));
+        TRY(make_readonly(root.readonly, "/", inside.rootfs));
+    }
+    for (const Fd& mount : inside.read_only_later)
+        TRY(set_attributes(mount, MOUNT_ATTR_RDONLY));
+    inside.read_only_later.clear();
     if (root.read_only)
         TRY(set_attributes(inside.rootfs, MOUNT_ATTR_RDONLY));
     TRY(sys::fchdir(inside.rootfs.get()));
@@ -51,6 +58,10 @@ Result<void> child(Inside& inside) {
         break;
     }
     inside.rootfs.close();
+    // A shared mount can't be pivoted to. It is a peer of nobody outside.
+    if (root.propagation == "shared" || root.propagation == "unbindable")
+        TRY(set_propagation(AT_FDCWD, "/", root.propagation == "shared" ? MS_SHARED : MS_UNBINDABLE,
+                            0));
     return {};
 }
 

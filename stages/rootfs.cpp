@@ -57,7 +57,7 @@ Result<void> make_work_directory(Launch& launch) {
         });
     }
     // The kernel makes its own directories in it as container root.
-    if (launch.facts.idmapped_rootfs) {
+    if (launch.facts.sent_rootfs) {
         Fd directory = TRY(sys::openat(AT_FDCWD, absolute, O_RDONLY | O_DIRECTORY));
         TRY(sys::fchown(directory.get(), launch.facts.uids.front().outside,
                         launch.facts.gids.front().outside));

@@ -47,7 +47,8 @@ struct Launch {
     Fd pidfd;
     Fd leaf;                                 ///< the leaf cgroup's directory, for CLONE_INTO_CGROUP
     Fd gate;                                 ///< listens for `start`; the child waits at it
-    Fd rootfs;                               ///< idmapped copy of the rootfs's mount, for the child
+    Fd rootfs;                               ///< copy of the rootfs's mount, for the child
+    std::vector<Fd> trees;                   ///< likewise of what Facts.sent_mounts names
     spec::NetMode net = spec::NetMode::none; ///< what --net has come to on this host
     std::string helper;                      ///< path of slirp4netns or pasta, when one is used
     Fd helper_alive;                         ///< slirp4netns ends when this is closed (--exit-fd)
@@ -65,10 +66,14 @@ struct Inside {
     const spec::Spec& spec;
     const Facts& facts;
     Fd rootfs;  ///< O_PATH of the mounted root, from the mount stage on; before it, the
-                ///< parent's idmapped copy if it sent one
+                ///< parent's copy if it sent one
     Fd console; ///< pty master from the container's own devpts, to be sent to the parent
     /// One line for the person.
     std::function<void(const std::string&)> note;
+    /// Of spec.root.mounts, by index, what was made before its turn; invalid where it was not.
+    std::vector<Fd> trees;
+    /// Mounts that become read-only when nothing has to be made in them any more.
+    std::vector<Fd> read_only_later;
 };
 
 struct Stage {

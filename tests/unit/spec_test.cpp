@@ -208,7 +208,8 @@ TEST(Packed, BringsSpecAndFactsBackByteForByte) {
                         .resolv_conf = "nameserver \xff\n",
                         .seccomp_filter = std::string("\0\xff", 2),
                         .seccomp_flags = 7,
-                        .idmapped_rootfs = true,
+                        .sent_rootfs = true,
+                        .sent_mounts = {3, 1},
                         .slated = true,
                         .meets = true,
                         .gated = true,
@@ -220,15 +221,16 @@ TEST(Packed, BringsSpecAndFactsBackByteForByte) {
     auto back = run::unpack(*memfd);
     ASSERT_TRUE(back) << sys::to_line(back.error());
     EXPECT_EQ(back->spec, spec);
-    auto& [namespaces, uids, gids, resolv_conf, filter, flags, idmapped, slated, meets, gated,
-           orphan, state, mask] = back->facts;
+    auto& [namespaces, uids, gids, resolv_conf, filter, flags, sent, sent_mounts, slated, meets,
+           gated, orphan, state, mask] = back->facts;
     EXPECT_EQ(namespaces, facts.host_namespaces);
     EXPECT_EQ(uids, facts.uids);
     EXPECT_EQ(gids, facts.gids);
     EXPECT_EQ(resolv_conf, facts.resolv_conf);
     EXPECT_EQ(filter, facts.seccomp_filter);
     EXPECT_EQ(flags, facts.seccomp_flags);
-    EXPECT_EQ(idmapped, facts.idmapped_rootfs);
+    EXPECT_EQ(sent, facts.sent_rootfs);
+    EXPECT_EQ(sent_mounts, facts.sent_mounts);
     EXPECT_TRUE(slated);
     EXPECT_TRUE(meets);
     EXPECT_TRUE(gated);

@@ -6,6 +6,7 @@
 #include "tests/unit/recorder.hpp"
 
 #include <gmock/gmock.h>
+#include <linux/magic.h>
 
 #include <algorithm>
 #include <functional>
@@ -48,6 +49,7 @@ void host(Recorder& kernel) {
                 "root:x:0:0:root:/root:/bin/sh\nlena:x:1000:1000::/home/lena:/bin/sh\n");
     kernel.file("/etc/group", "root:x:0:\nvideo:x:44:lena\n");
     kernel.mode("/proc/kcore", S_IFREG | 0400);
+    kernel.type("pts", DEVPTS_SUPER_MAGIC);
     for (const char* file : {"interrupts", "keys", "latency_stats", "timer_list", "timer_stats",
                              "sched_debug", "kcore"})
         kernel.mode(file, S_IFREG | 0444); // below /proc, which is a descriptor
@@ -414,13 +416,13 @@ Spec with_everything() {
     spec.root.mounts = {{.type = "bind",
                          .source = "/data",
                          .destination = "/data",
-                         .attributes = MOUNT_ATTR_RDONLY},
+                         .recursive_attributes = MOUNT_ATTR_RDONLY},
                         {.type = "tmpfs",
                          .source = "tmpfs",
                          .destination = "/tmp",
                          .attributes = MOUNT_ATTR_NOSUID,
                          .options = {"size=1m"}},
-                        {.type = "bind", .source = "/own", .destination = "/proc/own"}};
+                        {.type = "bind", .source = "/own", .destination = "/proc/cpuinfo"}};
     return spec;
 }
 
@@ -449,7 +451,7 @@ TEST(Mount, PutsTheTreeTogetherByDescriptor) {
     // No path of the rootfs is ever looked up from outside of it.
     for (const std::string& call : kernel.calls)
         EXPECT_THAT(call, Not(HasSubstr("\"/srv/rootfs/")));
-    EXPECT_FALSE(kernel.called("/proc/own")); // that waits for /proc
+    EXPECT_FALSE(kernel.called("/proc/cpuinfo")); // that waits for /proc
 }
 
 TEST(Mount, FollowsNoLinkAtDevProcAndSys) {
@@ -488,7 +490,7 @@ TEST(Mount, GivesVolumesBelowProcToThePidStageOnlyIfItRuns) {
     Spec spec = with_everything();
     spec.stages.remove(Stage::pid);
     ASSERT_TRUE(once(kernel, inside(spec, with_dns(), stages::mount::child)));
-    EXPECT_TRUE(kernel.called("\"/proc/own\""));
+    EXPECT_TRUE(kernel.called("\"/proc/cpuinfo\""));
 }
 
 TEST(Mount, RefusesADeviceThatIsNone) {
@@ -659,7 +661,7 @@ TEST(Pid, CoversProcOnceItIsThere) {
     ASSERT_TRUE(once(kernel, inside(with_everything(), {}, stages::pid::child, /*rootfs=*/true)));
     expect_order(kernel, {"\"proc\", O_PATH", "fsopen(\"proc\")", "move_mount", "\"kcore\"",
                           "move_mount", "\"sysrq-trigger\"", "MOUNT_ATTR_RDONLY", "move_mount",
-                          "\"/proc/own\"", "move_mount"});
+                          "\"/proc/cpuinfo\"", "move_mount"});
     // All that is masked and lies below /proc, and nothing of /sys, which isn't here.
     for (const std::string& path : spec::default_masked_paths())
         if (path.starts_with("/proc/")) {
