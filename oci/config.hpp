@@ -36,6 +36,9 @@
 
 namespace oci {
 
+/// Of the specification: all of it is read.
+inline constexpr const char* kSpecVersionMax = "1.3.0";
+
 /// What the conversion must know of who asks.
 struct Caller {
     uid_t uid = 0; ///< effective ones

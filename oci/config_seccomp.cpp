@@ -100,7 +100,11 @@ void read_seccomp(Node at, spec::Spec& spec) {
     bool unused = false;
     at["architectures"].items(
         [&](Node arch) { arch.choose(seccomp_architectures(), "an architecture", unused); });
-    at["flags"].items([&](Node flag) { flag.choose(seccomp_flags(), "a flag", unused); });
+    at["flags"].items([](Node flag) {
+        bool supported = false;
+        if (flag.choose(seccomp_flags(), "a flag", supported) && !supported)
+            flag.fail("this build can't set it");
+    });
     spec::Seccomp& out = spec.seccomp;
     at["listenerPath"].into(out.listener_path);
     at["listenerMetadata"].into(out.listener_metadata);

@@ -48,7 +48,7 @@ std::span<const Named<std::uint64_t>> landlock_accesses();  ///< LANDLOCK_ACCESS
 std::span<const Named<bool>> seccomp_actions(); ///< true: it takes an errno
 std::span<const Named<bool>> seccomp_operators();
 std::span<const Named<bool>> seccomp_architectures();
-std::span<const Named<bool>> seccomp_flags();
+std::span<const Named<bool>> seccomp_flags(); ///< false: known, and not supported
 
 struct HookList {
     const char* name;
