@@ -253,10 +253,12 @@ Result<void> Connection::more(Deadline deadline) {
 }
 
 // "Authentication Protocol": EXTERNAL with an empty identity lets the other side take it from the
-// socket (SO_PEERCRED). A number would be wrong from inside a user namespace.
+// socket (SO_PEERCRED). A number would be wrong from inside a user namespace. BEGIN goes along, as
+// from systemd's own clients: a systemd that reads the first message in one piece with it looks at
+// that message no sooner than when another comes.
 Result<void> Connection::authenticate(Deadline deadline) {
     using namespace std::string_view_literals;
-    TRY(send_all("\0AUTH EXTERNAL\r\nDATA\r\n"sv));
+    TRY(send_all("\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n"sv));
     for (;;) {
         std::size_t end = received_.find("\r\n");
         if (end == std::string::npos) {
@@ -268,7 +270,7 @@ Result<void> Connection::authenticate(Deadline deadline) {
         std::string line = received_.substr(0, end);
         received_.erase(0, end + 2);
         if (line.starts_with("OK"))
-            return send_all("BEGIN\r\n");
+            return {};
         if (!line.starts_with("DATA"))
             return wrong("refused to let us in (\"" + line + "\")");
     }

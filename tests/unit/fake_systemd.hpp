@@ -59,10 +59,11 @@ private:
         bool begun = false;
         for (long length = 0; (length = ::read(peer, buffer, sizeof buffer)) > 0;) {
             got.append(buffer, std::size_t(length));
-            if (got.ends_with("DATA\r\n"))
-                send("DATA\r\nOK 1234deadbeef\r\n");
             if (std::size_t begin = got.find("BEGIN\r\n"); !begun && begin != std::string::npos) {
+                EXPECT_TRUE(got.starts_with(std::string("\0AUTH EXTERNAL\r\nDATA\r\n", 22)));
                 got.erase(0, begin + 7);
+                EXPECT_EQ(got, "") << "a systemd would not look at it before more comes";
+                send("DATA\r\nOK 1234deadbeef\r\n");
                 begun = true;
             }
             if (!begun)
