@@ -32,6 +32,12 @@ void undo(Ledger& ledger) {
     if (ledger.leaf[0] == '\0')
         return stop_unit(ledger);
     std::string leaf = ledger.leaf;
+    if (ledger.unit[0] != '\0') {
+        // The cgroup is systemd's to remove; what was made below it may be left.
+        (void)kill_processes(leaf);
+        (void)wait_for(leaf, "populated 0");
+        stop_unit(ledger);
+    }
     if (ledger.keep_cgroup) {
         if (ledger.leaf_ours)
             (void)empty(leaf, /*keep=*/true); // what can't be killed is left, as below
@@ -46,7 +52,6 @@ void undo(Ledger& ledger) {
     }
     // From here on the name can be another container's.
     ledger.leaf[0] = '\0';
-    stop_unit(ledger);
 }
 
 } // namespace stages::cgroup

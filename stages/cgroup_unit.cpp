@@ -1,6 +1,7 @@
 // The properties are systemd.resource-control(5)'s; which ones, as runc's systemd driver has it.
 #include "stages/cgroup_unit.hpp"
 
+#include "stages/cgroup_causes.hpp"
 #include "stages/cgroup_leaf.hpp"
 #include "stages/cgroup_names.hpp"
 #include "sys/path.hpp"
@@ -146,10 +147,18 @@ Result<Properties> properties_for(const Launch& launch, const Unit& unit) {
 
 /// The leaf below the unit's own cgroup: the child goes there, so that the unit's can hand down
 /// its controllers.
-Result<std::string> make_subgroup(const Launch& launch, const std::string& scope) {
-    std::string leaf = sys::join(scope, launch.spec.cgroup.subgroup);
+Result<std::string> make_subgroup(const Launch& launch, const Hierarchy& hierarchy,
+                                  const std::string& scope) {
+    const spec::Cgroup& wanted = launch.spec.cgroup;
+    std::string leaf = sys::join(scope, wanted.subgroup);
     TRY(sys::mkdirat(AT_FDCWD, leaf, 0755));
     TRY(sys::write_file(sys::join(leaf, "cgroup.procs"), std::to_string(launch.child)));
+    Asked asked{launch.spec.naming, limits_of(wanted.resources, launch.spec.naming),
+                wanted.every_controller};
+    if (auto obstacle = enable_asked(scope, asked))
+        return std::unexpected(
+            unenforceable(asked.naming, asked.limits,
+                          why_no_place(hierarchy, {std::move(*obstacle)}, std::nullopt)));
     return leaf;
 }
 
@@ -246,7 +255,7 @@ Result<void> start_unit(Launch& launch, const Hierarchy& hierarchy) {
     std::string leaf = hierarchy.directory(own);
     std::size_t slice = leaf.rfind('/');
     if (!launch.spec.cgroup.subgroup.empty())
-        leaf = TRY(make_subgroup(launch, leaf));
+        leaf = TRY(make_subgroup(launch, hierarchy, leaf));
     TRY(note(*launch.ledger, leaf, slice));
     launch.ledger->leaf_ours = true;
     launch.leaf = TRY(sys::openat(AT_FDCWD, leaf, O_PATH | O_DIRECTORY));
