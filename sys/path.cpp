@@ -121,9 +121,15 @@ void push_components(std::deque<std::string>& queue, const std::string& path) {
     queue.insert(queue.begin(), parts.begin(), parts.end());
 }
 
-/// Walk `path` below `root` name by name, making what is missing. `done` is always free of
-/// symlinks, so openat2 of it can only be fooled into failing, never into leading out.
-Result<Fd> make_in_root(int root, const std::string& path, Want want) {
+std::uint64_t flags_of(Want want) {
+    return O_PATH | (want == Want::directory ? O_DIRECTORY : 0);
+}
+
+/// Walk `path` below `root` name by name, making what is missing and wanted. `done` is always free
+/// of symlinks, so openat2 of it can only be fooled into failing, never into leading out; and of
+/// "..", over which openat2 stumbles while anybody on this machine renames or mounts something
+/// (EAGAIN).
+Result<Fd> walk_in_root(int root, const std::string& path, Want want) {
     std::deque<std::string> todo;
     push_components(todo, path);
     std::string done = ".";
@@ -151,7 +157,7 @@ Result<Fd> make_in_root(int root, const std::string& path, Want want) {
             push_components(todo, to);
             continue;
         }
-        if (!info && info.error().code != ENOENT)
+        if (!info && (info.error().code != ENOENT || want == Want::existing))
             return std::unexpected(std::move(info).error());
         if (!info && (want == Want::directory || !todo.empty())) {
             auto made = mkdirat(parent.get(), name, 0755);
@@ -164,17 +170,16 @@ Result<Fd> make_in_root(int root, const std::string& path, Want want) {
         }
         done += "/" + name;
     }
-    return openat2(root, done, O_PATH, kInside);
+    return openat2(root, done, flags_of(want), kInside);
 }
 
 } // namespace
 
 Result<Fd> in_root(int root, const std::string& path, Want want) {
-    std::uint64_t flags = O_PATH | (want == Want::directory ? O_DIRECTORY : 0);
-    auto found = openat2(root, path.empty() ? "." : path, flags, kInside);
-    if (found || want == Want::existing || found.error().code != ENOENT)
-        return found;
-    return make_in_root(root, path, want);
+    auto found = openat2(root, path.empty() ? "." : path, flags_of(want), kInside);
+    bool walk = !found && (found.error().code == EAGAIN ||
+                           (found.error().code == ENOENT && want != Want::existing));
+    return walk ? walk_in_root(root, path, want) : std::move(found);
 }
 
 } // namespace sys

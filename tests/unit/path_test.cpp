@@ -138,6 +138,32 @@ TEST_F(InRoot, GoesThroughNoFile) {
     EXPECT_TRUE(walk("fifo", Want::file)); // O_PATH: nobody waits for a writer
 }
 
+TEST_F(InRoot, GetsThereWhileOthersRenameAllTheTime) {
+    // What the kernel says of every "..", then.
+    class Storm : public sys::Listener {
+    public:
+        Storm() : before_(std::exchange(sys::listener, this)) {}
+        ~Storm() override { sys::listener = before_; }
+        std::optional<long> before(const sys::Call& call) override {
+            if (call.name == "openat2" && call.text.contains(".."))
+                return -EAGAIN;
+            return std::nullopt;
+        }
+
+    private:
+        sys::Listener* before_;
+    } storm;
+    fs::create_directories(top_ / "root/a/b");
+    auto found = walk("a/b/../../a/./b", Want::existing);
+    ASSERT_TRUE(found) << sys::to_line(found.error());
+    EXPECT_EQ(place(*found), "/a/b");
+    EXPECT_EQ(walk("a/../none", Want::existing).error().code, ENOENT);
+    EXPECT_FALSE(fs::exists(top_ / "root/none"));
+    found = walk("a/../made", Want::directory);
+    ASSERT_TRUE(found) << sys::to_line(found.error());
+    EXPECT_EQ(place(*found), "/made");
+}
+
 TEST_F(InRoot, HoldsWhileALinkIsSwapped) {
     // Another process exchanges a directory and a link to the outside, as fast as it can.
     fs::create_directory(top_ / "root/swap");
