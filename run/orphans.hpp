@@ -1,6 +1,7 @@
 // What the command leaves behind where no PID namespace ends with it (--no-pid): daemons, and jobs
 // in the background. The launcher adopts them and ends them when the command has ended, as the
-// namespace would have. A launcher that is itself killed can't; its cgroup leaf does, if it has one.
+// namespace would have. A launcher that is itself killed can't; its cgroup leaf does, if it has
+// one.
 #pragma once
 
 #include "sys/kernel.hpp"

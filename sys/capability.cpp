@@ -61,6 +61,21 @@ Result<std::vector<std::string>> held_capabilities() {
     return out;
 }
 
+std::uint64_t held_bits() {
+    std::unique_ptr<_cap_struct, int (*)(void*)> held(cap_get_proc(), cap_free);
+    std::uint64_t out = 0;
+    for (cap_value_t number = 0; number < cap_max_bits(); ++number) {
+        cap_flag_value_t have = CAP_CLEAR;
+        if (cap_get_flag(held.get(), number, CAP_PERMITTED, &have) == 0 && have == CAP_SET)
+            out |= std::uint64_t{1} << number;
+    }
+    return out;
+}
+
+std::uint64_t known_bits() {
+    return (std::uint64_t{1} << cap_max_bits()) - 1;
+}
+
 Result<void> bound_capabilities(const std::vector<std::string>& keep) {
     std::vector<cap_value_t> kept = numbers(keep);
     for (cap_value_t number = 0; number < cap_max_bits(); ++number) {

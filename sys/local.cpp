@@ -60,6 +60,14 @@ Result<Fd> connect_in(int directory, const std::string& name) {
     return connect_to(TRY(address_in(directory, name)), SOCK_SEQPACKET, name);
 }
 
+bool listens_in(int directory, const std::string& name) {
+    auto address = address_in(directory, name);
+    // A socket of another type is refused before it could be taken for a visitor.
+    auto connected = address ? connect_to(*address, SOCK_STREAM, name)
+                             : std::unexpected(std::move(address).error());
+    return !connected && connected.error().code == EPROTOTYPE;
+}
+
 Result<Fd> accept(int fd) {
     return Fd(static_cast<int>(
         TRY(invoke("accept4", [&] { return ::accept4(fd, nullptr, nullptr, SOCK_CLOEXEC); }, fd))));

@@ -14,6 +14,8 @@ Result<Fd> listen_in(int directory, const std::string& name);
 /// Connected to a listener of listen_in(). ECONNREFUSED: nobody listens any more.
 Result<Fd> connect_in(int directory, const std::string& name);
 Result<Fd> accept(int fd);
+/// Is there still a listener of listen_in()? It is not disturbed by the question.
+bool listens_in(int directory, const std::string& name);
 /// Connect to a SOCK_STREAM listener at `path` and send one message with one descriptor, as
 /// --console-socket and --pidfd-socket want it.
 Result<void> send_to(const std::string& path, std::string_view text, int descriptor);

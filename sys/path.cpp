@@ -56,18 +56,34 @@ Result<void> write_proc(const std::string& path, std::string_view text) {
     return write_named(file, path, text);
 }
 
-Result<std::uint64_t> start_time(pid_t pid) {
+Result<ProcessStat> process_stat(pid_t pid) {
     std::string path = "/proc/" + std::to_string(pid) + "/stat";
     std::string text = TRY(read_file(path, 4096));
-    // "7 (a name) S 1 …": the name may hold anything, so count from its end; field 22 of the line.
+    // "7 (a name) S 1 …": the name may hold anything, so count from its end, which is field 2's.
     std::size_t at = text.rfind(')');
-    for (int field = 2; field < 22 && at != std::string::npos; ++field)
+    ProcessStat out{};
+    bool good = at != std::string::npos && at + 2 < text.size();
+    auto number = [&](auto& value) {
+        auto read = std::from_chars(text.data() + at + 1, text.data() + text.size(), value);
+        good = good && read.ec == std::errc{};
+    };
+    for (int field = 3; field <= 22 && good; ++field) {
         at = text.find(' ', at + 1);
-    std::uint64_t ticks = 0;
-    if (at == std::string::npos ||
-        std::from_chars(text.data() + at + 1, text.data() + text.size(), ticks).ec != std::errc{})
+        good = at != std::string::npos;
+        if (field == 3 && good)
+            out.state = text[at + 1];
+        else if (field == 4 && good)
+            number(out.parent);
+        else if (field == 22 && good)
+            number(out.started);
+    }
+    if (!good)
         return wrong("\"" + path + "\" is not as proc_pid_stat(5) says");
-    return ticks;
+    return out;
+}
+
+Result<std::uint64_t> start_time(pid_t pid) {
+    return TRY(process_stat(pid)).started;
 }
 
 bool exists(const std::string& path) {

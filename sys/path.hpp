@@ -19,6 +19,13 @@ inline Result<void> write_file(const std::string& path, std::string_view text) {
 /// redirect it (CVE-2019-16884, CVE-2025-52881).
 Result<void> write_proc(const std::string& path, std::string_view text);
 
+/// Of proc_pid_stat(5).
+struct ProcessStat {
+    char state; ///< R, S, D, Z, T, t, X, I
+    pid_t parent;
+    std::uint64_t started; ///< as start_time()
+};
+Result<ProcessStat> process_stat(pid_t pid);
 /// When `pid` was started, in clock ticks since boot (proc_pid_stat(5)): together with the number,
 /// it names one process for good.
 Result<std::uint64_t> start_time(pid_t pid);

@@ -1,0 +1,272 @@
+// Files of the state directory.
+#include "oci/store.hpp"
+
+#include "stages/cgroup_ops.hpp"
+#include "sys/local.hpp"
+#include "sys/path.hpp"
+
+#include <nlohmann/json.hpp>
+#include <sys/file.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+
+namespace oci {
+
+using nlohmann::json;
+
+namespace {
+
+constexpr const char* kState = "state.json";
+constexpr const char* kProgress = "progress";
+constexpr const char* kGate = "gate";
+
+std::string dump(const json& value) {
+    return value.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+/// The characters that runc allows, and no name of a directory that is always there.
+bool valid_id(const std::string& id) {
+    constexpr std::string_view allowed =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_+.-";
+    return !id.empty() && id.size() <= 255 && id != "." && id != ".." &&
+           id.find_first_not_of(allowed) == std::string::npos;
+}
+
+Result<void> check_id(const std::string& id) {
+    if (!valid_id(id))
+        return sys::wrong("invalid container ID format: \"" + id + "\"",
+                          "letters, digits and \"_+.-\", at most 255");
+    return {};
+}
+
+/// mkdir -p, of which the last is for its owner alone.
+Result<void> make_path(const std::string& path) {
+    if (sys::exists(path))
+        return {};
+    std::size_t slash = path.rfind('/');
+    if (slash != std::string::npos && slash != 0)
+        TRY(make_path(path.substr(0, slash)));
+    auto made = sys::mkdirat(AT_FDCWD, path, 0700);
+    if (!made && made.error().code != EEXIST)
+        return made;
+    return {};
+}
+
+} // namespace
+
+std::string_view name_of(Status status) {
+    constexpr std::string_view names[] = {"creating", "created", "running", "paused", "stopped"};
+    return names[static_cast<std::size_t>(status)];
+}
+
+std::string default_root(bool in_user_namespace) {
+    if (sys::geteuid() == 0 && !in_user_namespace)
+        return "/run/gocontainer";
+    const char* runtime = getenv("XDG_RUNTIME_DIR");
+    if (runtime != nullptr && *runtime == '/')
+        return std::string(runtime) + "/gocontainer";
+    return "/tmp/gocontainer-" + std::to_string(sys::geteuid());
+}
+
+std::string to_json(const State& state) {
+    json out = {{"ociVersion", state.version}, {"id", state.id}, {"bundle", state.bundle}};
+    if (!state.annotations.empty())
+        out["annotations"] = state.annotations;
+    return dump(out);
+}
+
+Result<Store> Store::create(const std::string& root, const std::string& id) {
+    TRY(check_id(id));
+    TRY(make_path(root));
+    std::string path = sys::join(root, id);
+    auto made = sys::mkdirat(AT_FDCWD, path, 0711);
+    if (!made) {
+        if (made.error().code == EEXIST)
+            return sys::wrong("container with given ID already exists: \"" + id + "\"");
+        return std::unexpected(std::move(made).error());
+    }
+    Fd directory = TRY(sys::openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+    Store store(std::move(directory), std::move(path), id);
+    TRY(store.lock());
+    return store;
+}
+
+Result<Store> Store::open(const std::string& root, const std::string& id) {
+    TRY(check_id(id));
+    std::string path = sys::join(root, id);
+    auto directory = sys::openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+    if (!directory) {
+        if (directory.error().code == ENOENT)
+            return sys::wrong("container does not exist: \"" + id + "\"");
+        return std::unexpected(std::move(directory).error());
+    }
+    return Store(std::move(*directory), std::move(path), id);
+}
+
+Result<std::vector<std::string>> Store::list(const std::string& root) {
+    std::vector<std::string> ids;
+    auto directory = sys::openat(AT_FDCWD, root, O_RDONLY | O_DIRECTORY);
+    if (!directory && directory.error().code == ENOENT)
+        return ids; // nobody has made a container yet
+    Fd open = TRY(std::move(directory));
+    for (sys::Entry& entry : TRY(sys::entries(open.get())))
+        if (entry.type == DT_DIR && valid_id(entry.name))
+            ids.push_back(std::move(entry.name));
+    std::ranges::sort(ids);
+    return ids;
+}
+
+Result<void> Store::lock() {
+    TRY(sys::flock(directory_.get(), LOCK_EX));
+    // Who had it may have been `delete`.
+    if (TRY(sys::fstat(directory_.get())).st_nlink == 0)
+        return sys::wrong("container does not exist: \"" + id_ + "\"");
+    return {};
+}
+
+void Store::unlock() {
+    (void)sys::flock(directory_.get(), LOCK_UN); // an open file: can't fail
+}
+
+Result<std::string> Store::read(const std::string& name) const {
+    return sys::read_file(directory_.get(), name, std::size_t{64} << 20);
+}
+
+Result<void> Store::write(const std::string& name, std::string_view text) const {
+    return sys::replace_file(directory_.get(), name, text, 0600);
+}
+
+Result<void> Store::write_state(const State& state) const {
+    json out = {{"ociVersion", state.version}, {"id", state.id},
+                {"bundle", state.bundle},      {"rootfs", state.rootfs},
+                {"created", state.created},    {"annotations", state.annotations}};
+    for (auto [name, value] : {std::pair("sharesPids", state.shares_pids),
+                               {"hasPoststart", state.has_poststart},
+                               {"hasPoststop", state.has_poststop},
+                               {"systemd", state.systemd}})
+        if (value)
+            out[name] = true;
+    return write(kState, dump(out));
+}
+
+Result<std::optional<State>> Store::state() const {
+    auto text = read(kState);
+    if (!text && text.error().code == ENOENT)
+        return std::nullopt;
+    json in = json::parse(TRY(std::move(text)), nullptr, /*allow_exceptions=*/false);
+    State out;
+    try {
+        in.at("ociVersion").get_to(out.version);
+        in.at("id").get_to(out.id);
+        in.at("bundle").get_to(out.bundle);
+        in.at("rootfs").get_to(out.rootfs);
+        in.at("created").get_to(out.created);
+        in.at("annotations").get_to(out.annotations);
+        out.shares_pids = in.value("sharesPids", false);
+        out.has_poststart = in.value("hasPoststart", false);
+        out.has_poststop = in.value("hasPoststop", false);
+        out.systemd = in.value("systemd", false);
+    } catch (const json::exception& problem) {
+        return sys::wrong("\"" + sys::join(path_, kState) + "\" is damaged: " + problem.what(),
+                          "remove the container with 'delete --force'");
+    }
+    return out;
+}
+
+Result<Progress*> Store::progress() const {
+    auto file = sys::openat(directory_.get(), kProgress, O_RDWR | O_NOFOLLOW);
+    bool made = !file && file.error().code == ENOENT;
+    if (made) {
+        // Appears whole: a file of the right size, whose zeros mean that there is nothing to undo.
+        file = sys::openat(directory_.get(), ".progress", O_CREAT | O_TRUNC | O_NOFOLLOW | O_RDWR,
+                           0600);
+        if (file)
+            TRY(sys::ftruncate(file->get(), sizeof(Progress)));
+    }
+    Fd open = TRY(std::move(file));
+    if (TRY(sys::fstat(open.get())).st_size != sizeof(Progress))
+        return sys::wrong("\"" + sys::join(path_, kProgress) +
+                              "\" was written by another version of gocontainer",
+                          "use that one to delete the container");
+    auto* memory = static_cast<Progress*>(TRY(sys::map_file(open.get(), sizeof(Progress))));
+    if (made) {
+        memory->size = sizeof(Progress);
+        TRY(sys::rename_in(directory_.get(), ".progress", kProgress));
+    }
+    return memory;
+}
+
+Result<Progress> Store::look() const {
+    Progress out;
+    auto file = sys::openat(directory_.get(), kProgress, O_RDONLY | O_NOFOLLOW);
+    if (!file && file.error().code == ENOENT)
+        return out; // not far enough to have made anything
+    Fd open = TRY(std::move(file));
+    std::size_t got =
+        TRY(sys::read(open.get(), std::span(reinterpret_cast<char*>(&out), sizeof out)));
+    if (got != sizeof out || out.size != sizeof out)
+        return sys::wrong("\"" + sys::join(path_, kProgress) +
+                              "\" was written by another version of gocontainer",
+                          "use that one to delete the container");
+    return out;
+}
+
+// A socket of another type is refused before it could be taken for a visitor (unix(7), EPROTOTYPE).
+bool Store::somebody_waits_at_gate() const {
+    return sys::listens_in(directory_.get(), kGate);
+}
+
+Result<Now> Store::now(const Progress& progress) const {
+    const stages::Ledger& ledger = progress.ledger;
+    Now out;
+    if (ledger.child <= 0)
+        return out;
+    auto stat = sys::process_stat(ledger.child);
+    if (!stat && stat.error().code != ENOENT && stat.error().code != ESRCH)
+        return std::unexpected(std::move(stat).error());
+    if (!stat || stat->state == 'Z' || stat->state == 'X' ||
+        (ledger.child_started != 0 && stat->started != ledger.child_started))
+        return out;
+    out.pid = ledger.child;
+    if (!progress.created)
+        out.status = Status::creating;
+    else if (somebody_waits_at_gate())
+        out.status = Status::created;
+    else
+        out.status = Status::running;
+    if (out.status != Status::creating && ledger.leaf[0] != '\0' &&
+        stages::cgroup::frozen(ledger.leaf).value_or(false))
+        out.status = Status::paused;
+    return out;
+}
+
+Result<Now> Store::now() const {
+    Progress progress = TRY(look());
+    return now(progress);
+}
+
+Result<Fd> Store::make_gate() const {
+    return sys::listen_in(directory_.get(), kGate);
+}
+
+Result<Fd> Store::through_gate() const {
+    return sys::connect_in(directory_.get(), kGate);
+}
+
+void Store::remove_gate() const {
+    (void)sys::unlinkat(directory_.get(), kGate); // gone, or nobody listens at it: both are right
+}
+
+Result<void> Store::remove() {
+    for (const sys::Entry& entry : TRY(sys::entries(directory_.get())))
+        TRY(sys::unlinkat(directory_.get(), entry.name));
+    auto removed = sys::unlinkat(AT_FDCWD, path_, AT_REMOVEDIR);
+    if (!removed && removed.error().code != ENOENT)
+        return removed;
+    return {};
+}
+
+} // namespace oci

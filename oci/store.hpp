@@ -1,0 +1,113 @@
+// The state directory of one container: ROOT/ID.
+//
+//   state.json   what `state` says and never changes; written whole, by rename
+//   config.json  the bundle's, as it was at create
+//   exec         a Spec for further processes of the container
+//   filter       its compiled seccomp filter, when it has one
+//   progress     what there is to undo, in memory that create maps: true at every instant, even
+//                when create is killed
+//   gate         a socket, at which the container's first process waits for start
+//
+// A lock on the directory makes commands that change the container take turns. `state`, `list`,
+// `ps` and `kill` take none.
+#pragma once
+
+#include "stages/stage.hpp"
+#include "sys/kernel.hpp"
+
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace oci {
+
+using sys::Error;
+using sys::Fd;
+using sys::Result;
+
+enum class Status : std::uint8_t { creating, created, running, paused, stopped };
+std::string_view name_of(Status status);
+
+/// state.json.
+struct State {
+    std::string version; ///< ociVersion of the config
+    std::string id;
+    std::string bundle;
+    std::string rootfs;
+    std::string created;      ///< RFC 3339
+    bool shares_pids = false; ///< has no PID namespace of its own: its end isn't all its processes'
+    bool has_poststart = false; ///< start must look into config.json
+    bool has_poststop = false;  ///< delete must look into config.json
+    bool systemd = false;       ///< its cgroup is a unit of systemd's
+    std::map<std::string, std::string> annotations;
+};
+
+/// The mapped file `progress`. Plain bytes only.
+struct Progress {
+    std::uint64_t size = sizeof(Progress); ///< of the version that wrote it
+    bool created = false;                  ///< create has come to its end
+    stages::Ledger ledger;
+};
+
+/// What is known of a container now.
+struct Now {
+    Status status = Status::stopped;
+    pid_t pid = 0; ///< 0 when stopped
+};
+
+class Store {
+public:
+    /// Make ROOT/ID, locked. An ID that is taken is an error, and so is a bad one.
+    static Result<Store> create(const std::string& root, const std::string& id);
+    /// ROOT/ID that is there: "container does not exist" otherwise.
+    static Result<Store> open(const std::string& root, const std::string& id);
+    /// The IDs below ROOT, sorted.
+    static Result<std::vector<std::string>> list(const std::string& root);
+
+    const std::string& id() const { return id_; }
+    int directory() const { return directory_.get(); }
+    /// Until the end of this Store, or of the command. Waits for others that have it.
+    Result<void> lock();
+    void unlock();
+
+    Result<std::string> read(const std::string& name) const;
+    Result<void> write(const std::string& name, std::string_view text) const;
+    Result<void> write_state(const State& state) const;
+    /// Nothing: create was killed before it could write one.
+    Result<std::optional<State>> state() const;
+    /// Mapped for as long as we live; made when it is missing.
+    Result<Progress*> progress() const;
+    /// A copy, for who only looks.
+    Result<Progress> look() const;
+    Result<Now> now(const Progress& progress) const;
+    Result<Now> now() const;
+
+    /// The listening end of the gate, to be handed to the child.
+    Result<Fd> make_gate() const;
+    /// ECONNREFUSED or ENOENT: nobody waits there any more.
+    Result<Fd> through_gate() const;
+    void remove_gate() const;
+
+    /// Remove the directory with all that is in it.
+    Result<void> remove();
+
+private:
+    Store(Fd directory, std::string path, std::string id)
+        : directory_(std::move(directory)), path_(std::move(path)), id_(std::move(id)) {}
+    bool somebody_waits_at_gate() const;
+
+    Fd directory_;
+    std::string path_;
+    std::string id_;
+};
+
+/// Where state is kept when --root doesn't say: /run/gocontainer for root, else
+/// $XDG_RUNTIME_DIR/gocontainer or /tmp/gocontainer-UID.
+std::string default_root(bool in_user_namespace);
+
+/// `state`'s JSON without status and pid, one line: what hooks get too.
+std::string to_json(const State& state);
+
+} // namespace oci
