@@ -20,7 +20,7 @@ Result<void> meet_runtime(const spec::Spec& spec, const Facts& facts, const Fd& 
     }
     if (spec.hooks.create_container.empty())
         return {};
-    return run_hooks(spec.hooks.create_container, "createContainer",
+    return run_hooks(spec.hooks, spec.hooks.create_container, "createContainer",
                      with_status(facts.state, "creating", sys::getpid()));
 }
 
@@ -38,7 +38,7 @@ Result<void> pass_gate(const spec::Spec& spec, const Facts& facts, const Fd& soc
     }
     if (spec.hooks.start_container.empty())
         return {};
-    return run_hooks(spec.hooks.start_container, "startContainer",
+    return run_hooks(spec.hooks, spec.hooks.start_container, "startContainer",
                      with_status(facts.state, "created", sys::getpid()));
 }
 

@@ -61,16 +61,24 @@ Result<std::optional<int>> wait_for(pid_t pid, std::optional<int> timeout) {
     return std::nullopt;
 }
 
-Result<void> run_hook(const spec::Hook& hook, const std::string& state) {
+/// A file of the caller's choice, else `otherwise`.
+Result<Fd> output_file(const std::string& path, const Fd& otherwise) {
+    return path.empty() ? sys::dup_above(otherwise.get(), 3)
+                        : sys::openat(AT_FDCWD, path, O_CREAT | O_WRONLY | O_APPEND, 0600);
+}
+
+Result<void> run_hook(const spec::Hooks& all, const spec::Hook& hook, const std::string& state) {
     Fd input = TRY(with_text("hook-state", state));
     Fd output = TRY(sys::memfd_create("hook-output"));
     TRY(sys::ftruncate(output.get(), kMostOutput));
     TRY(sys::seal_size(output.get()));
+    Fd out = TRY(output_file(all.stdout_file, output));
+    Fd err = TRY(output_file(all.stderr_file, output));
     sys::Spawn spawn;
     spawn.path = hook.path;
     spawn.argv = hook.args.empty() ? sys::Strings{hook.path} : hook.args;
     spawn.env = hook.env;
-    spawn.fds = {{input.get(), 0}, {output.get(), 1}, {output.get(), 2}};
+    spawn.fds = {{input.get(), 0}, {out.get(), 1}, {err.get(), 2}};
     spawn.death_signal = SIGKILL;
     pid_t pid = TRY(sys::start(spawn));
     auto status = TRY(wait_for(pid, hook.timeout));
@@ -96,10 +104,10 @@ std::string with_status(const std::string& state, std::string_view status, pid_t
     return out + "}";
 }
 
-Result<void> run_hooks(const std::vector<spec::Hook>& hooks, std::string_view kind,
-                       const std::string& state) {
+Result<void> run_hooks(const spec::Hooks& all, const std::vector<spec::Hook>& hooks,
+                       std::string_view kind, const std::string& state) {
     for (const spec::Hook& hook : hooks) {
-        auto done = run_hook(hook, state);
+        auto done = run_hook(all, hook, state);
         if (!done) {
             done.error().stage = std::string(kind) + " hook \"" + hook.path + "\"";
             return done;

@@ -17,7 +17,8 @@ std::string with_status(const std::string& state, std::string_view status, pid_t
 /// Start each in its order, with `state` as its standard input, exactly its own environment and no
 /// descriptor but its streams, and wait for it. The first that fails, or takes longer than its
 /// timeout, is the error, with what it has printed. `kind` names them: "createRuntime".
-sys::Result<void> run_hooks(const std::vector<spec::Hook>& hooks, std::string_view kind,
-                            const std::string& state);
+/// `all` says where they write to, when they are not to be heard only if they fail.
+sys::Result<void> run_hooks(const spec::Hooks& all, const std::vector<spec::Hook>& hooks,
+                            std::string_view kind, const std::string& state);
 
 } // namespace run

@@ -1,0 +1,433 @@
+// A container's life.
+#include "oci/lifecycle.hpp"
+
+#include "oci/config.hpp"
+#include "oci/files.hpp"
+#include "oci/process.hpp"
+#include "oci/version.hpp"
+#include "run/begin.hpp"
+#include "run/hooks.hpp"
+#include "run/keeper.hpp"
+#include "run/supervise.hpp"
+#include "stages/stages.hpp"
+#include "sys/capability.hpp"
+#include "sys/local.hpp"
+#include "sys/path.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <sys/wait.h>
+
+#include <cerrno>
+#include <chrono>
+#include <cstdlib>
+
+namespace oci {
+
+using nlohmann::json;
+using run::Said;
+
+namespace {
+
+constexpr std::chrono::seconds kPatience{10}; ///< for a killed process to be gone
+
+std::string how_ended(int status) {
+    return WIFSIGNALED(status) ? "was ended by " + sys::signal_name(WTERMSIG(status))
+                               : "ended with status " + std::to_string(WEXITSTATUS(status));
+}
+
+Result<std::string> absolute(const std::string& path) {
+    if (path.starts_with('/'))
+        return path;
+    return path == "." ? sys::getcwd() : Result<std::string>(sys::join(TRY(sys::getcwd()), path));
+}
+
+/// A bundle, read and understood.
+struct Loaded {
+    Config config;
+    std::string bundle; ///< absolute
+    std::string text;   ///< of config.json
+};
+
+Result<Loaded> load(const Global& global, const CreateOptions& options, const std::string& id) {
+    std::string bundle = TRY(absolute(options.bundle));
+    std::string path = sys::join(bundle, "config.json");
+    auto text = read_text(path);
+    if (!text) {
+        Error error = std::move(text).error();
+        if (error.code == ENOENT)
+            error.hint =
+                "a bundle is a folder with config.json and a root filesystem: 'gocontainer "
+                "spec' makes a config.json";
+        return std::unexpected(std::move(error));
+    }
+    json document = TRY(parse_json(*text, path));
+    auto config = from_config(document, Bundle{.path = bundle, .id = id}, caller(global));
+    if (!config)
+        return sys::wrong(path + ": " + config.error());
+    for (const std::string& warning : config->warnings)
+        global.debug(warning);
+    return Loaded{std::move(*config), std::move(bundle), std::move(*text)};
+}
+
+Result<spec::Hooks> hooks_of(const Store& store) {
+    std::string text = TRY(store.read("config.json"));
+    json document = TRY(parse_json(text, "config.json"));
+    auto hooks = hooks_from(document);
+    if (!hooks)
+        return sys::wrong("config.json: " + hooks.error());
+    return std::move(*hooks);
+}
+
+/// What the options say beyond the bundle.
+Result<void> apply(const Global& global, const CreateOptions& options, spec::Spec& spec,
+                   const std::string& id) {
+    spec.name = id;
+    spec.quiet = true;
+    if (options.no_pivot && spec.root.mode == spec::RootMode::pivot)
+        spec.root.mode = spec::RootMode::move;
+    spec.process.keyring = options.no_new_keyring ? "" : "_ses." + id;
+    if (global.no_cgroups)
+        spec.cgroup.manager = spec::CgroupManager::disabled;
+    spec.process.preserved_fds = TRY(preserved_fds(options.preserve_fds, spec.process.env));
+    if (options.own_net) {
+        if (!spec.stages.has(spec::Stage::net) || stages::joined(spec, spec::Stage::net))
+            return sys::wrong("--net: config.json gives the container no network namespace of its "
+                              "own");
+        spec.net.mode = options.net;
+        spec.net.ports = options.ports;
+    } else if (!options.ports.empty()) {
+        return sys::wrong("-p: needs --net slirp or --net pasta");
+    }
+    spec.root.overlay = options.overlay;
+    return {};
+}
+
+Result<void> check_terminal(const spec::Spec& spec, const CreateOptions& options, bool detached) {
+    if (spec.process.terminal && detached && options.console_socket.empty())
+        return sys::wrong("cannot allocate tty if runc will detach without setting console socket");
+    if (!options.console_socket.empty() && (!detached || !spec.process.terminal))
+        return sys::wrong("cannot use console socket if runc will not detach or allocate tty");
+    return {};
+}
+
+/// One launch of a container, from its state directory to a process that runs or waits.
+class Birth {
+public:
+    Birth(const Global& global, const CreateOptions& options, Store store, Loaded loaded,
+          Progress& progress)
+        : options_(options), store_(std::move(store)), config_(std::move(loaded.config)),
+          bundle_(std::move(loaded.bundle)), text_(std::move(loaded.text)), progress_(progress),
+          launch_{.spec = config_.spec, .ledger = &progress.ledger} {
+        launch_.recorded = true;
+        launch_.keep = [] { return Result<void>{}; }; // the state directory remembers
+        launch_.say = global.debug;
+    }
+    Birth(const Birth&) = delete; // the launch refers to our own config
+    Birth& operator=(const Birth&) = delete;
+
+    /// `gated`: until the child waits at the gate. Else until it has become the command.
+    Result<void> go(bool gated, bool orphan) {
+        TRY(store_.write("config.json", text_));
+        State state{.version = config_.version,
+                    .id = store_.id(),
+                    .bundle = bundle_,
+                    .rootfs = config_.rootfs,
+                    .created = rfc3339_now(),
+                    .shares_pids = !config_.spec.stages.has(spec::Stage::pid),
+                    .has_poststart = !config_.spec.hooks.poststart.empty(),
+                    .has_poststop = !config_.spec.hooks.poststop.empty(),
+                    .systemd = config_.spec.cgroup.manager == spec::CgroupManager::systemd,
+                    .annotations = config_.annotations};
+        TRY(store_.write_state(state));
+        state_ = to_json(state);
+        const spec::Hooks& hooks = config_.spec.hooks;
+        launch_.facts.state = state_;
+        launch_.facts.gated = gated;
+        launch_.facts.orphan = orphan;
+        launch_.facts.meets = !hooks.prestart.empty() || !hooks.create_runtime.empty();
+        if (gated)
+            launch_.gate = TRY(store_.make_gate());
+        socket_ = TRY(run::begin(launch_));
+        TRY(converse());
+        TRY(store_.write("exec", pack_exec(config_, launch_.facts)));
+        if (!launch_.facts.seccomp_filter.empty())
+            TRY(store_.write("filter", launch_.facts.seccomp_filter));
+        if (!options_.pidfd_socket.empty())
+            TRY(sys::send_to(options_.pidfd_socket, "pidfd", launch_.pidfd.get()));
+        if (!options_.pid_file.empty())
+            TRY(write_pid_file(options_.pid_file, launch_.child));
+        progress_.created = true;
+        if (!gated)
+            TRY(poststart());
+        return {};
+    }
+
+    /// As if nothing had ever been tried.
+    void fail() {
+        run::end_child(launch_);
+        destroy();
+    }
+
+    /// Somebody else may have done it already: then there is nothing to lock, and nothing to undo.
+    void destroy() {
+        if (!store_.lock())
+            return;
+        run::undo(progress_.ledger);
+        (void)run::run_hooks(config_.spec.hooks, config_.spec.hooks.poststop, "poststop",
+                             run::with_status(state_, "stopped", 0)); // the first error counts
+        (void)store_.remove();                                        // likewise
+    }
+
+    Result<int> supervise() {
+        store_.unlock(); // for a `delete --force` by somebody else
+        return run::supervise(config_.spec, launch_.child, launch_.pidfd, socket_, launch_.say,
+                              std::move(console_));
+    }
+
+    Result<void> poststart() {
+        return run::run_hooks(config_.spec.hooks, config_.spec.hooks.poststart, "poststart",
+                              run::with_status(state_, "running", launch_.child));
+    }
+
+    stages::Facts& facts() { return launch_.facts; }
+
+private:
+    Result<void> run_runtime_hooks() {
+        std::string state = run::with_status(state_, "creating", launch_.child);
+        TRY(run::run_hooks(config_.spec.hooks, config_.spec.hooks.prestart, "prestart", state));
+        return run::run_hooks(config_.spec.hooks, config_.spec.hooks.create_runtime,
+                              "createRuntime", state);
+    }
+
+    /// Listen to the child until it is ready, or has become the command.
+    Result<void> converse() {
+        for (;;) {
+            run::Message message = TRY(run::hear(socket_));
+            switch (message.said) {
+            case Said::note:
+                launch_.say(message.text);
+                break;
+            case Said::mounted:
+                TRY(run_runtime_hooks());
+                TRY(run::say_proceed(socket_));
+                break;
+            case Said::console:
+                if (options_.console_socket.empty())
+                    console_ = std::move(message.fd);
+                else
+                    TRY(sys::send_to(options_.console_socket, "/dev/ptmx", message.fd.get()));
+                break;
+            case Said::failed:
+                return std::unexpected(run::error_of(message));
+            case Said::ready:
+                return {};
+            default:
+                return launch_.facts.gated ? unexpected_end() : Result<void>{};
+            }
+        }
+    }
+
+    Result<void> unexpected_end() {
+        auto [pid, status] = TRY(sys::waitpid(launch_.child, 0));
+        launch_.child = 0;
+        return sys::wrong("the container's first process " + how_ended(status) +
+                              " before it was ready",
+                          "was it killed for want of memory? see linux.resources.memory.limit");
+    }
+
+    const CreateOptions& options_;
+    Store store_;
+    Config config_;
+    std::string bundle_;
+    std::string text_; ///< of config.json
+    Progress& progress_;
+    stages::Launch launch_;
+    std::string state_;
+    Fd socket_;
+    Fd console_;
+};
+
+/// Signals are taken by nobody until supervise() takes them: what comes earlier waits.
+Result<run::BlockedSignals> prepare_signals(stages::Facts& facts) {
+    // A caller may have left it ignored, and then the kernel reaps our children, not we.
+    sys::default_signal(SIGCHLD);
+    run::BlockedSignals blocked = TRY(run::block_signals());
+    facts.signal_mask = blocked.mask_bits();
+    return blocked;
+}
+
+Result<Birth> prepare(const Global& global, const CreateOptions& options, const std::string& id,
+                      bool detached) {
+    Loaded loaded = TRY(load(global, options, id));
+    TRY(apply(global, options, loaded.config.spec, id));
+    TRY(check_terminal(loaded.config.spec, options, detached));
+    Store store = TRY(Store::create(global.root, id));
+    auto progress = store.progress();
+    if (!progress) {
+        (void)store.remove(); // the first error counts
+        return std::unexpected(std::move(progress).error());
+    }
+    return Result<Birth>(std::in_place, global, options, std::move(store), std::move(loaded),
+                         **progress);
+}
+
+/// SIGKILL, and wait until it is gone: it need not be our child.
+Result<void> kill_and_wait(pid_t pid, std::uint64_t started) {
+    auto process = sys::pidfd_open(pid);
+    if (!process)
+        return {}; // gone
+    // The number may be another's by now; the descriptor is one process's for good.
+    auto stat = sys::process_stat(pid);
+    if (!stat || (started != 0 && stat->started != started))
+        return {};
+    auto sent = sys::pidfd_send_signal(process->get(), SIGKILL);
+    if (!sent && sent.error().code != ESRCH)
+        return sent;
+    pollfd end{.fd = process->get(), .events = POLLIN, .revents = 0};
+    if (TRY(sys::poll(std::span(&end, 1), kPatience)) == 0)
+        return sys::wrong("process " + std::to_string(pid) + " does not end though it was killed",
+                          "it hangs in the kernel: see /proc/" + std::to_string(pid) + "/stack");
+    return {};
+}
+
+} // namespace
+
+Caller caller(const Global& global) {
+    return {.uid = sys::geteuid(),
+            .gid = sys::getgid(),
+            .in_user_namespace = global.in_user_namespace,
+            .systemd_cgroup = global.systemd_cgroup,
+            .rootless = global.rootless,
+            .capabilities = sys::held_bits(),
+            .known_capabilities = sys::known_bits()};
+}
+
+Result<void> create(const Global& global, const CreateOptions& options, const std::string& id) {
+    auto birth = prepare(global, options, id, /*detached=*/true);
+    if (!birth)
+        return std::unexpected(std::move(birth).error());
+    auto blocked = prepare_signals(birth->facts());
+    auto gone = blocked ? birth->go(/*gated=*/true, /*orphan=*/true)
+                        : std::unexpected(std::move(blocked).error());
+    if (!gone)
+        birth->fail();
+    return gone;
+}
+
+Result<void> start(const Global& global, const std::string& id) {
+    Store store = TRY(Store::open(global.root, id));
+    TRY(store.lock());
+    Progress* progress = TRY(store.progress());
+    Now now = TRY(store.now(*progress));
+    if (now.status == Status::stopped)
+        return sys::wrong("cannot start a container that has stopped");
+    if (now.status == Status::creating)
+        return sys::wrong("cannot start a container whose creation was cut short",
+                          "remove it with 'delete --force'");
+    if (now.status != Status::created)
+        return sys::wrong("cannot start an already running container");
+    Fd socket = TRY(store.through_gate());
+    for (bool started = false; !started;) {
+        run::Message message = TRY(run::hear(socket));
+        if (message.said == Said::failed)
+            return std::unexpected(run::error_of(message));
+        started = message.said == Said::end;
+    }
+    store.remove_gate();
+    std::optional<State> state = TRY(store.state());
+    if (!state || !state->has_poststart)
+        return {};
+    spec::Hooks hooks = TRY(hooks_of(store));
+    auto done = run::run_hooks(hooks, hooks.poststart, "poststart",
+                               run::with_status(to_json(*state), "running", now.pid));
+    if (!done) { // the container must not outlive it (runtime.md, "Lifecycle", 9)
+        (void)kill_and_wait(progress->ledger.child, progress->ledger.child_started);
+        run::undo(progress->ledger);
+    }
+    return done;
+}
+
+Result<int> run(const Global& global, const CreateOptions& options, const std::string& id) {
+    auto birth = prepare(global, options, id, options.detach);
+    if (!birth)
+        return std::unexpected(std::move(birth).error());
+    auto blocked = prepare_signals(birth->facts());
+    auto gone = blocked ? birth->go(/*gated=*/false, /*orphan=*/options.detach)
+                        : std::unexpected(std::move(blocked).error());
+    if (!gone) {
+        birth->fail();
+        return std::unexpected(std::move(gone).error());
+    }
+    if (options.detach)
+        return 0;
+    auto status = birth->supervise();
+    if (!status || !options.keep)
+        birth->destroy();
+    return status;
+}
+
+Result<void> remove(const Global& global, const std::string& id, bool force) {
+    auto opened = Store::open(global.root, id);
+    if (!opened) {
+        if (force && opened.error().detail.starts_with("container does not exist"))
+            return {};
+        return std::unexpected(std::move(opened).error());
+    }
+    Store store = std::move(*opened);
+    TRY(store.lock());
+    Progress* progress = TRY(store.progress());
+    stages::Ledger& ledger = progress->ledger;
+    Now now = TRY(store.now(*progress));
+    if (now.status != Status::stopped) {
+        if (!force && now.status != Status::created)
+            return sys::wrong("cannot delete container " + id +
+                              " that is not stopped: " + std::string(name_of(now.status)));
+        TRY(kill_and_wait(ledger.child, ledger.child_started));
+    }
+    run::undo(ledger);
+    std::optional<State> state = store.state().value_or(std::nullopt); // damaged: no hooks
+    spec::Hooks hooks;
+    if (state && state->has_poststop)
+        hooks = hooks_of(store).value_or(spec::Hooks{}); // likewise
+    TRY(store.remove());
+    // All of them, whatever one of them says: the container is gone (runtime.md, 13).
+    for (const spec::Hook& hook : hooks.poststop)
+        if (auto done = run::run_hooks(hooks, {hook}, "poststop",
+                                       run::with_status(to_json(*state), "stopped", 0));
+            !done)
+            global.debug(sys::to_line(done.error()));
+    return {};
+}
+
+Result<unsigned> preserved_fds(unsigned asked, std::vector<std::string>& env) {
+    unsigned listening = 0;
+    const char* count = getenv("LISTEN_FDS");
+    const char* whose = getenv("LISTEN_PID");
+    if (count != nullptr && whose != nullptr && std::to_string(sys::getpid()) == whose) {
+        listening = static_cast<unsigned>(strtoul(count, nullptr, 10));
+        env.push_back(std::string("LISTEN_FDS=") + count);
+        env.emplace_back("LISTEN_PID=1");
+        if (const char* names = getenv("LISTEN_FDNAMES"); names != nullptr)
+            env.push_back(std::string("LISTEN_FDNAMES=") + names);
+    }
+    if (asked > 1000 || listening > 1000)
+        return sys::wrong("--preserve-fds: so many descriptors can't be open");
+    for (unsigned i = 0; i < listening + asked; ++i)
+        if (!sys::fstat(static_cast<int>(3 + i)))
+            return sys::wrong("--preserve-fds: descriptor " + std::to_string(3 + i) +
+                                  " is not open",
+                              "they are counted from 3 on, after those of LISTEN_FDS");
+    return listening + asked;
+}
+
+Result<void> write_pid_file(const std::string& path, pid_t pid) {
+    std::size_t slash = path.rfind('/');
+    std::string folder = slash == std::string::npos ? "." : path.substr(0, slash + 1);
+    Fd directory = TRY(sys::openat(AT_FDCWD, folder, O_RDONLY | O_DIRECTORY));
+    return sys::replace_file(directory.get(),
+                             slash == std::string::npos ? path : path.substr(slash + 1),
+                             std::to_string(pid), 0644);
+}
+
+} // namespace oci

@@ -1,0 +1,259 @@
+// A Spec for a container that is there already.
+#include "oci/process.hpp"
+
+#include "oci/files.hpp"
+#include "run/begin.hpp"
+#include "run/supervise.hpp"
+#include "spec/json.hpp"
+#include "spec/options.hpp"
+#include "stages/cgroup_ops.hpp"
+#include "stages/stages.hpp"
+#include "sys/affinity.hpp"
+#include "sys/local.hpp"
+#include "sys/path.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <cerrno>
+
+namespace oci {
+
+using nlohmann::json;
+using run::Said;
+using spec::Stage;
+
+namespace {
+
+struct Template {
+    spec::Spec spec;
+    std::vector<spec::IdMap> uids, gids;
+    Affinity affinity;
+};
+
+Result<Template> unpack_exec(const std::string& text) {
+    json in = json::from_cbor(text, /*strict=*/true, /*allow_exceptions=*/false);
+    Template out;
+    try {
+        in.at("spec").get_to(out.spec);
+        in.at("uids").get_to(out.uids);
+        in.at("gids").get_to(out.gids);
+        in.at("initialAffinity").get_to(out.affinity.initial);
+        in.at("finalAffinity").get_to(out.affinity.final);
+    } catch (const json::exception& problem) {
+        return sys::wrong(std::string("the container's state is damaged: ") + problem.what(),
+                          "'delete --force' removes it");
+    }
+    return out;
+}
+
+/// exec --cap: not into the inheritable set, which would hand them to every program with file
+/// capabilities (CVE-2022-29162), and so not into the ambient one.
+Result<void> add_capabilities(spec::Capabilities& sets, const std::vector<std::string>& names) {
+    for (const std::string& text : names) {
+        auto parsed = spec::parse_capability(text);
+        if (!parsed)
+            return sys::wrong("--cap " + parsed.error());
+        for (const std::string& name : *parsed) {
+            for (auto* set : {&sets.bounding, &sets.effective, &sets.permitted})
+                if (std::ranges::find(*set, name) == set->end())
+                    set->push_back(name);
+            if (std::ranges::find(sets.inheritable, name) != sets.inheritable.end() &&
+                std::ranges::find(sets.ambient, name) == sets.ambient.end())
+                sets.ambient.push_back(name);
+        }
+    }
+    return {};
+}
+
+Result<void> apply_options(spec::Spec& spec, const ExecOptions& options) {
+    spec::Process& process = spec.process;
+    process.args = options.args;
+    if (process.args.empty())
+        return sys::wrong("exec: no command: give one after the container's ID, or --process");
+    process.env.insert(process.env.end(), options.env.begin(), options.env.end());
+    if (!options.cwd.empty())
+        process.cwd = options.cwd;
+    if (!options.user.empty()) {
+        std::string_view user = options.user;
+        std::size_t colon = user.find(':');
+        auto uid = spec::parse_number<std::uint32_t>(user.substr(0, colon));
+        auto gid = colon == std::string_view::npos
+                       ? spec::Parsed<std::uint32_t>(process.ids ? process.ids->gid : 0)
+                       : spec::parse_number<std::uint32_t>(user.substr(colon + 1));
+        // CVE-2016-3697: a name that looks like a number is a number.
+        if (!uid || !gid || *uid == ~0U || *gid == ~0U)
+            return sys::wrong("--user \"" + options.user + "\": UID[:GID] in digits");
+        process.ids = spec::Ids{.uid = *uid, .gid = *gid, .groups = {}, .keep_groups = false};
+    }
+    if (!options.groups.empty()) {
+        if (!process.ids)
+            process.ids.emplace();
+        process.ids->groups = options.groups;
+    }
+    TRY(add_capabilities(spec.capabilities, options.capabilities));
+    if (!options.apparmor.empty())
+        process.apparmor = options.apparmor;
+    if (!options.selinux.empty())
+        process.selinux = options.selinux;
+    if (options.no_new_privileges)
+        process.new_privileges = false;
+    process.terminal = options.tty;
+    return {};
+}
+
+Result<void> apply_process(const Global& global, Template& from, const std::string& path) {
+    std::string text = TRY(read_text(path));
+    json document = TRY(parse_json(text, path));
+    auto applied = from_process(document, from.spec, caller(global));
+    if (!applied)
+        return sys::wrong(path + ": " + applied.error());
+    for (const std::string& warning : applied->warnings)
+        global.debug(warning);
+    if (!applied->affinity.initial.empty())
+        from.affinity.initial = applied->affinity.initial;
+    if (!applied->affinity.final.empty())
+        from.affinity.final = applied->affinity.final;
+    return {};
+}
+
+Result<void> check_status(const Now& now, const ExecOptions& options) {
+    if (now.status == Status::stopped)
+        return sys::wrong("cannot exec in a stopped container");
+    if (now.status == Status::creating)
+        return sys::wrong("cannot exec in a container that is being created");
+    if (now.status == Status::paused && !options.ignore_paused)
+        return sys::wrong("cannot exec in a paused container (use --ignore-paused to override)");
+    return {};
+}
+
+Result<void> check_terminal(const spec::Spec& spec, const ExecOptions& options) {
+    if (spec.process.terminal && options.detach && options.console_socket.empty())
+        return sys::wrong("cannot allocate tty if runc will detach without setting console socket");
+    if (!options.console_socket.empty() && (!options.detach || !spec.process.terminal))
+        return sys::wrong("cannot use console socket if runc will not detach or allocate tty");
+    return {};
+}
+
+/// Every namespace of the container's first process that is not ours anyway.
+void join_all(spec::Spec& spec, pid_t pid) {
+    for (const stages::Stage& stage : stages::table()) {
+        if (stage.ns == nullptr)
+            continue;
+        spec.stages.add(stage.id);
+        spec.joins.push_back({stage.id, "/proc/" + std::to_string(pid) + "/ns/" + stage.ns});
+    }
+}
+
+/// The cgroup that the new process is born in. One that hands controllers to children of its own
+/// (systemd in the container does that) can hold no process: then it is the first process's.
+Result<Fd> open_cgroup(const Progress& progress, const ExecOptions& options, pid_t pid) {
+    const char* leaf = progress.ledger.leaf;
+    if (leaf[0] == '\0') {
+        if (!options.cgroup.empty())
+            return sys::wrong("--cgroup: the container has no cgroup of its own");
+        return Fd();
+    }
+    Fd directory = TRY(stages::cgroup::open_leaf(leaf, options.cgroup));
+    if (options.cgroup.empty() &&
+        !sys::read_file(directory.get(), "cgroup.subtree_control").value_or("").empty())
+        if (std::string inner = TRY(stages::cgroup::directory_of(pid));
+            inner.starts_with(std::string(leaf) + "/"))
+            return sys::openat(AT_FDCWD, inner, O_RDONLY | O_DIRECTORY);
+    return directory;
+}
+
+} // namespace
+
+std::string pack_exec(const Config& config, const stages::Facts& facts) {
+    const spec::Spec& spec = config.spec;
+    spec::Spec out;
+    out.name = spec.name;
+    out.quiet = true;
+    out.inside_already = true;
+    out.stages = spec::StageSet(0);
+    for (Stage stage : {Stage::caps, Stage::seccomp})
+        if (spec.stages.has(stage))
+            out.stages.add(stage);
+    out.capabilities = spec.capabilities;
+    if (spec.stages.has(Stage::seccomp))
+        out.seccomp.mode = spec.seccomp.mode;
+    out.process = spec.process;
+    out.process.args.clear();
+    out.process.terminal = false;
+    out.process.console_size.reset();
+    out.process.preserved_fds = 0;
+    out.process.keyring.clear();
+    out.root.path = spec.root.path;
+    json document = {{"spec", out},
+                     {"uids", facts.uids},
+                     {"gids", facts.gids},
+                     {"initialAffinity", config.exec_affinity.initial},
+                     {"finalAffinity", config.exec_affinity.final}};
+    std::vector<std::uint8_t> bytes = json::to_cbor(document);
+    return {bytes.begin(), bytes.end()};
+}
+
+Result<int> exec(const Global& global, const ExecOptions& options, const std::string& id) {
+    Store store = TRY(Store::open(global.root, id));
+    Progress progress = TRY(store.look());
+    Now now = TRY(store.now(progress));
+    TRY(check_status(now, options));
+    std::string packed = TRY(store.read("exec"));
+    Template from = TRY(unpack_exec(packed));
+    spec::Spec& spec = from.spec;
+    TRY(options.process.empty() ? apply_options(spec, options)
+                                : apply_process(global, from, options.process));
+    if (!from.affinity.initial.empty())
+        TRY(sys::set_affinity(from.affinity.initial));
+    if (!from.affinity.final.empty())
+        spec.process.affinity = from.affinity.final;
+    TRY(check_terminal(spec, options));
+    spec.process.preserved_fds = TRY(preserved_fds(options.preserve_fds, spec.process.env));
+    join_all(spec, now.pid);
+
+    stages::Ledger ledger;
+    stages::Launch launch{.spec = spec, .ledger = &ledger};
+    launch.keep = [] { return Result<void>{}; }; // nothing is made but the process
+    launch.say = global.debug;
+    launch.facts.uids = std::move(from.uids);
+    launch.facts.gids = std::move(from.gids);
+    launch.facts.orphan = options.detach;
+    if (spec.stages.has(Stage::seccomp))
+        launch.facts.seccomp_filter = TRY(store.read("filter"));
+    launch.leaf = TRY(open_cgroup(progress, options, now.pid));
+    sys::default_signal(SIGCHLD);
+    run::BlockedSignals blocked = TRY(run::block_signals());
+    launch.facts.signal_mask = blocked.mask_bits();
+
+    Fd socket = TRY(run::begin(launch));
+    Fd console;
+    auto started = [&]() -> Result<void> {
+        for (;;) {
+            run::Message message = TRY(run::hear(socket));
+            if (message.said == Said::failed)
+                return std::unexpected(run::error_of(message));
+            if (message.said == Said::end)
+                break;
+            if (message.said != Said::console)
+                continue;
+            if (options.console_socket.empty())
+                console = std::move(message.fd);
+            else
+                TRY(sys::send_to(options.console_socket, "/dev/ptmx", message.fd.get()));
+        }
+        if (!options.pidfd_socket.empty())
+            TRY(sys::send_to(options.pidfd_socket, "pidfd", launch.pidfd.get()));
+        return options.pid_file.empty() ? Result<void>{}
+                                        : write_pid_file(options.pid_file, launch.child);
+    }();
+    if (!started) {
+        run::end_child(launch);
+        return std::unexpected(std::move(started).error());
+    }
+    if (options.detach)
+        return 0;
+    return run::supervise(spec, launch.child, launch.pidfd, socket, launch.say, std::move(console));
+}
+
+} // namespace oci

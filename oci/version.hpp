@@ -1,0 +1,18 @@
+// What we are called, and when it is.
+#pragma once
+
+#include <string>
+
+namespace oci {
+
+/// The version of the specification that is spoken.
+inline constexpr const char* kSpecVersion = "1.3.0";
+
+/// `--version`: "gocontainer version X" (or "runc version X", when called by that name: go-runc
+/// wants it), the specification's, libseccomp's.
+std::string version(const std::string& program);
+
+/// The time now, "2006-01-02T15:04:05.999999999Z".
+std::string rfc3339_now();
+
+} // namespace oci
