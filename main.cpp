@@ -1,5 +1,6 @@
-// gocontainer: the table of subcommands, nothing else.
+// gocontainer: the table of subcommands, nothing else. What it doesn't know is the OCI runtime's.
 #include "cli/parent.hpp"
+#include "oci/runtime.hpp"
 #include "run/child.hpp"
 #include "run/describe.hpp"
 #include "run/keeper.hpp"
@@ -96,6 +97,7 @@ int help(const Args&) {
         if (subcommand.summary != nullptr)
             text +=
                 std::string("  gocontainer ") + subcommand.name + " " + subcommand.summary + "\n";
+    text += "\nAs an OCI runtime:\n" + oci::describe_commands();
     print(stdout, text + "\n'gocontainer parent --help' lists its options, grouped by stage\n");
     return 0;
 }
@@ -117,5 +119,7 @@ int main(int argc, char** argv) {
     for (const Subcommand& subcommand : kSubcommands)
         if (name == subcommand.name)
             return subcommand.run(Args(argv + 2, argv + argc));
-    return complain("\"" + name + "\" is no subcommand: see 'gocontainer help'");
+    return oci::main(argv[0], Args(argv + 1, argv + argc),
+                     {.out = [](const std::string& text) { print(stdout, text); },
+                      .err = [](const std::string& text) { print(stderr, text); }});
 }

@@ -1,0 +1,110 @@
+// What is done to a container that is there.
+#include "oci/control.hpp"
+
+#include "stages/cgroup_ops.hpp"
+#include "sys/path.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <csignal>
+
+namespace oci {
+
+namespace {
+
+/// A container whose processes can be told from others', and that runs.
+Result<std::string> leaf_of(const Store& store, const char* what) {
+    Progress progress = TRY(store.look());
+    if (progress.ledger.leaf[0] == '\0')
+        return sys::wrong(std::string(what) + ": the container has no cgroup of its own",
+                          "run it where the caller may make cgroups");
+    return std::string(progress.ledger.leaf);
+}
+
+std::string upper(std::string_view text) {
+    std::string out(text);
+    for (char& c : out)
+        if (c >= 'a' && c <= 'z')
+            c = static_cast<char>(c - 'a' + 'A');
+    return out;
+}
+
+} // namespace
+
+std::optional<int> signal_named(std::string_view text) {
+    int number = 0;
+    auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (error == std::errc{} && end == text.data() + text.size())
+        return number >= 0 && number < NSIG ? std::optional(number) : std::nullopt;
+    std::string name = upper(text);
+    if (!name.starts_with("SIG"))
+        name = "SIG" + name;
+    for (int candidate = 1; candidate < NSIG; ++candidate)
+        if (sys::signal_name(candidate) == name)
+            return candidate;
+    for (auto [prefix, base, sign] :
+         {std::tuple("SIGRTMIN", SIGRTMIN, 1), {"SIGRTMAX", SIGRTMAX, -1}}) {
+        if (!name.starts_with(prefix))
+            continue;
+        std::string_view rest = std::string_view(name).substr(8);
+        if (rest.empty())
+            return base;
+        int offset = 0;
+        auto read = std::from_chars(rest.data() + 1, rest.data() + rest.size(), offset);
+        if (rest.front() == (sign > 0 ? '+' : '-') && read.ec == std::errc{} &&
+            read.ptr == rest.data() + rest.size() && offset >= 0 && offset <= SIGRTMAX - SIGRTMIN)
+            return base + sign * offset;
+    }
+    return std::nullopt;
+}
+
+Result<void> kill(const Global& global, const std::string& id, int signal, bool all) {
+    Store store = TRY(Store::open(global.root, id));
+    Progress progress = TRY(store.look());
+    Now now = TRY(store.now(progress));
+    bool has_leaf = progress.ledger.leaf[0] != '\0';
+    // Its first process may be gone while others live, where they share somebody's PID namespace.
+    std::optional<State> state = TRY(store.state());
+    if (all || (signal == SIGKILL && state && state->shares_pids)) {
+        if (has_leaf)
+            return stages::cgroup::kill_all(progress.ledger.leaf, signal);
+        if (now.status == Status::stopped && all)
+            return {};
+    }
+    if (now.status == Status::stopped)
+        return sys::wrong("container not running");
+    Fd process = TRY(sys::pidfd_open(now.pid));
+    // The number may have become another's between our two looks at it.
+    auto stat = sys::process_stat(now.pid);
+    if (!stat ||
+        (progress.ledger.child_started != 0 && stat->started != progress.ledger.child_started))
+        return sys::wrong("container not running");
+    auto sent = sys::pidfd_send_signal(process.get(), signal);
+    if (!sent && sent.error().code == ESRCH)
+        return sys::wrong("container not running");
+    TRY(std::move(sent));
+    // What is frozen takes its end only after it thaws, on a kernel that freezes as v1 did.
+    return {};
+}
+
+Result<void> pause(const Global& global, const std::string& id) {
+    Store store = TRY(Store::open(global.root, id));
+    TRY(store.lock());
+    Now now = TRY(store.now());
+    if (now.status == Status::paused)
+        return sys::wrong("container paused");
+    if (now.status != Status::running && now.status != Status::created)
+        return sys::wrong("container not running");
+    return stages::cgroup::freeze(TRY(leaf_of(store, "pause")));
+}
+
+Result<void> resume(const Global& global, const std::string& id) {
+    Store store = TRY(Store::open(global.root, id));
+    TRY(store.lock());
+    if (TRY(store.now()).status != Status::paused)
+        return sys::wrong("container not paused");
+    return stages::cgroup::thaw(TRY(leaf_of(store, "resume")));
+}
+
+} // namespace oci

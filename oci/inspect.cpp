@@ -1,0 +1,174 @@
+// What there is.
+#include "oci/inspect.hpp"
+
+#include "stages/cgroup_ops.hpp"
+#include "sys/path.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <charconv>
+#include <sstream>
+
+namespace oci {
+
+using nlohmann::json;
+using nlohmann::ordered_json;
+
+namespace {
+
+template <class Json>
+std::string dump(const Json& value, int indent) {
+    return value.dump(indent, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+/// The name of user `uid` in /etc/passwd, else the number.
+std::string user_name(uid_t uid) {
+    std::string wanted = ":" + std::to_string(uid) + ":";
+    std::istringstream lines(sys::read_file("/etc/passwd", 1 << 22).value_or(""));
+    for (std::string line; std::getline(lines, line);) {
+        std::size_t one = line.find(':');
+        std::size_t two = one == std::string::npos ? one : line.find(':', one + 1);
+        if (two != std::string::npos && line.compare(two, wanted.size(), wanted) == 0)
+            return line.substr(0, one);
+    }
+    return std::to_string(uid);
+}
+
+Result<ordered_json> describe(const Store& store) {
+    std::optional<State> known = TRY(store.state());
+    Now now = TRY(store.now());
+    State state = known.value_or(State{});
+    ordered_json out = {
+        {"ociVersion", state.version},   {"id", store.id()},       {"pid", now.pid},
+        {"status", name_of(now.status)}, {"bundle", state.bundle}, {"rootfs", state.rootfs},
+        {"created", state.created}};
+    if (!state.annotations.empty())
+        out["annotations"] = state.annotations;
+    out["owner"] = user_name(TRY(sys::fstat(store.directory())).st_uid);
+    return out;
+}
+
+/// Columns as wide as their widest entry, three spaces apart.
+std::string table(const std::vector<std::vector<std::string>>& rows) {
+    std::vector<std::size_t> widths;
+    for (const auto& row : rows)
+        for (std::size_t i = 0; i < row.size(); ++i) {
+            widths.resize(std::max(widths.size(), i + 1));
+            widths[i] = std::max(widths[i], row[i].size());
+        }
+    std::string out;
+    for (const auto& row : rows) {
+        std::string line;
+        for (std::size_t i = 0; i < row.size(); ++i)
+            line += row[i] + std::string(widths[i] - row[i].size() + 3, ' ');
+        while (!line.empty() && line.back() == ' ')
+            line.pop_back();
+        out += line + "\n";
+    }
+    return out;
+}
+
+Result<std::vector<pid_t>> processes(const Store& store) {
+    Progress progress = TRY(store.look());
+    if (progress.ledger.leaf[0] != '\0')
+        return stages::cgroup::processes(progress.ledger.leaf);
+    Now now = TRY(store.now(progress));
+    return now.pid != 0 ? std::vector{now.pid} : std::vector<pid_t>{};
+}
+
+/// What ps(1) says, and of its lines the first and those of `pids`.
+Result<std::string> run_ps(const std::vector<std::string>& options,
+                           const std::vector<pid_t>& pids) {
+    std::string program = sys::find_program("ps");
+    if (program.empty())
+        return sys::wrong("ps --format table needs ps(1), which is not installed",
+                          "install procps, or use --format json");
+    sys::Spawn spawn;
+    spawn.argv = {program};
+    spawn.argv.insert(spawn.argv.end(), options.begin(), options.end());
+    if (options.empty())
+        spawn.argv.emplace_back("-ef");
+    spawn.env = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C"};
+    auto [ours, theirs] = TRY(sys::pipe());
+    spawn.fds = {{theirs.get(), 1}, {2, 2}};
+    pid_t child = TRY(sys::start(spawn));
+    theirs.close();
+    std::string text;
+    for (char buffer[4096];;) {
+        std::size_t got = TRY(sys::read(ours.get(), buffer));
+        if (got == 0)
+            break;
+        text.append(buffer, got);
+    }
+    if (TRY(sys::waitpid(child, 0)).second != 0)
+        return sys::wrong("ps(1) failed", "its options come after the container's ID");
+    std::istringstream lines(text);
+    std::string line;
+    std::getline(lines, line);
+    auto words = [](const std::string& of) {
+        std::istringstream in(of);
+        std::vector<std::string> out;
+        for (std::string word; in >> word;)
+            out.push_back(word);
+        return out;
+    };
+    std::vector<std::string> header = words(line);
+    auto column = std::ranges::find(header, "PID") - header.begin();
+    if (column == static_cast<std::ptrdiff_t>(header.size()))
+        return sys::wrong("couldn't find PID field in ps output");
+    std::string out = line + "\n";
+    while (std::getline(lines, line)) {
+        std::vector<std::string> fields = words(line);
+        pid_t pid = 0;
+        if (fields.size() <= static_cast<std::size_t>(column))
+            continue;
+        const std::string& field = fields[static_cast<std::size_t>(column)];
+        (void)std::from_chars(field.data(), field.data() + field.size(), pid); // 0 is no pid
+        if (std::ranges::binary_search(pids, pid))
+            out += line + "\n";
+    }
+    return out;
+}
+
+} // namespace
+
+Result<std::string> state(const Global& global, const std::string& id) {
+    Store store = TRY(Store::open(global.root, id));
+    return dump(TRY(describe(store)), 2);
+}
+
+Result<std::string> list(const Global& global, Format format, bool quiet) {
+    std::vector<ordered_json> all;
+    for (const std::string& id : TRY(Store::list(global.root))) {
+        auto store = Store::open(global.root, id);
+        auto described = store ? describe(*store) : std::unexpected(std::move(store).error());
+        if (described) // it may have been deleted meanwhile; what is damaged has no line
+            all.push_back(std::move(*described));
+    }
+    if (quiet) {
+        std::string out;
+        for (const ordered_json& one : all)
+            out += one["id"].get<std::string>() + "\n";
+        return out;
+    }
+    if (format == Format::json)
+        return dump(ordered_json(all), -1);
+    std::vector<std::vector<std::string>> rows{
+        {"ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"}};
+    for (const ordered_json& one : all)
+        rows.push_back({one["id"], one["pid"].dump(), one["status"], one["bundle"], one["created"],
+                        one["owner"]});
+    return table(rows);
+}
+
+Result<std::string> ps(const Global& global, const std::string& id, Format format,
+                       const std::vector<std::string>& options) {
+    Store store = TRY(Store::open(global.root, id));
+    std::vector<pid_t> pids = TRY(processes(store));
+    if (format == Format::json)
+        return dump(json(pids), -1);
+    return run_ps(options, pids);
+}
+
+} // namespace oci

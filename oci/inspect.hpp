@@ -1,0 +1,22 @@
+// state, list and ps: what there is, without changing it.
+#pragma once
+
+#include "oci/lifecycle.hpp"
+
+#include <string>
+
+namespace oci {
+
+/// runtime.md, "State", as one JSON object, with rootfs, created and owner beside it.
+Result<std::string> state(const Global& global, const std::string& id);
+
+enum class Format : std::uint8_t { table, json };
+
+Result<std::string> list(const Global& global, Format format, bool quiet);
+
+/// JSON: the host's pids of all its processes. Table: `ps`'s columns of those, for `options` of
+/// ps(1) ("-ef" when empty).
+Result<std::string> ps(const Global& global, const std::string& id, Format format,
+                       const std::vector<std::string>& options);
+
+} // namespace oci

@@ -1,0 +1,23 @@
+// The OCI runtime's command line: what engines call.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace oci {
+
+/// Where to print.
+struct Output {
+    std::function<void(const std::string&)> out;
+    std::function<void(const std::string&)> err;
+};
+
+/// `gocontainer [GLOBAL OPTIONS] COMMAND …`; `program` is the name that we were called by. The exit
+/// status.
+int main(const std::string& program, const std::vector<std::string>& args, const Output& output);
+
+/// A line a command, for help.
+std::string describe_commands();
+
+} // namespace oci
