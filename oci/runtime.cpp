@@ -3,10 +3,12 @@
 
 #include "oci/config.hpp"
 #include "oci/control.hpp"
+#include "oci/features.hpp"
 #include "oci/inspect.hpp"
 #include "oci/lifecycle.hpp"
 #include "oci/options.hpp"
 #include "oci/process.hpp"
+#include "oci/spec_template.hpp"
 #include "oci/version.hpp"
 #include "spec/net_options.hpp"
 #include "spec/options.hpp"
@@ -117,6 +119,11 @@ constexpr OptionRow kPsRows[] = {
 constexpr OptionRow kEventsRows[] = {
     {"stats", 0, nullptr, "Statistics once, then end"},
     {"interval", 0, "TIME", "Between two (default: 5s)"},
+    {"help", 'h', nullptr, "This text"},
+};
+constexpr OptionRow kSpecRows[] = {
+    {"bundle", 'b', "DIR", "Where to write config.json (default: here)"},
+    {"rootless", 0, nullptr, "For a caller who isn't root"},
     {"help", 'h', nullptr, "This text"},
 };
 constexpr OptionRow kPlainRows[] = {
@@ -289,6 +296,27 @@ Result<int> do_events(const Call& call) {
     return 0;
 }
 
+Result<int> do_spec(const Call& call) {
+    std::string folder = call.arguments.value("bundle", ".");
+    Fd directory = TRY(sys::openat(AT_FDCWD, folder, O_RDONLY | O_DIRECTORY));
+    auto file =
+        sys::openat(directory.get(), "config.json", O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY, 0666);
+    if (!file && file.error().code == EEXIST)
+        return sys::wrong("file config.json exists. Remove it first");
+    Fd open = TRY(std::move(file));
+    std::string text = default_config(Template{
+        .rootless = call.arguments.has("rootless"), .uid = sys::geteuid(), .gid = sys::getgid()});
+    std::string_view rest = text;
+    while (!rest.empty())
+        rest.remove_prefix(TRY(sys::write(open.get(), rest)));
+    return 0;
+}
+
+Result<int> do_features(const Call& call) {
+    call.output.out(features(kVersion).dump(4) + "\n");
+    return 0;
+}
+
 const Command kCommands[] = {
     {"create", "ID", "make a container, ready to start", kCreateRows, true, 1, 1, do_create},
     {"start", "ID", "start what create has made", kPlainRows, true, 1, 1, do_start},
@@ -304,6 +332,9 @@ const Command kCommands[] = {
     {"update", "ID", "change its limits", update_rows(), true, 1, 1, do_update},
     {"events", "ID", "what it uses, as JSON", kEventsRows, true, 1, 1, do_events},
     {"resume", "ID", "let them go on", kPlainRows, true, 1, 1, do_resume},
+    {"spec", "", "write a config.json to start from", kSpecRows, true, 0, 0, do_spec},
+    {"features", "", "what of the specification is there, as JSON", kPlainRows, true, 0, 0,
+     do_features},
 };
 
 Result<int> help_for(const Command& command, const Output& output) {

@@ -8,10 +8,6 @@
 
 namespace oci {
 
-namespace {
-constexpr const char* kVersion = "0.3.0";
-} // namespace
-
 std::string version(const std::string& program) {
     std::string name = program.substr(program.rfind('/') + 1) == "runc" ? "runc" : "gocontainer";
     return name + " version " + kVersion + "\nspec: " + kSpecVersion +

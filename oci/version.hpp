@@ -5,6 +5,7 @@
 
 namespace oci {
 
+inline constexpr const char* kVersion = "0.3.0";
 /// The version of the specification that is spoken.
 inline constexpr const char* kSpecVersion = "1.3.0";
 
