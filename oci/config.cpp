@@ -156,7 +156,9 @@ void read_propagation(Node at, std::string& out) {
         {"rshared", "shared"},        {"slave", "slave"},           {"rslave", "slave"},
         {"unbindable", "unbindable"}, {"runbindable", "unbindable"}};
     std::string_view name;
-    if (at.given() && at.value() != "" && at.choose(kNames, "a propagation", name))
+    if (std::string text; !at.into(text) || text.empty())
+        return;
+    if (at.choose(kNames, "a propagation", name))
         out = name;
 }
 

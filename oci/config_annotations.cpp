@@ -88,7 +88,7 @@ void read_landlock(Node at, const std::string& text, spec::Process& process) {
     json parsed = json::parse(text, nullptr, /*allow_exceptions=*/false);
     if (parsed.is_discarded())
         return at.fail("is not JSON");
-    Document inner(parsed, "");
+    Document inner(parsed);
     read_landlock_object(inner.root(), process.landlock.emplace());
     if (!inner.wrong().empty())
         at.fail(inner.wrong());

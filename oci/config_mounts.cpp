@@ -69,8 +69,11 @@ bool read_range(std::string_view text, const std::vector<spec::IdMap>& maps, spe
     const char* at = text.data();
     const char* end = at + text.size();
     for (std::uint32_t* number : {&out.inside, &out.outside, &out.count}) {
-        if (number != &out.inside && (at == end || *at++ != '-'))
-            return false;
+        if (number != &out.inside) {
+            if (at == end || *at != '-')
+                return false;
+            ++at;
+        }
         auto [rest, error] = std::from_chars(at, end, *number);
         if (error != std::errc{})
             return false;

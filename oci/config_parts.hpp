@@ -25,7 +25,7 @@ std::string clean(std::string_view path);
 std::string below(const std::string& base, const std::string& path);
 
 // config_process.cpp
-void read_process(Node process, spec::Spec& spec, const Caller& caller);
+void read_process(Node at, spec::Spec& spec, const Caller& caller);
 void read_affinity(Node affinity, Affinity& out);
 /// "0-3,7" (cpuset(7), "List format"), checked.
 void read_list(Node list, std::string& out);
@@ -36,20 +36,20 @@ void read_mounts(Node mounts, Reading& reading);
 void read_id_maps(Node list, std::vector<spec::IdMap>& out);
 
 // config_resources.cpp
-void read_resources(Node resources, spec::Resources& out);
+void read_resources(Node at, spec::Resources& out);
 /// What runc allows on top, when there is a filter at all: nodes that every container has.
 void allow_usual_devices(const std::vector<spec::Device>& own, std::vector<spec::DeviceRule>& out);
 
 // config_seccomp.cpp: checked, and as the text that the seccomp stage reads.
-void read_seccomp(Node seccomp, spec::Spec& spec);
+void read_seccomp(Node at, spec::Spec& spec);
 
 // config_kernel.cpp: what a container changes of its kernel interface.
 void read_sysctl(Node sysctl, Reading& reading);
 void read_devices(Node devices, std::vector<spec::Device>& out);
 void read_net_devices(Node devices, Reading& reading);
-void read_intel_rdt(Node rdt, spec::Spec& spec);
-void read_memory_policy(Node policy, spec::Spec& spec);
-void read_personality(Node personality, spec::Spec& spec);
+void read_intel_rdt(Node at, spec::Spec& spec);
+void read_memory_policy(Node at, spec::Spec& spec);
+void read_personality(Node at, spec::Spec& spec);
 void read_time_offsets(Node offsets, Reading& reading);
 
 // config_annotations.cpp

@@ -68,7 +68,7 @@ bool Document::find(const json& below, const json* value, std::string& path) con
 }
 
 std::string Document::path_of(const json* value) const {
-    std::string path = name_;
+    std::string path;
     if (value != nullptr)
         (void)find(root_, value, path); // it is there: nodes come from nowhere else
     return path;

@@ -1,6 +1,6 @@
 // Reading a JSON document: typed values, and the path of what is wrong.
 //
-//   Document document(json, "");
+//   Document document(json);
 //   std::string path;
 //   document.root()["root"]["path"].required().into(path);
 //   if (!document.wrong().empty()) …          // "root.path: is missing"
@@ -26,11 +26,10 @@ class Node;
 
 class Document {
 public:
-    /// `name` goes before each path: `annotations["x"]` for a document in a document.
-    explicit Document(const json& root, std::string name = {})
-        : root_(root), name_(std::move(name)) {}
+    explicit Document(const json& root) : root_(root) {}
     Document(const Document&) = delete; // nodes refer to it
     Document& operator=(const Document&) = delete;
+    ~Document() = default;
 
     Node root();
     /// "" while everything is right; else "linux.resources.pids.limit: …".
@@ -43,7 +42,6 @@ private:
     bool find(const json& below, const json* value, std::string& path) const;
 
     const json& root_;
-    std::string name_;
     std::string wrong_;
 };
 

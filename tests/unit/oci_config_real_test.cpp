@@ -112,6 +112,17 @@ TEST(OciReal, DockersOptionsArrive) {
     EXPECT_EQ(spec.seccomp.mode, spec::SeccompMode::text);
 }
 
+TEST(OciReal, DockersPrivilegedContainerOwnsItsCgroup) {
+    spec::Spec spec = convert_captured("docker-20-v2-rich.config.json")->spec;
+    EXPECT_TRUE(spec.cgroup.delegate);
+    EXPECT_TRUE(spec.cgroup.own_namespace);
+    EXPECT_EQ(spec.cgroup.resources.io_bfq_weight, 300u);
+    EXPECT_EQ(spec.cgroup.resources.io_weight, 1 + (300u - 10) * 9999 / 990);
+    EXPECT_EQ(spec.cgroup.resources.devices.at(0), (spec::DeviceRule{true, 'a', {}, {}, "rwm"}));
+    EXPECT_FALSE(spec.stages.has(spec::Stage::seccomp));
+    EXPECT_FALSE(convert_captured("docker-20-v2-default.config.json")->spec.cgroup.delegate);
+}
+
 TEST(OciReal, DockersHookRuns) {
     spec::Spec spec = convert_captured("docker-20-default.config.json")->spec;
     ASSERT_EQ(spec.hooks.prestart.size(), 1u);

@@ -367,6 +367,17 @@ TEST(Uts, SetsTheNames) {
     EXPECT_THAT(kernel.calls, ElementsAre("sethostname(\"h\")", "setdomainname(\"d\")"));
 }
 
+TEST(Uts, LeavesTheNameThatNobodyAskedToChange) {
+    Recorder kernel;
+    Spec spec = plain();
+    spec.uts.as_found = true;
+    ASSERT_TRUE(once(kernel, inside(spec, {}, stages::uts::child)));
+    EXPECT_THAT(kernel.calls, IsEmpty());
+    spec.uts.hostname = "h";
+    ASSERT_TRUE(once(kernel, inside(spec, {}, stages::uts::child)));
+    EXPECT_THAT(kernel.calls, ElementsAre("sethostname(\"h\")"));
+}
+
 TEST(Uts, FailsClosed) {
     Spec spec = plain();
     spec.uts = {.hostname = "h", .domainname = "d"};
