@@ -18,11 +18,12 @@ namespace {
 constexpr int kTaken[] = {SIGTERM, SIGHUP,  SIGINT,  SIGQUIT, SIGUSR1, SIGUSR2, SIGWINCH,
                           SIGTSTP, SIGCONT, SIGALRM, SIGIO,   SIGPWR,  SIGPIPE, SIGCHLD};
 
-sigset_t taken() {
+sigset_t taken(bool with_orphans = true) {
     sigset_t set;
     sigemptyset(&set);
     for (int number : kTaken)
-        (void)sigaddset(&set, number); // valid numbers
+        if (number != SIGCHLD || with_orphans)
+            (void)sigaddset(&set, number); // valid numbers
     return set;
 }
 
@@ -62,10 +63,7 @@ private:
 };
 
 Result<int> Supervisor::run(Fd console) {
-    sigset_t signals = taken();
-    if (!on_orphan_)
-        (void)sigdelset(&signals, SIGCHLD); // a valid number
-    signals_ = TRY(sys::signalfd(signals));
+    signals_ = TRY(sys::signalfd(taken(static_cast<bool>(on_orphan_))));
     if (console.valid())
         TRY(terminal_.attach(std::move(console)));
     for (;;) {

@@ -1,13 +1,14 @@
 // Why this machine says no.
 #include "stages/causes.hpp"
 
+#include "stages/seccomp_profile.hpp"
+
 #include "sys/path.hpp"
 
 #include <linux/magic.h>
 #include <sys/statvfs.h>
 
 #include <cerrno>
-#include <cstdio>
 #include <sstream>
 #include <utility>
 
@@ -217,11 +218,9 @@ std::string rootfs_cannot_hold(const std::string& path, int code) {
 std::string no_overlay(const std::string& path, const std::string& kernel_says, int code) {
     if (code == ENODEV)
         return "this kernel has no overlayfs, or not yet: 'sudo modprobe overlay'";
-    int major = 0;
-    int minor = 0;
     std::string release = sys::kernel_release().value_or("");
-    if (code == EPERM && sscanf(release.c_str(), "%d.%d", &major, &minor) == 2 &&
-        std::pair(major, minor) < std::pair(5, 11))
+    if (code == EPERM && !release.empty() &&
+        seccomp::kernel_version(release) < seccomp::KernelVersion{5, 11})
         return "this is Linux " + release +
                ", and overlayfs in a user namespace needs 5.11: use a newer one, or go on as root "
                "with --no-user, or with --read-only and --tmpfs DIR for what is written";
