@@ -96,8 +96,8 @@ struct Cgroup {
     /// For systemd's unit: name and value in GVariant's text form, "'text'", "uint64 5", "true".
     std::vector<std::pair<std::string, std::string>> properties;
     std::string subgroup; ///< of systemd's unit, to be the leaf; empty: the unit's own cgroup
-    /// Below the leaf, without limits: the process goes there once the leaf is its namespace's
-    /// root.
+    /// Below the leaf, without limits, for the container to manage: the process goes there once the
+    /// leaf is its namespace's root.
     std::string payload;
     /// All controllers that can be had, also without a limit: for statistics, and limits to come.
     bool every_controller = false;

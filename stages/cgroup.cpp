@@ -192,6 +192,46 @@ void leave_out_devices(const Launch& launch, const char* why) {
     launch.say(std::string("cgroup: ") + kDevices.in(launch.spec.naming) + ": left out: " + why);
 }
 
+/// The host's id of the container's root.
+uid_t root_of(const Launch& launch) {
+    for (const spec::IdMap& map : launch.facts.uids)
+        if (map.inside == 0)
+            return map.outside;
+    return 0;
+}
+
+Result<void> give(const std::string& path, uid_t to) {
+    return sys::fchownat(AT_FDCWD, path, to, static_cast<gid_t>(-1)); // the group as it is
+}
+
+/// Give a cgroup to the container's root (config-linux.md, "Cgroup ownership").
+Result<void> give_away(const std::string& cgroup, uid_t root) {
+    if (TRY(sys::fstatat(AT_FDCWD, cgroup, 0)).st_uid == root)
+        return {};
+    TRY(give(cgroup, root));
+    std::string files = TRY(sys::read_file("/sys/kernel/cgroup/delegate"));
+    std::string_view rest = files;
+    while (!rest.empty()) {
+        std::string name(rest.substr(0, rest.find('\n')));
+        rest.remove_prefix(std::min(name.size() + 1, rest.size()));
+        auto given = give(sys::join(cgroup, name), root);
+        if (!given && given.error().code != ENOENT) // of a controller that it doesn't have
+            return given;
+    }
+    return {};
+}
+
+/// Below the leaf, for the container to manage: the child goes there by itself, once the leaf is
+/// its root. That is a move within the leaf, and leaves the leaf without processes.
+Result<void> make_payload(const Launch& launch, const std::string& leaf) {
+    uid_t root = root_of(launch);
+    std::string payload = sys::join(leaf, launch.spec.cgroup.payload);
+    TRY(sys::mkdirat(AT_FDCWD, payload, 0755));
+    TRY(give_away(payload, root));
+    TRY(give(sys::join(leaf, "cgroup.procs"), root));
+    return give(sys::join(leaf, "cgroup.subtree_control"), root);
+}
+
 /// What the leaf is given before there is a process in it.
 Result<void> furnish(Launch& launch) {
     LimitFiles files(launch.leaf, launch.ledger->leaf, launch.spec.naming, launch.say,
@@ -202,31 +242,13 @@ Result<void> furnish(Launch& launch) {
         !TRY(filter_devices(launch.leaf, resources.devices, launch.spec.naming)))
         leave_out_devices(launch, "only root can filter devices, and only root's containers can "
                                   "make any");
-    return launch.spec.cgroup.delegate ? give_away(launch) : Result<void>();
+    if (launch.spec.cgroup.delegate)
+        TRY(give_away(launch.ledger->leaf, root_of(launch)));
+    return launch.spec.cgroup.payload.empty() ? Result<void>()
+                                              : make_payload(launch, launch.ledger->leaf);
 }
 
 } // namespace
-
-Result<void> give_away(const Launch& launch) {
-    uid_t root = 0;
-    for (const spec::IdMap& map : launch.facts.uids)
-        if (map.inside == 0)
-            root = map.outside;
-    if (TRY(sys::fstatat(AT_FDCWD, launch.ledger->leaf, 0)).st_uid == root)
-        return {};
-    constexpr auto gid = static_cast<gid_t>(-1); // as it is
-    TRY(sys::fchownat(AT_FDCWD, launch.ledger->leaf, root, gid));
-    std::string files = TRY(sys::read_file("/sys/kernel/cgroup/delegate"));
-    std::string_view rest = files;
-    while (!rest.empty()) {
-        std::string name(rest.substr(0, rest.find('\n')));
-        rest.remove_prefix(std::min(name.size() + 1, rest.size()));
-        auto given = sys::fchownat(AT_FDCWD, sys::join(launch.ledger->leaf, name), root, gid);
-        if (!given && given.error().code != ENOENT) // of a controller that the leaf doesn't have
-            return given;
-    }
-    return {};
-}
 
 // In the parent: the host's namespaces, the caller's privileges.
 Result<void> prepare(Launch& launch) {
@@ -280,10 +302,9 @@ Result<void> parent(Launch& launch) {
     return furnish(launch);
 }
 
-// In the container, as uid 0 of its user namespace: born in the leaf, which becomes "/" now.
-Result<void> child(Inside& inside) {
-    if (!inside.spec.cgroup.own_namespace)
-        return {};
+namespace {
+
+Result<void> unshare() {
     return hint(sys::unshare(CLONE_NEWCGROUP), [](const Error& error) -> std::string {
         if (error.code == EINVAL)
             return "boot a kernel with CONFIG_CGROUPS, or use --no-cgroup";
@@ -293,6 +314,27 @@ Result<void> child(Inside& inside) {
         return why.empty() ? "it takes CAP_SYS_ADMIN: keep the user stage, or use --no-cgroup"
                            : why;
     });
+}
+
+} // namespace
+
+// In the container, as uid 0 of its user namespace: born in the leaf, which becomes "/" now. The
+// host's mounts are still around us.
+Result<void> child(Inside& inside) {
+    const spec::Cgroup& wanted = inside.spec.cgroup;
+    bool moves = !wanted.payload.empty() && wanted.manager != spec::CgroupManager::disabled;
+    std::string leaf;
+    if (moves) {
+        Hierarchy hierarchy = TRY(find_hierarchy());
+        leaf = hierarchy.directory(hierarchy.own);
+    }
+    if (wanted.own_namespace)
+        TRY(unshare());
+    if (moves) {
+        TRY(sys::write_file(sys::join(sys::join(leaf, wanted.payload), "cgroup.procs"), "0"));
+        enable_every(leaf);
+    }
+    return {};
 }
 
 } // namespace stages::cgroup

@@ -32,7 +32,4 @@ std::optional<Obstacle> enable_asked(const std::string& directory, const Asked& 
 Result<void> make_named(Launch& launch, const Hierarchy& hierarchy, const Asked& asked,
                         const std::string& path);
 
-/// Give the leaf to the container's root (config-linux.md, "Cgroup ownership").
-Result<void> give_away(const Launch& launch);
-
 } // namespace stages::cgroup

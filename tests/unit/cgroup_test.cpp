@@ -398,6 +398,27 @@ TEST(CgroupBundle, GivesTheLeafToTheContainersRoot) {
     EXPECT_THAT(trial.prepare(), HasSubstr("EPERM"));
 }
 
+TEST(CgroupBundle, MayManageACgroupBelowItsLeaf) {
+    Pure host("cpu");
+    host.put("/sys/kernel/cgroup/delegate", "cgroup.procs\n");
+    BundleTrial trial;
+    trial.spec.cgroup.path = "/x";
+    trial.spec.cgroup.payload = "inner";
+    trial.launch.facts.uids = {{0, 4242, 5}};
+    EXPECT_EQ(trial.prepare(), "");
+    EXPECT_THAT(host.owners,
+                ElementsAre(kRoot + "/x/inner 4242", kRoot + "/x/inner/cgroup.procs 4242",
+                            kRoot + "/x/cgroup.procs 4242",
+                            kRoot + "/x/cgroup.subtree_control 4242"));
+    host.put("/proc/self/cgroup", "0::/x\n"); // where the child is born
+    host.calls.clear();
+    stages::Facts facts;
+    stages::Inside inside{.spec = trial.spec, .facts = facts};
+    EXPECT_TRUE(stages::cgroup::child(inside));
+    EXPECT_THAT(host.calls, ElementsAre("unshare", "write " + kRoot + "/x/inner/cgroup.procs=0",
+                                        "write " + kRoot + "/x/cgroup.subtree_control=+cpu"));
+}
+
 // --- limits --------------------------------------------------------------------------------------
 
 struct Limited : Pure {
