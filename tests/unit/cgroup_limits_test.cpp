@@ -3,10 +3,18 @@
 #include "stages/cgroup_limits.hpp"
 #include "stages/cgroup_ops.hpp"
 #include "stages/cgroup_place.hpp"
+#include "stages/cgroup_stats.hpp"
 #include "sys/path.hpp"
 #include "tests/unit/fake_cgroups.hpp"
 
 #include <gmock/gmock.h>
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <functional>
 
 namespace {
 
@@ -305,6 +313,149 @@ TEST(CgroupLimits, AreCalledAsWhoAskedForThemDoes) {
     EXPECT_THAT(names(spec::Naming::properties),
                 ElementsAre("linux.resources.memory.limit memory", "linux.resources.cpu.period cpu",
                             "linux.resources.unified \"pids.max\" pids"));
+}
+
+// --- on the kernel -------------------------------------------------------------------------------
+
+/// Where v2 has the controllers, as in tests/vm.
+class CgroupLimitsForReal : public ::testing::Test {
+protected:
+    void SetUp() override {
+        auto hierarchy = cgroup::find_hierarchy();
+        ASSERT_TRUE(hierarchy);
+        std::string name = "/unit-limits-" + std::to_string(::getpid());
+        if (hierarchy->layout != cgroup::Layout::pure || cgroup::rootless() ||
+            !sys::mkdirat(AT_FDCWD, hierarchy->root + name, 0755))
+            GTEST_SKIP() << "host lacks a cgroup v2 of its own that this user may write to";
+        leaf = hierarchy->root + name;
+    }
+    void TearDown() override {
+        if (leaf.empty())
+            return;
+        EXPECT_TRUE(cgroup::kill_all(leaf, SIGKILL));
+        if (child > 0)
+            ::waitpid(child, nullptr, 0);
+        EXPECT_TRUE(cgroup::remove(leaf));
+    }
+    std::string update(const spec::Resources& wanted) {
+        auto done = cgroup::update(leaf, {.resources = wanted});
+        return done ? "" : sys::to_line(done.error());
+    }
+    std::string file(const std::string& name) const {
+        std::string text = sys::read_file(leaf + "/" + name).value_or("");
+        return text.substr(0, text.find('\n'));
+    }
+    /// A process in the leaf that runs `job`.
+    void start(const std::function<void()>& job) {
+        child = ::fork();
+        if (child == 0) {
+            if (sys::write_file(leaf + "/cgroup.procs", "0"))
+                job();
+            ::_exit(0);
+        }
+    }
+    std::string leaf;
+    pid_t child = 0;
+};
+
+TEST_F(CgroupLimitsForReal, TheKernelTakesThem) {
+    EXPECT_EQ(update({.memory = 64 << 20,
+                      .memory_swap = 96 << 20,
+                      .memory_reservation = 16 << 20,
+                      .cpu_quota = 20000,
+                      .cpu_period = 50000,
+                      .cpu_burst = 10000,
+                      .cpu_weight = 70,
+                      .cpuset = "0",
+                      .cpuset_mems = "0",
+                      .pids = 0,
+                      .unified = {{"memory.high", "50331648"}}}),
+              "");
+    EXPECT_EQ(file("memory.max"), "67108864");
+    EXPECT_EQ(file("memory.low"), "16777216");
+    EXPECT_EQ(file("memory.high"), "50331648");
+    EXPECT_EQ(file("cpu.max"), "20000 50000");
+    EXPECT_EQ(file("cpu.max.burst"), "10000");
+    EXPECT_EQ(file("cpu.weight"), "70");
+    EXPECT_EQ(file("cpuset.cpus"), "0");
+    EXPECT_EQ(file("cpuset.mems"), "0");
+    EXPECT_EQ(file("pids.max"), "1");
+    // The quota alone, the period alone, and a burst beyond the quota of before.
+    EXPECT_EQ(update({.cpu_quota = 40000, .cpu_burst = 35000}), "");
+    EXPECT_EQ(file("cpu.max"), "40000 50000");
+    EXPECT_EQ(file("cpu.max.burst"), "35000");
+    EXPECT_EQ(update({.cpu_period = 100000}), "");
+    EXPECT_EQ(file("cpu.max"), "40000 100000");
+    EXPECT_EQ(update({.cpu_quota = -1, .pids = -1}), "");
+    EXPECT_EQ(file("cpu.max"), "max 100000");
+    EXPECT_EQ(file("pids.max"), "max");
+}
+
+TEST_F(CgroupLimitsForReal, IdleComesAndGoesWithItsWeight) {
+    EXPECT_EQ(update({.cpu_idle = 1, .cpu_weight = 70}), "");
+    EXPECT_EQ(file("cpu.idle"), "1");
+    EXPECT_EQ(update({.cpu_idle = 0, .cpu_weight = 30}), "");
+    EXPECT_EQ(file("cpu.idle"), "0");
+    EXPECT_EQ(file("cpu.weight"), "30");
+}
+
+TEST_F(CgroupLimitsForReal, HugePagesAreLimitedWithTheirReservations) {
+    auto sizes = sys::read_file("/sys/fs/cgroup/cgroup.controllers");
+    if (!sizes->contains("hugetlb") || !sys::exists("/sys/kernel/mm/hugepages/hugepages-2048kB"))
+        GTEST_SKIP() << "host lacks huge pages of 2 MB";
+    EXPECT_EQ(update({.hugetlb = {{"2MB", 4 << 20}}}), "");
+    EXPECT_EQ(file("hugetlb.2MB.max"), "4194304");
+    EXPECT_EQ(file("hugetlb.2MB.rsvd.max"), "4194304");
+}
+
+TEST_F(CgroupLimitsForReal, ARefusedOneLeavesAllAsTheyWere) {
+    ASSERT_EQ(update({.memory = 64 << 20, .cpu_quota = 20000, .cpuset = "0", .pids = 5}), "");
+    EXPECT_THAT(update({.memory = 32 << 20,
+                        .cpu_quota = 10000,
+                        .cpuset = "0",
+                        .pids = 4,
+                        .unified = {{"memory.high", "a lot"}}}),
+                HasSubstr("linux.resources.unified \"memory.high\": the kernel refuses \"a lot\""));
+    EXPECT_EQ(file("memory.max"), "67108864");
+    EXPECT_EQ(file("cpu.max"), "20000 100000");
+    EXPECT_EQ(file("pids.max"), "5");
+}
+
+TEST_F(CgroupLimitsForReal, MemoryInUseCanBeCheckedFirst) {
+    ASSERT_EQ(update({.memory = 64 << 20}), "");
+    start([] {
+        std::vector<char> held(16 << 20, 'x');
+        for (;;)
+            ::pause();
+    });
+    for (int tries = 0; tries < 500 && std::stoll(file("memory.current")) < 16 << 20; ++tries)
+        ::usleep(10000);
+    EXPECT_THAT(update({.memory = 8 << 20, .check_before_update = true}),
+                HasSubstr("linux.resources.memory.limit \"8388608\": is less than the "));
+    EXPECT_EQ(file("memory.max"), "67108864");
+    EXPECT_EQ(cgroup::processes(leaf)->size(), 1U);
+}
+
+TEST_F(CgroupLimitsForReal, StatisticsCountAndAKillForMemoryIsHeard) {
+    ASSERT_EQ(update({.memory = 16 << 20, .memory_swap = 16 << 20, .pids = 7}), "");
+    auto watch = cgroup::OomWatch::open(leaf);
+    ASSERT_TRUE(watch);
+    start([] {
+        std::vector<char> held(64 << 20, 'x');
+        ::_exit(held[1]);
+    });
+    pollfd news{.fd = watch->fd(), .events = POLLPRI, .revents = 0};
+    bool killed = false;
+    while (!killed && *sys::poll(std::span(&news, 1), std::chrono::seconds(30)) > 0)
+        killed = *watch->killed();
+    EXPECT_TRUE(killed);
+    auto stats = cgroup::stats(leaf);
+    ASSERT_TRUE(stats);
+    EXPECT_EQ(stats->memory.memory.limit, 16U << 20);
+    EXPECT_GT(stats->memory.memory.failures, 0U);
+    EXPECT_GT(stats->cpu.total, 0U);
+    EXPECT_EQ(stats->pids.limit, 7U);
+    EXPECT_FALSE(stats->memory.raw.empty());
 }
 
 } // namespace
