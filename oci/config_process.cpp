@@ -110,9 +110,10 @@ void within(Node at, std::vector<std::string>& set, const std::vector<std::strin
 }
 
 void read_capabilities(Node at, spec::Spec& spec, const Caller& caller) {
+    // Without a word of them there are none, rather than all that we have.
+    spec.stages.add(spec::Stage::caps);
     if (!at.object())
         return;
-    spec.stages.add(spec::Stage::caps);
     spec::Capabilities& sets = spec.capabilities;
     std::uint64_t grantable = spec.stages.has(spec::Stage::user)
                                   ? caller.known_capabilities

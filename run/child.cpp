@@ -8,7 +8,9 @@
 #include "run/slate.hpp"
 #include "stages/caps.hpp"
 #include "stages/causes.hpp"
+#include "stages/settings.hpp"
 #include "stages/stages.hpp"
+#include "sys/mounts.hpp"
 
 #include <linux/close_range.h>
 #include <sys/prctl.h>
@@ -153,11 +155,15 @@ Result<void> check_namespaces(const spec::Spec& spec, const Facts& facts) {
 }
 
 /// Everything that the last stages would forbid, or that must be the last before them.
-Result<void> settle(const spec::Spec& spec) {
+Result<void> settle(Inside& inside) {
+    const spec::Spec& spec = inside.spec;
+    TRY(stages::set_process(inside));
     if (!spec.stages.has(spec::Stage::caps))
-        TRY(stages::become_user(Inside{.spec = spec, .facts = {}}));
+        TRY(stages::become_user(inside));
     TRY(set_limits(spec.process));
     TRY(enter_directory(spec));
+    if (spec.process.umask)
+        TRY(sys::umask(*spec.process.umask));
     return stages::die_with_parent();
 }
 
@@ -168,6 +174,7 @@ public:
         : inside_(inside), socket_(socket), gate_(std::move(gate)) {}
 
     Result<void> go() {
+        TRY(stages::set_parameters(inside_));
         for (const Stage* stage : stages::wanted(inside_.spec)) {
             if (stage->leaves_host)
                 TRY(meet_runtime(inside_.spec, inside_.facts, socket_));
@@ -193,7 +200,7 @@ private:
             inside_.console = TRY(outer_console());
         if (inside_.console.valid())
             TRY(prepare_terminal(inside_.spec.process, inside_.console));
-        return settle(inside_.spec);
+        return settle(inside_);
     }
     Result<void> pass_once() {
         if (std::exchange(passed_, true))
@@ -202,7 +209,8 @@ private:
             TRY(hand_over_console()); // to `create`: `start` has nowhere to send it
             TRY(find_command(inside_.spec));
         }
-        return pass_gate(inside_.spec, inside_.facts, socket_, std::move(gate_));
+        TRY(pass_gate(inside_.spec, inside_.facts, socket_, std::move(gate_)));
+        return stages::set_confinement(inside_);
     }
     /// The pty's master to the parent, its other side to our streams.
     Result<void> hand_over_console() {

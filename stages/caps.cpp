@@ -5,6 +5,8 @@
 //   effective     what is on                             the same
 //   inheritable   what an exec hands over                none (CVE-2022-24769)
 //   ambient       what an exec hands over without root   none
+//
+// A bundle lists all five.
 #include "stages/caps.hpp"
 
 #include "stages/causes.hpp"
@@ -19,31 +21,53 @@
 
 namespace stages {
 
+namespace {
+
+std::string why_not(const spec::Spec& spec, const spec::Ids& who, const Error& error) {
+    if (error.code == EINVAL)
+        return "id " + std::to_string(who.uid) + ":" + std::to_string(who.gid) +
+               " is not mapped in the container (see /proc/self/uid_map): give the caller a "
+               "range in /etc/subuid and /etc/subgid, or use --map";
+    if (error.code == EPERM && spec.stages.has(spec::Stage::user))
+        return "with a single id mapped, groups can't be set: the container has only user 0";
+    return error.code == EPERM ? "only root may become another user: keep the user stage" : "";
+}
+
+Result<void> change_ids(const spec::Spec& spec, const spec::Ids& who) {
+    auto why = [&](const Error& error) { return why_not(spec, who, error); };
+    TRY(hint(sys::setresgid(who.gid), why));
+    return hint(sys::setresuid(who.uid), why);
+}
+
+Result<void> become(const spec::Spec& spec, const spec::Ids& who) {
+    if (!who.keep_groups) {
+        auto set = sys::setgroups({who.groups.begin(), who.groups.end()});
+        // Where a single id is mapped, nobody's groups can be changed: the caller's stay.
+        bool denied = !set && set.error().code == EPERM && spec.stages.has(spec::Stage::user);
+        if (!denied || !who.groups.empty() || !spec.process.ids)
+            TRY(hint(std::move(set),
+                     [&](const Error& error) { return why_not(spec, who, error); }));
+    }
+    return change_ids(spec, who);
+}
+
+} // namespace
+
 // Root filesystem in place; still container root, or the caller itself without a user stage.
 Result<void> become_user(const Inside& inside) {
     const spec::Spec& spec = inside.spec;
+    if (spec.process.ids)
+        return become(spec, *spec.process.ids);
     if (spec.process.user.empty())
         return {};
-    Identity who = TRY(identify(spec.process.user));
-    auto unmapped = [&](const Error& error) -> std::string {
-        if (error.code == EINVAL)
-            return "id " + std::to_string(who.uid) + ":" + std::to_string(who.gid) +
-                   " is not mapped in the container (see /proc/self/uid_map): give the caller a "
-                   "range in /etc/subuid and /etc/subgid, or use --map";
-        if (error.code == EPERM && inside.spec.stages.has(spec::Stage::user))
-            return "with a single id mapped, groups can't be set: the container has only user 0";
-        return error.code == EPERM ? "only root may become another user: keep the user stage" : "";
-    };
-    bool user_namespace = spec.stages.has(spec::Stage::user);
-    bool denied =
-        user_namespace && TRY(sys::read_file("/proc/self/setgroups", 64)).starts_with("deny");
+    Identity named = TRY(identify(spec.process.user));
+    spec::Ids who{.uid = named.uid, .gid = named.gid, .groups = std::move(named.groups)};
+    bool denied = spec.stages.has(spec::Stage::user) &&
+                  TRY(sys::read_file("/proc/self/setgroups", 64)).starts_with("deny");
     if (!denied)
-        TRY(hint(sys::setgroups({who.groups.begin(), who.groups.end()}), unmapped));
-    else if (who.uid == 0 && who.gid == 0)
-        return {}; // what we are already; its groups can't be changed
-    TRY(hint(sys::setresgid(who.gid), unmapped));
-    TRY(hint(sys::setresuid(who.uid), unmapped));
-    return {};
+        return become(spec, who);
+    // What we are already is fine; its groups can't be changed.
+    return who.uid == 0 && who.gid == 0 ? Result<void>{} : change_ids(spec, who);
 }
 
 Result<void> die_with_parent() {
@@ -56,15 +80,21 @@ namespace caps {
 // change from root empties permitted and effective, then what is left of those.
 Result<void> child(Inside& inside) {
     const spec::Spec& spec = inside.spec;
-    const std::vector<std::string>& keep = spec.capabilities.bounding;
-    TRY(hint(sys::bound_capabilities(keep), [&](const Error&) {
+    const spec::Capabilities& sets = spec.capabilities;
+    TRY(hint(sys::bound_capabilities(sets.bounding), [&](const Error&) {
         return spec.stages.has(spec::Stage::user)
                    ? std::string()
                    : std::string("an ordinary user has none to drop: keep the user stage, or "
                                  "--no-caps");
     }));
+    // Only ambient ones outlive an exec as another user than root.
+    if (!sets.ambient.empty())
+        TRY(sys::prctl(PR_SET_KEEPCAPS, "PR_SET_KEEPCAPS", 1)); // the exec takes it back
     TRY(become_user(inside));
-    TRY(sys::set_capabilities(keep));
+    TRY(sys::set_capabilities({.permitted = sets.permitted,
+                               .effective = sets.effective,
+                               .inheritable = sets.inheritable,
+                               .ambient = sets.ambient}));
     if (!spec.process.new_privileges)
         TRY(sys::prctl(PR_SET_NO_NEW_PRIVS, "PR_SET_NO_NEW_PRIVS", 1));
     // A change of credentials has cleared it (prctl(2)).

@@ -91,28 +91,39 @@ Result<void> bound_capabilities(const std::vector<std::string>& keep) {
     return {};
 }
 
-Result<void> set_capabilities(const std::vector<std::string>& keep) {
+Result<void> set_capabilities(const CapabilitySets& sets) {
     std::unique_ptr<_cap_struct, int (*)(void*)> held(cap_get_proc(), cap_free);
     std::unique_ptr<_cap_struct, int (*)(void*)> wanted(cap_init(), cap_free);
-    for (cap_value_t number : numbers(keep)) {
+    auto has = [&](cap_value_t number) {
         cap_flag_value_t have = CAP_CLEAR;
-        if (cap_get_flag(held.get(), number, CAP_PERMITTED, &have) != 0 || have != CAP_SET)
-            continue;
-        TRY(invoke("cap_set_flag", [&] {
-            int both = cap_set_flag(wanted.get(), CAP_PERMITTED, 1, &number, CAP_SET);
-            return both | cap_set_flag(wanted.get(), CAP_EFFECTIVE, 1, &number, CAP_SET);
-        }));
-    }
+        return cap_get_flag(held.get(), number, CAP_PERMITTED, &have) == 0 && have == CAP_SET;
+    };
+    auto put = [&](const std::vector<std::string>& names, cap_flag_t flag) -> Result<void> {
+        for (cap_value_t number : numbers(names))
+            if (has(number))
+                TRY(invoke("cap_set_flag",
+                           [&] { return cap_set_flag(wanted.get(), flag, 1, &number, CAP_SET); }));
+        return {};
+    };
+    TRY(put(sets.permitted, CAP_PERMITTED));
+    TRY(put(sets.effective, CAP_EFFECTIVE));
+    TRY(put(sets.inheritable, CAP_INHERITABLE));
     TRY(invoke(
         "prctl", [&] { return ::cap_reset_ambient(); }, Shown{"PR_CAP_AMBIENT"},
         Shown{"PR_CAP_AMBIENT_CLEAR_ALL"}));
     TRY(invoke(
         "capset", [&] { return ::cap_set_proc(wanted.get()); }, Shown{[&] {
             std::string list;
-            for (const std::string& name : keep)
+            for (const std::string& name : sets.permitted)
                 list += (list.empty() ? "" : ",") + name;
             return list;
         }()}));
+    for (cap_value_t number : numbers(sets.ambient))
+        if (has(number))
+            TRY(invoke(
+                "prctl",
+                [&] { return ::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, number, 0L, 0L); },
+                Shown{"PR_CAP_AMBIENT"}, Shown{"PR_CAP_AMBIENT_RAISE"}, Capability{number}));
     return {};
 }
 

@@ -24,7 +24,11 @@ std::uint64_t known_bits();
 /// Drop every capability that is not in `keep` from the bounding set, for good.
 Result<void> bound_capabilities(const std::vector<std::string>& keep);
 
-/// Permitted and effective become `keep`, as far as they are held; inheritable and ambient empty.
-Result<void> set_capabilities(const std::vector<std::string>& keep);
+/// Names, for the four sets of a process.
+struct CapabilitySets {
+    std::vector<std::string> permitted, effective, inheritable, ambient;
+};
+/// As far as they are held. Ambient ones are lost by any change of the others, and set last.
+Result<void> set_capabilities(const CapabilitySets& sets);
 
 } // namespace sys

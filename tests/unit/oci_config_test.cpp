@@ -16,9 +16,9 @@ TEST(OciConfig, TheSmallestOneIsAContainerWithEveryNamespace) {
     ASSERT_TRUE(config) << config.error();
     const spec::Spec& spec = config->spec;
     for (const char* stage :
-         {"user", "cgroup", "net", "uts", "ipc", "time", "mount", "pid", "root"})
+         {"user", "cgroup", "net", "uts", "ipc", "time", "mount", "pid", "root", "caps"})
         EXPECT_TRUE(spec.stages.has(*spec::stage_named(stage))) << stage;
-    for (const char* stage : {"caps", "seccomp", "init"})
+    for (const char* stage : {"seccomp", "init"})
         EXPECT_FALSE(spec.stages.has(*spec::stage_named(stage))) << stage;
     EXPECT_EQ(spec.name, "id1");
     EXPECT_EQ(spec.naming, spec::Naming::properties);

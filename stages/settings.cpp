@@ -1,0 +1,213 @@
+// Writes to procfs go through a handle that is proven to be one, by names that are followed through
+// no mount and no link out of it (CVE-2019-16884, CVE-2025-52881).
+#include "stages/settings.hpp"
+
+#include "stages/cgroup_place.hpp"
+#include "stages/mounting.hpp"
+#include "sys/flags.hpp"
+#include "sys/path.hpp"
+#include "sys/process.hpp"
+
+#include <linux/landlock.h>
+#include <linux/magic.h>
+#include <sched.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <tuple>
+
+namespace stages {
+
+namespace {
+
+constexpr sys::Resolve kWithin{sys::names::kResolveBeneath | sys::names::kResolveNoXdev |
+                               sys::names::kResolveNoMagiclinks};
+
+Result<void> write_within(const Fd& proc, const std::string& path, std::string_view text) {
+    Fd file = TRY(sys::openat2(proc.get(), path, O_WRONLY, kWithin));
+    auto written = sys::write(file.get(), text);
+    if (!written) {
+        Error error = std::move(written).error();
+        error.call = "write(\"/proc/" + path + "\", " + sys::show(std::string(text)) + ")";
+        return std::unexpected(std::move(error));
+    }
+    return {};
+}
+
+/// The host's, as it was before anything of ours.
+Result<Fd> outer_proc() {
+    Fd proc = TRY(sys::openat(AT_FDCWD, "/proc", O_PATH | O_DIRECTORY | O_NOFOLLOW));
+    constexpr ino_t kRoot = 1; // the kernel's PROC_ROOT_INO
+    if (TRY(sys::fstatfs(proc.get())).f_type != PROC_SUPER_MAGIC ||
+        TRY(sys::fstat(proc.get())).st_ino != kRoot)
+        return sys::wrong("\"/proc\" is not procfs", "something is mounted over /proc");
+    return proc;
+}
+
+// "0-3,7" to bits, 64 in a word.
+Result<std::vector<std::uint64_t>> bits_of(const std::string& list) {
+    constexpr unsigned kMost = 1 << 16;
+    std::vector<std::uint64_t> bits;
+    const char* at = list.data();
+    const char* end = at + list.size();
+    while (at != end) {
+        unsigned first = 0;
+        auto [rest, error] = std::from_chars(at, end, first);
+        unsigned last = first;
+        if (error == std::errc{} && rest != end && *rest == '-')
+            std::tie(rest, error) = [&] {
+                auto second = std::from_chars(rest + 1, end, last);
+                return std::pair{second.ptr, second.ec};
+            }();
+        if (error != std::errc{} || last < first || last >= kMost || (rest != end && *rest != ','))
+            return sys::wrong("\"" + list + "\" is not a list as 0-3,7");
+        at = rest == end ? end : rest + 1;
+        bits.resize(std::max<std::size_t>(bits.size(), last / 64 + 1));
+        for (unsigned number = first; number <= last; ++number)
+            bits[number / 64] |= std::uint64_t{1} << (number % 64);
+    }
+    return bits;
+}
+
+Result<void> join_keyring(const spec::Process& process) {
+    if (process.keyring.empty())
+        return {};
+    auto joined = sys::join_session_keyring(process.keyring);
+    if (!joined && joined.error().code == EACCES) // somebody else's of that name
+        joined = sys::join_session_keyring("");
+    // A kernel without keys has none to read, and one is not worth a container to anybody.
+    if (!joined && (joined.error().code == ENOSYS || joined.error().code == EDQUOT))
+        return {};
+    return joined;
+}
+
+Result<void> set_scheduling(const spec::Process& process) {
+    if (process.scheduler) {
+        const spec::Scheduler& wanted = *process.scheduler;
+        TRY(hint(sys::sched_setattr({.policy = wanted.policy,
+                                     .flags = wanted.flags,
+                                     .nice = wanted.nice,
+                                     .priority = static_cast<std::uint32_t>(wanted.priority),
+                                     .runtime = wanted.runtime,
+                                     .deadline = wanted.deadline,
+                                     .period = wanted.period}),
+                 [](const Error& error) {
+                     return error.code == EPERM
+                                ? std::string("only who has CAP_SYS_NICE on this machine may ask "
+                                              "for more than its share")
+                                : std::string();
+                 }));
+    }
+    if (process.io_priority)
+        TRY(sys::ioprio_set(process.io_priority->klass << 13 | process.io_priority->priority));
+    if (process.memory_policy) {
+        const spec::MemoryPolicy& wanted = *process.memory_policy;
+        auto nodes = TRY(bits_of(wanted.nodes));
+        TRY(sys::set_mempolicy(wanted.mode | static_cast<int>(wanted.flags), nodes));
+    }
+    return process.personality ? sys::personality(*process.personality) : Result<void>{};
+}
+
+/// A ruleset of what the process may still do: none of it is in force yet.
+Result<Fd> make_ruleset(const spec::Landlock& wanted) {
+    auto none = [](const Error& error) {
+        return error.code == ENOSYS || error.code == EOPNOTSUPP
+                   ? std::string("this kernel has no Landlock, or it is not among those of lsm= on "
+                                 "its command line")
+                   : std::string();
+    };
+    int version = TRY(hint(sys::landlock_version(), none));
+    // What each version of the interface has added (landlock(7), "VERSIONS").
+    std::uint64_t known = (LANDLOCK_ACCESS_FS_MAKE_SYM << 1) - 1;
+    for (auto [since, bit] : {std::pair{2, 13}, {3, 14}, {5, 15}}) // refer, truncate, ioctl_dev
+        if (version >= since)
+            known |= std::uint64_t{1} << bit;
+    if ((wanted.handled & ~known) != 0)
+        return sys::wrong("this kernel's Landlock is too old for what is to be handled (version " +
+                          std::to_string(version) + ")");
+    Fd ruleset = TRY(sys::landlock_create_ruleset(wanted.handled));
+    constexpr std::uint64_t kOfFiles = LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_WRITE_FILE |
+                                       LANDLOCK_ACCESS_FS_READ_FILE | std::uint64_t{1} << 14 |
+                                       std::uint64_t{1} << 15;
+    for (const spec::LandlockRule& rule : wanted.rules)
+        for (const std::string& path : rule.paths) {
+            Fd place = TRY(sys::openat(AT_FDCWD, path, O_PATH));
+            bool directory = S_ISDIR(TRY(sys::fstat(place.get())).st_mode);
+            std::uint64_t access = rule.access & (directory ? ~std::uint64_t{0} : kOfFiles);
+            TRY(sys::landlock_add_path(ruleset.get(), access & wanted.handled, place.get()));
+        }
+    return ruleset;
+}
+
+Result<void> write_label(const Fd& proc, const char* module, const std::string& text,
+                         const char* what) {
+    std::string own = std::string("thread-self/attr/") + module + "exec";
+    auto written = write_within(proc, own, text);
+    // Kernels before 5.8 have one file for whichever module is on.
+    if (!written && written.error().code == ENOENT && *module != '\0')
+        written = write_within(proc, "thread-self/attr/exec", text);
+    return hint(std::move(written), [&](const Error& error) -> std::string {
+        if (error.code == EINVAL || error.code == ENOENT)
+            return std::string(what) + " is not on, or does not know this label";
+        return {};
+    });
+}
+
+} // namespace
+
+Result<Fd> private_proc() {
+    auto own = new_filesystem("proc", {"subset=pid"}, kQuiet);
+    // Of a pid namespace that belongs to an outer user namespace there is none to be had.
+    return own ? std::move(own) : outer_proc();
+}
+
+namespace {
+
+Result<void> set_oom_score(const Fd& proc, int score) {
+    auto set = write_within(proc, "self/oom_score_adj", std::to_string(score));
+    // Lowering it takes a power that no user namespace gives: there, it stays as it is.
+    bool refused = !set && (set.error().code == EACCES || set.error().code == EPERM);
+    return refused && cgroup::rootless() ? Result<void>{} : set;
+}
+
+} // namespace
+
+Result<void> set_parameters(const Inside& inside) {
+    const spec::Spec& spec = inside.spec;
+    bool sysctl = !spec.sysctl.empty() && !spec.inside_already; // else they were set long ago
+    if (!sysctl && !spec.process.oom_score_adj)
+        return {};
+    Fd proc = TRY(spec.inside_already ? private_proc() : outer_proc());
+    if (sysctl)
+        for (const auto& [name, value] : spec.sysctl)
+            TRY(write_within(proc, "sys/" + name, value));
+    return spec.process.oom_score_adj ? set_oom_score(proc, *spec.process.oom_score_adj)
+                                      : Result<void>{};
+}
+
+Result<void> set_process(Inside& inside) {
+    const spec::Process& process = inside.spec.process;
+    TRY(join_keyring(process));
+    TRY(set_scheduling(process));
+    if (process.landlock)
+        inside.landlock = TRY(make_ruleset(*process.landlock));
+    if (!process.apparmor.empty() || !process.selinux.empty())
+        inside.proc = TRY(private_proc());
+    return {};
+}
+
+Result<void> set_confinement(Inside& inside) {
+    const spec::Process& process = inside.spec.process;
+    if (!process.apparmor.empty())
+        TRY(write_label(inside.proc, "apparmor/", "exec " + process.apparmor, "AppArmor"));
+    if (!process.selinux.empty())
+        TRY(write_label(inside.proc, "", process.selinux, "SELinux"));
+    inside.proc.close();
+    if (inside.landlock.valid())
+        TRY(sys::landlock_restrict_self(inside.landlock.get()));
+    inside.landlock.close();
+    return {};
+}
+
+} // namespace stages

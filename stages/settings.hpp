@@ -1,0 +1,24 @@
+// What the process is given for itself besides its user and its powers (config.md, "Linux
+// Process"): each only where it was asked for.
+#pragma once
+
+#include "stages/stage.hpp"
+
+namespace stages {
+
+/// Kernel parameters of the container's namespaces, and how likely it is to be killed for memory.
+/// The host's /proc is still there, and nothing of the container's has been mounted.
+Result<void> set_parameters(const Inside& inside);
+
+/// Keyring, scheduling, memory policy, personality, and what Landlock is to allow, kept in
+/// inside.landlock. In the container's root, still root there.
+Result<void> set_process(Inside& inside);
+
+/// Labels for the exec to come, and Landlock: after the last of ours that they would touch.
+Result<void> set_confinement(Inside& inside);
+
+/// A procfs that nothing of an image's or another process's can stand in for: a private one of our
+/// pid namespace, else /proc if it is one.
+Result<Fd> private_proc();
+
+} // namespace stages

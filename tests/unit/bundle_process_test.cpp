@@ -1,0 +1,175 @@
+// What a bundle's process is given for itself, as the process and the kernel see it.
+#include "tests/unit/real.hpp"
+
+#include "sys/path.hpp"
+
+#include <gmock/gmock.h>
+
+#include <linux/landlock.h>
+#include <sched.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+using spec::Spec;
+using spec::Stage;
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::Not;
+using unit::bundle;
+
+namespace {
+
+class BundleProcess : public testing::Test {
+protected:
+    void SetUp() override {
+        if (geteuid() != 0)
+            GTEST_SKIP() << "without a user namespace it needs root";
+    }
+};
+
+constexpr const char* kCaps = "grep Cap /proc/self/status | tr -d '\\t\\n'";
+
+Spec with_caps(const std::string& script) {
+    Spec spec = bundle(script);
+    spec.stages.add(Stage::caps);
+    return spec;
+}
+
+TEST_F(BundleProcess, HasTheFiveSetsAsListed) {
+    Spec spec = with_caps(kCaps);
+    spec.capabilities = {.bounding = {"cap_chown", "cap_kill", "cap_setuid"},
+                         .permitted = {"cap_chown", "cap_kill"},
+                         .effective = {"cap_chown"},
+                         .inheritable = {"cap_kill", "cap_chown"},
+                         .ambient = {"cap_kill"}};
+    spec.process.ids->uid = 1000;
+    // As another user, an exec leaves what is ambient.
+    EXPECT_EQ(unit::run(spec).out,
+              "CapInh:0000000000000021CapPrm:0000000000000020CapEff:0000000000000020"
+              "CapBnd:00000000000000a1CapAmb:0000000000000020");
+    // Root is given all that is bounding, but for no_new_privs.
+    spec.process.ids->uid = 0;
+    spec.capabilities.ambient.clear();
+    spec.capabilities.inheritable.clear();
+    EXPECT_EQ(unit::run(spec).out,
+              "CapInh:0000000000000000CapPrm:0000000000000021CapEff:0000000000000021"
+              "CapBnd:00000000000000a1CapAmb:0000000000000000");
+}
+
+TEST_F(BundleProcess, HasNoneWithoutAWord) {
+    Spec spec = with_caps(kCaps);
+    EXPECT_EQ(unit::run(spec).out,
+              "CapInh:0000000000000000CapPrm:0000000000000000CapEff:0000000000000000"
+              "CapBnd:0000000000000000CapAmb:0000000000000000");
+}
+
+TEST_F(BundleProcess, IsWhoItsNumbersSay) {
+    Spec spec =
+        with_caps("grep -E '^(Uid|Gid|Groups)' /proc/self/status | tr '\\t\\n' '  '; umask");
+    spec.process.ids = {.uid = 12, .gid = 34, .groups = {5, 6}};
+    spec.process.umask = 0127;
+    EXPECT_THAT(unit::run(spec).out,
+                AllOf(HasSubstr("Uid: 12 12 12 12 "), HasSubstr("Gid: 34 34 34 34 "),
+                      HasSubstr("Groups: 5 6 "), HasSubstr("0127\n")));
+    spec.process.ids = {.uid = 12, .gid = 34, .keep_groups = true};
+    gid_t kept[] = {77};
+    ASSERT_EQ(syscall(SYS_setgroups, 1, kept), 0);
+    EXPECT_THAT(unit::run(spec).out, HasSubstr("Groups: 77 "));
+    ASSERT_EQ(syscall(SYS_setgroups, 0, nullptr), 0);
+    spec.stages.add(Stage::user);
+    spec.user.mapping = spec::Mapping::listed;
+    spec.user.uids = spec.user.gids = {{.inside = 0, .outside = 100000, .count = 10}};
+    spec.process.ids = {.uid = 12, .gid = 34};
+    EXPECT_THAT(unit::run(spec).out, HasSubstr("id 12:34 is not mapped"));
+}
+
+TEST_F(BundleProcess, GetsNewPrivilegesOnlyIfItMay) {
+    for (bool may : {false, true}) {
+        Spec spec = with_caps("grep NoNewPrivs /proc/self/status");
+        spec.process.new_privileges = may;
+        EXPECT_EQ(unit::run(spec).out, may ? "NoNewPrivs:\t0\n" : "NoNewPrivs:\t1\n");
+    }
+}
+
+TEST_F(BundleProcess, HasItsOwnSessionKeyring) {
+    Spec spec = with_caps("cat /proc/keys");
+    spec.capabilities.bounding = {"cap_sys_admin"};
+    spec.process.keyring = "_ses.word-" + sys::random_hex(4).value_or("");
+    EXPECT_THAT(unit::run(spec).out, HasSubstr(" " + spec.process.keyring));
+}
+
+TEST_F(BundleProcess, IsKilledForMemoryAsLikelyAsWanted) {
+    Spec spec = with_caps("cat /proc/self/oom_score_adj");
+    spec.process.oom_score_adj = 321;
+    EXPECT_EQ(unit::run(spec).out, "321\n");
+    spec.stages.add(Stage::user);
+    spec.user.mapping = spec::Mapping::listed;
+    spec.user.uids = spec.user.gids = {{.inside = 0, .outside = 100000, .count = 10}};
+    EXPECT_EQ(unit::run(spec).out, "321\n");
+    spec.process.oom_score_adj = -1000; // not from in there
+    EXPECT_EQ(unit::run(spec).status, 0);
+}
+
+TEST_F(BundleProcess, IsScheduledAsWanted) {
+    Spec spec = with_caps("cut -d' ' -f19,40,41 /proc/self/stat; uname -m; ionice");
+    spec.process.scheduler = spec::Scheduler{.policy = SCHED_BATCH, .nice = 7};
+    spec.process.personality = 8; // PER_LINUX32
+    spec.process.io_priority = spec::IoPriority{.klass = 2, .priority = 6};
+    std::string out = unit::run(spec).out;
+    EXPECT_THAT(out, HasSubstr("7 0 3\n"));
+    EXPECT_THAT(out, HasSubstr("best-effort: prio 6"));
+    EXPECT_THAT(out, Not(HasSubstr("64\n")));
+    spec.process.scheduler = spec::Scheduler{.policy = 6}; // SCHED_DEADLINE without any times
+    EXPECT_THAT(unit::run(spec).out, AllOf(HasSubstr("sched_setattr("), HasSubstr("EINVAL")));
+}
+
+TEST_F(BundleProcess, HasItsMemoryWhereItMayBe) {
+    Spec spec = with_caps("cat /proc/self/numa_maps | head -1");
+    spec.process.memory_policy = spec::MemoryPolicy{.mode = 2, .flags = 0, .nodes = "0"};
+    unit::Ran ran = unit::run(spec);
+    if (ran.out.find("No such file") != std::string::npos ||
+        ran.out.find("ENOSYS") != std::string::npos)
+        GTEST_SKIP() << "this kernel knows no NUMA";
+    EXPECT_THAT(ran.out, HasSubstr(" bind"));
+}
+
+TEST_F(BundleProcess, HasKernelParametersOfItsNamespaces) {
+    Spec spec = with_caps("cat /proc/sys/kernel/shmmni /proc/sys/kernel/domainname");
+    spec.sysctl = {{"kernel/shmmni", "77"}, {"kernel/domainname", "word"}};
+    std::string before = sys::read_file("/proc/sys/kernel/shmmni").value_or("");
+    EXPECT_EQ(unit::run(spec).out, "77\nword\n");
+    EXPECT_EQ(sys::read_file("/proc/sys/kernel/shmmni").value_or(""), before);
+    spec.sysctl = {{"kernel/../../self/comm", "x"}, {"kernel/nothing", "1"}};
+    EXPECT_THAT(unit::run(spec).out, Not(HasSubstr("77")));
+    spec.sysctl = {{"kernel/nothing", "1"}};
+    EXPECT_THAT(unit::run(spec).out, AllOf(HasSubstr("sys/kernel/nothing"), HasSubstr("ENOENT")));
+}
+
+TEST_F(BundleProcess, CannotLeaveItsLandlock) {
+    Spec spec = with_caps("echo >/dev/in && echo in; echo >/mnt/out && echo out; cat /etc/passwd "
+                          ">/dev/null && echo read");
+    spec.root.mounts.push_back({.type = "tmpfs", .source = "t", .destination = "/mnt"});
+    spec.process.landlock = spec::Landlock{
+        .handled = LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_MAKE_REG,
+        .rules = {{.paths = {"/dev"},
+                   .access = LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_MAKE_REG},
+                  {.paths = {"/dev/null"}, .access = LANDLOCK_ACCESS_FS_WRITE_FILE}}};
+    unit::Ran ran = unit::run(spec);
+    if (ran.out.find("has no Landlock") != std::string::npos)
+        GTEST_SKIP() << "this kernel has no Landlock";
+    EXPECT_THAT(ran.out, AllOf(HasSubstr("in\n"), HasSubstr("read\n"), Not(HasSubstr("out\n"))));
+    spec.process.landlock->handled |= std::uint64_t{1} << 40;
+    EXPECT_THAT(unit::run(spec).out, HasSubstr("too old"));
+}
+
+TEST_F(BundleProcess, IsNotStartedWithoutItsLabel) {
+    for (auto member : {&spec::Process::apparmor, &spec::Process::selinux}) {
+        Spec spec = with_caps("echo started");
+        spec.process.*member = "no-such-label-" + sys::random_hex(4).value_or("");
+        unit::Ran ran = unit::run(spec);
+        EXPECT_EQ(ran.status, 125);
+        EXPECT_THAT(ran.out, AllOf(HasSubstr("attr/"), Not(HasSubstr("started"))));
+    }
+}
+
+} // namespace
