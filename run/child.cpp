@@ -216,8 +216,10 @@ private:
     Result<void> hand_over_console() {
         if (!inside_.console.valid())
             return {};
+        // Opened first: a master whose other side was open, and is not now, reads as hung up.
+        Fd slave = TRY(sys::pty_peer(inside_.console.get()));
         TRY(say_console(socket_, inside_.console));
-        TRY(take_terminal(inside_.console));
+        TRY(take_terminal(slave));
         inside_.console.close();
         return {};
     }

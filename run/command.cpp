@@ -218,8 +218,7 @@ Result<void> prepare_terminal(const spec::Process& process, const Fd& master) {
     return {};
 }
 
-Result<void> take_terminal(const Fd& master) {
-    Fd slave = TRY(sys::pty_peer(master.get()));
+Result<void> take_terminal(const Fd& slave) {
     TRY(sys::setsid());
     TRY(sys::make_controlling_terminal(slave.get()));
     for (int stream : {0, 1, 2})

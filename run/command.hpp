@@ -22,8 +22,8 @@ sys::Result<void> prepare_terminal(const spec::Process& process, const sys::Fd& 
 /// Is there a command that can be executed? What becoming it would answer, as far as a look tells.
 sys::Result<void> find_command(const spec::Spec& spec);
 
-/// Make the pty behind `master` our controlling terminal and standard streams.
-sys::Result<void> take_terminal(const sys::Fd& master);
+/// Make a pty our controlling terminal and standard streams.
+sys::Result<void> take_terminal(const sys::Fd& slave);
 
 /// Replace this process by the command. Only returns the reason why it could not; the slate no
 /// longer says "filtered" then.
