@@ -2,6 +2,7 @@
 //
 //   default   stages/seccomp-default.json; for Docker's 14 capabilities compiled at build time
 //   FILE      a profile in Docker's form, compiled in the parent before the clone
+//   text      linux.seccomp of a bundle, likewise
 //   none      nothing
 #include "stages/seccomp_compile.hpp"
 #include "stages/stages.hpp"
@@ -63,7 +64,9 @@ std::string why_refused(const spec::Spec& spec, const Facts& facts, const Error&
         return "without no_new_privs a filter needs CAP_SYS_ADMIN in the user namespace: leave out "
                "--new-privs, or keep the user stage";
     if (error.code == EINVAL && facts.seccomp_flags != 0)
-        return "does this kernel know all \"flags\" of \"" + spec.seccomp.file + "\"?";
+        return spec.seccomp.mode == spec::SeccompMode::text
+                   ? "does this kernel know all of linux.seccomp.flags?"
+                   : "does this kernel know all \"flags\" of \"" + spec.seccomp.file + "\"?";
     if (error.code != EINVAL && error.code != ENOSYS && error.code != EPERM)
         return {};
     auto mode = sys::seccomp_mode();
@@ -86,6 +89,12 @@ Result<void> prepare(Launch& launch) {
         if (same(may, spec::default_capabilities()))
             return {}; // kFilter
         return compile_into(launch.facts, std::string(kProfile), std::move(may));
+    }
+    if (spec.seccomp.mode == spec::SeccompMode::text) {
+        auto done = compile_into(launch.facts, spec.seccomp.text, std::move(may));
+        if (!done)
+            done.error().detail = "linux.seccomp: " + done.error().detail;
+        return done;
     }
     const std::string& file = spec.seccomp.file;
     std::string json = TRY(hint(sys::read_file(file), [](const Error& error) {

@@ -853,6 +853,22 @@ TEST_F(SeccompStage, NewPrivilegesAreLeftAlone) {
     EXPECT_THAT(kernel.calls, ElementsAre(StartsWith("seccomp(")));
 }
 
+TEST_F(SeccompStage, ABundlesProfileIsItsFilter) {
+    spec_.seccomp = {.mode = spec::SeccompMode::text, .text = R"({"defaultAction": "SCMP_ACT_ALLOW",
+        "flags": ["SECCOMP_FILTER_FLAG_LOG"], "syscalls": [{"names": ["getpid"],
+        "action": "SCMP_ACT_ERRNO", "errnoRet": 7}]})"};
+    ASSERT_TRUE(prepare());
+    EXPECT_EQ(facts_.seccomp_flags, 2U);
+    SystemCall getpid{.arch = seccomp_arch_native(),
+                      .number = number(seccomp_arch_native(), "getpid"),
+                      .args = {}};
+    EXPECT_EQ(judge(filter(), getpid), fails(7));
+    spec_.seccomp.text = R"({"defaultAction": "SCMP_ACT_FLY"})";
+    auto wrong = prepare();
+    ASSERT_FALSE(wrong);
+    EXPECT_THAT(sys::to_line(wrong.error()), HasSubstr("linux.seccomp: defaultAction: "));
+}
+
 TEST_F(SeccompStage, AFileIsReadWithItsFlags) {
     file(R"({"defaultAction": "SCMP_ACT_ALLOW", "flags": ["SECCOMP_FILTER_FLAG_LOG"]})");
     ASSERT_TRUE(prepare());
