@@ -393,8 +393,11 @@ Result<int> dispatch(const Arguments& global_arguments, const Output& output) {
     const std::vector<std::string>& rest = global_arguments.rest();
     const auto* command = std::ranges::find(
         kCommands, rest.front(), [](const Command& row) { return std::string(row.name); });
-    if (command == std::end(kCommands))
-        return sys::wrong("\"" + rest.front() + "\" is no subcommand: see 'gocontainer help'");
+    if (command == std::end(kCommands)) {
+        output.err("gocontainer: \"" + sys::printable(rest.front()) +
+                   "\" is no subcommand: see 'gocontainer help'\n");
+        return Error{}.status; // no engine's mistake, but a person's
+    }
     auto arguments =
         Arguments::parse({rest.begin() + 1, rest.end()}, command->rows, command->mixed);
     if (!arguments)
