@@ -203,7 +203,7 @@ TEST_P(NetTrouble, SaysThatTheTunDeviceIsMissing) {
 TEST_P(NetTrouble, TheHelpersSandboxDoesNotReachTheHost) {
     host::run([] {
         // As systemd has it, and with a file system of its own on /tmp many distributions.
-        ASSERT_EQ(mount("/tmp", "/tmp", nullptr, MS_BIND, nullptr), 0);
+        ASSERT_EQ(mount("/tmp", "/tmp", nullptr, MS_BIND | MS_REC, nullptr), 0);
         ASSERT_EQ(mount("", "/", nullptr, MS_REC | MS_SHARED, nullptr), 0);
         std::string before = support::slurp("/proc/self/mountinfo");
         Ended ended = support::run(launch({"-p", number(host::free_port()) + ":80"}, {"true"}));
