@@ -202,6 +202,12 @@ void read_linux(Node linux, Reading& reading) {
     if (!spec.root.devices.empty() && !reading.has(Stage::mount))
         linux["devices"].fail("need a mount namespace in linux.namespaces");
     read_resources(linux["resources"], spec.cgroup.resources);
+    // Until 1.2 no limit at all was written as 0, and engines do so (Podman 4 for --pids-limit -1).
+    std::int64_t pids = 0;
+    for (const char* old : {"1.0.", "1.1.", "1.2."})
+        if (reading.config.version.starts_with(old) && spec.cgroup.resources.pids &&
+            linux["resources"]["pids"]["limit"].into(pids) && pids == 0)
+            spec.cgroup.resources.pids.reset();
     if (spec.cgroup.resources.memory_swap.value_or(-1) >= 0 && !spec.cgroup.resources.memory)
         linux["resources"]["memory"]["swap"].fail(
             "is the sum of memory and swap, so it needs a limit beside it");

@@ -3,6 +3,7 @@
 
 #include "oci/config.hpp"
 #include "oci/files.hpp"
+#include "oci/notify.hpp"
 #include "oci/process.hpp"
 #include "oci/version.hpp"
 #include "run/begin.hpp"
@@ -29,6 +30,7 @@ using run::Said;
 
 namespace {
 
+constexpr const char* kFilters = "filters@";  ///< below the root; no container's ID has an "@"
 constexpr std::chrono::seconds kPatience{10}; ///< for a killed process to be gone
 
 std::string how_ended(int status) {
@@ -122,6 +124,7 @@ public:
         launch_.recorded = true;
         launch_.keep = [] { return Result<void>{}; }; // the state directory remembers
         launch_.say = global.debug;
+        launch_.filter_cache = sys::join(global.root, kFilters);
     }
     Birth(const Birth&) = delete; // the launch refers to our own config
     Birth& operator=(const Birth&) = delete;
@@ -129,18 +132,18 @@ public:
     /// `gated`: until the child waits at the gate. Else until it has become the command.
     Result<void> go(bool gated, bool orphan) {
         TRY(store_.write("config.json", text_));
-        State state{.version = config_.version,
-                    .id = store_.id(),
-                    .bundle = bundle_,
-                    .rootfs = config_.rootfs,
-                    .created = rfc3339_now(),
-                    .shares_pids = !config_.spec.stages.has(spec::Stage::pid),
-                    .has_poststart = !config_.spec.hooks.poststart.empty(),
-                    .has_poststop = !config_.spec.hooks.poststop.empty(),
-                    .systemd = config_.spec.cgroup.manager == spec::CgroupManager::systemd,
-                    .annotations = config_.annotations};
-        TRY(store_.write_state(state));
-        state_ = to_json(state);
+        known_ = {.version = config_.version,
+                  .id = store_.id(),
+                  .bundle = bundle_,
+                  .rootfs = config_.rootfs,
+                  .created = rfc3339_now(),
+                  .shares_pids = !config_.spec.stages.has(spec::Stage::pid),
+                  .has_poststart = !config_.spec.hooks.poststart.empty(),
+                  .has_poststop = !config_.spec.hooks.poststop.empty(),
+                  .systemd = config_.spec.cgroup.manager == spec::CgroupManager::systemd,
+                  .annotations = config_.annotations};
+        TRY(store_.write_state(known_));
+        state_ = to_json(known_);
         const spec::Hooks& hooks = config_.spec.hooks;
         launch_.facts.state = state_;
         launch_.facts.gated = gated;
@@ -218,6 +221,10 @@ private:
                 else
                     TRY(sys::send_to(options_.console_socket, "/dev/ptmx", message.fd.get()));
                 break;
+            case Said::listener:
+                TRY(send_listener(config_.spec.seccomp, known_, Status::creating, launch_.child,
+                                  launch_.child, message.fd));
+                break;
             case Said::failed:
                 return std::unexpected(run::error_of(message));
             case Said::ready:
@@ -243,7 +250,8 @@ private:
     std::string text_; ///< of config.json
     Progress& progress_;
     stages::Launch launch_;
-    std::string state_;
+    State known_;
+    std::string state_; ///< for hooks
     Fd socket_;
     Fd console_;
 };
@@ -327,16 +335,22 @@ Result<void> start(const Global& global, const std::string& id) {
                           "remove it with 'delete --force'");
     if (now.status != Status::created)
         return sys::wrong("cannot start an already running container");
+    std::optional<State> state = TRY(store.state());
+    if (!state)
+        return sys::wrong("the container's state.json is missing", "'delete --force' removes it");
     Fd socket = TRY(store.through_gate());
     for (bool started = false; !started;) {
         run::Message message = TRY(run::hear(socket));
         if (message.said == Said::failed)
             return std::unexpected(run::error_of(message));
+        if (message.said == Said::listener) {
+            spec::Seccomp seccomp = TRY(seccomp_of(store));
+            TRY(send_listener(seccomp, *state, Status::created, now.pid, now.pid, message.fd));
+        }
         started = message.said == Said::end;
     }
     store.remove_gate();
-    std::optional<State> state = TRY(store.state());
-    if (!state || !state->has_poststart)
+    if (!state->has_poststart)
         return {};
     spec::Hooks hooks = TRY(hooks_of(store));
     auto done = run::run_hooks(hooks, hooks.poststart, "poststart",

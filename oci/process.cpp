@@ -2,6 +2,7 @@
 #include "oci/process.hpp"
 
 #include "oci/files.hpp"
+#include "oci/notify.hpp"
 #include "run/begin.hpp"
 #include "run/supervise.hpp"
 #include "spec/json.hpp"
@@ -29,6 +30,7 @@ struct Template {
     spec::Spec spec;
     std::vector<spec::IdMap> uids, gids;
     Affinity affinity;
+    std::uint32_t seccomp_flags = 0;
 };
 
 Result<Template> unpack_exec(const std::string& text) {
@@ -36,6 +38,7 @@ Result<Template> unpack_exec(const std::string& text) {
     Template out;
     try {
         in.at("spec").get_to(out.spec);
+        in.at("seccompFlags").get_to(out.seccomp_flags);
         in.at("uids").get_to(out.uids);
         in.at("gids").get_to(out.gids);
         in.at("initialAffinity").get_to(out.affinity.initial);
@@ -177,7 +180,7 @@ std::string pack_exec(const Config& config, const stages::Facts& facts) {
             out.stages.add(stage);
     out.capabilities = spec.capabilities;
     if (spec.stages.has(Stage::seccomp))
-        out.seccomp.mode = spec.seccomp.mode;
+        out.seccomp = spec.seccomp; // without its text, which stays out of a packed Spec
     out.process = spec.process;
     out.process.args.clear();
     out.process.terminal = false;
@@ -186,12 +189,18 @@ std::string pack_exec(const Config& config, const stages::Facts& facts) {
     out.process.keyring.clear();
     out.root.path = spec.root.path;
     json document = {{"spec", out},
+                     {"seccompFlags", facts.seccomp_flags},
                      {"uids", facts.uids},
                      {"gids", facts.gids},
                      {"initialAffinity", config.exec_affinity.initial},
                      {"finalAffinity", config.exec_affinity.final}};
     std::vector<std::uint8_t> bytes = json::to_cbor(document);
     return {bytes.begin(), bytes.end()};
+}
+
+Result<spec::Seccomp> seccomp_of(const Store& store) {
+    std::string packed = TRY(store.read("exec"));
+    return TRY(unpack_exec(packed)).spec.seccomp;
 }
 
 Result<int> exec(const Global& global, const ExecOptions& options, const std::string& id) {
@@ -221,6 +230,7 @@ Result<int> exec(const Global& global, const ExecOptions& options, const std::st
     launch.facts.orphan = options.detach;
     if (spec.stages.has(Stage::seccomp))
         launch.facts.seccomp_filter = TRY(store.read("filter"));
+    launch.facts.seccomp_flags = from.seccomp_flags;
     launch.leaf = TRY(open_cgroup(progress, options, now.pid));
     sys::default_signal(SIGCHLD);
     run::BlockedSignals blocked = TRY(run::block_signals());
@@ -235,6 +245,11 @@ Result<int> exec(const Global& global, const ExecOptions& options, const std::st
                 return std::unexpected(run::error_of(message));
             if (message.said == Said::end)
                 break;
+            if (message.said == Said::listener) {
+                std::optional<State> state = TRY(store.state());
+                TRY(send_listener(spec.seccomp, state.value_or(State{}), now.status, now.pid,
+                                  launch.child, message.fd));
+            }
             if (message.said != Said::console)
                 continue;
             if (options.console_socket.empty())

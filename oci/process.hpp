@@ -37,4 +37,7 @@ Result<int> exec(const Global& global, const ExecOptions& options, const std::st
 /// What exec needs to know of a container, as the text of the file `exec`.
 std::string pack_exec(const Config& config, const stages::Facts& facts);
 
+/// Where the notifications of its filter go.
+Result<spec::Seccomp> seccomp_of(const Store& store);
+
 } // namespace oci

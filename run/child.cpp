@@ -186,6 +186,8 @@ public:
                 continue;
             if (auto done = stage->child(inside_); !done)
                 return std::unexpected(at(*stage, std::move(done).error()));
+            if (inside_.listener.valid())
+                TRY(say_listener(socket_, std::exchange(inside_.listener, Fd())));
         }
         TRY(settle_once());
         TRY(pass_once());

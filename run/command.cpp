@@ -172,8 +172,8 @@ Result<void> set_limits(const spec::Process& process) {
         auto set =
             sys::prlimit(0, limit.resource, rlimit{limit.soft, limit.hard}, limit.name.c_str());
         if (!set && set.error().code == EPERM)
-            set.error().hint = "a hard limit can't be raised inside a user namespace: the caller's "
-                               "own is " +
+            set.error().hint = "raising a hard limit takes CAP_SYS_RESOURCE, outside of any user "
+                               "namespace: the caller's own is " +
                                [&] {
                                    auto now = sys::getrlimit(limit.resource);
                                    return now ? std::to_string(now->rlim_max) : std::string("?");

@@ -50,6 +50,9 @@ Result<void> say_mounted(const Fd& socket) {
 Result<void> say_proceed(const Fd& socket) {
     return say(socket, Said::proceed, "");
 }
+Result<void> say_listener(const Fd& socket, const Fd& listener) {
+    return say(socket, Said::listener, "", &listener);
+}
 Result<void> say_ready(const Fd& socket) {
     return say(socket, Said::ready, "");
 }

@@ -15,6 +15,7 @@
 //     │   ◄───────────────────────── console {+ fd}   │ the pty's master, with a terminal
 //     │   ◄────────────────────────────────── ready   │ (only at a gate) `create` ends here;
 //     .                                               │ the gate's next visitor, `start`, hears on
+//     │   ◄──────────────────────── listener {+ fd}   │ of the filter's notifications
 //     │   ◄────────────────────────── failed {Error}  │ …and it exits
 //     │   ◄─────────────────────────────────── EOF    │ execve has closed the last copy
 //     │ waits for the command                         │ is the command
@@ -45,6 +46,7 @@ enum class Said : char {
     mounted = 'M',
     proceed = 'P',
     ready = 'Y',
+    listener = 'L',
     failed = 'F',
     end = '\0'
 };
@@ -61,6 +63,7 @@ Result<void> say_tree(const Fd& socket, const Fd& mount);
 Result<void> say_slate(const Fd& socket, const Fd& memory);
 Result<void> say_mounted(const Fd& socket);
 Result<void> say_proceed(const Fd& socket);
+Result<void> say_listener(const Fd& socket, const Fd& listener);
 Result<void> say_ready(const Fd& socket);
 Result<void> say_note(const Fd& socket, const std::string& line);
 Result<void> say_console(const Fd& socket, const Fd& master);

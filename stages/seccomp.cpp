@@ -2,13 +2,14 @@
 //
 //   default   stages/seccomp-default.json; for Docker's 14 capabilities compiled at build time
 //   FILE      a profile in Docker's form, compiled in the parent before the clone
-//   text      linux.seccomp of a bundle, likewise
 //   none      nothing
+#include "stages/seccomp_cache.hpp"
 #include "stages/seccomp_compile.hpp"
 #include "stages/stages.hpp"
 #include "sys/capability.hpp"
 #include "sys/path.hpp"
 
+#include <linux/seccomp.h>
 #include <sys/prctl.h>
 
 #include <algorithm>
@@ -45,10 +46,12 @@ bool same(Names a, Names b) {
     return std::ranges::equal(a, b);
 }
 
-Result<void> compile_into(Facts& facts, const std::string& json, Names capabilities) {
+Result<void> compile_into(Facts& facts, const std::string& json, Names capabilities,
+                          const std::string& release, bool listened) {
     Machine machine{.arch = seccomp_arch_native(),
-                    .kernel = kernel_version(TRY(sys::kernel_release())),
-                    .capabilities = std::move(capabilities)};
+                    .kernel = kernel_version(release),
+                    .capabilities = std::move(capabilities),
+                    .listened = listened};
     Profile profile = TRY(parse_profile(json, machine));
     if (!passes(profile, "execve"))
         return sys::wrong("execve never passes, so that no command could start");
@@ -56,7 +59,41 @@ Result<void> compile_into(Facts& facts, const std::string& json, Names capabilit
     facts.seccomp_filter.assign(reinterpret_cast<const char*>(filter.data()),
                                 filter.size() * sizeof filter[0]);
     facts.seccomp_flags = profile.flags;
+    if (profile.notifies) {
+        // We send the listener to the parent under the filter; nobody could answer for us yet.
+        for (const char* call : {"sendmsg", "execve"})
+            if (notified(profile, call))
+                return sys::wrong(std::string(call) +
+                                  " can't be SCMP_ACT_NOTIFY: it is called before anybody listens");
+        // One thread is all threads; and the kernel takes only one of the two flags.
+        facts.seccomp_flags &= ~std::uint32_t{SECCOMP_FILTER_FLAG_TSYNC};
+        facts.seccomp_flags |= SECCOMP_FILTER_FLAG_NEW_LISTENER;
+    }
     return {};
+}
+
+/// linux.seccomp of a bundle: compiled, or found in the cache.
+Result<void> compile_text(Launch& launch, Names may) {
+    const spec::Seccomp& wanted = launch.spec.seccomp;
+    Facts& facts = launch.facts;
+    std::string release = TRY(sys::kernel_release());
+    std::ranges::sort(may);
+    std::string key = release + "\n" + wanted.text + "\n";
+    for (const std::string& name : may)
+        key += name + " ";
+    if (!launch.filter_cache.empty())
+        if (auto found = cached(launch.filter_cache, key)) {
+            facts.seccomp_filter = std::move(found->program);
+            facts.seccomp_flags = found->flags;
+            return {};
+        }
+    auto done =
+        compile_into(facts, wanted.text, std::move(may), release, !wanted.listener_path.empty());
+    if (!done)
+        done.error().detail = "linux.seccomp: " + done.error().detail;
+    else if (!launch.filter_cache.empty())
+        keep(launch.filter_cache, key, {facts.seccomp_filter, facts.seccomp_flags});
+    return done;
 }
 
 std::string why_refused(const spec::Spec& spec, const Facts& facts, const Error& error) {
@@ -82,27 +119,25 @@ std::string why_refused(const spec::Spec& spec, const Facts& facts, const Error&
 
 Result<void> prepare(Launch& launch) {
     const spec::Spec& spec = launch.spec;
-    if (spec.seccomp.mode == spec::SeccompMode::none)
-        return {};
+    if (spec.seccomp.mode == spec::SeccompMode::none || !launch.facts.seccomp_filter.empty())
+        return {}; // exec brings the container's own
     Names may = TRY(capabilities(spec));
     if (spec.seccomp.mode == spec::SeccompMode::standard) {
         if (same(may, spec::default_capabilities()))
             return {}; // kFilter
-        return compile_into(launch.facts, std::string(kProfile), std::move(may));
+        return compile_into(launch.facts, std::string(kProfile), std::move(may),
+                            TRY(sys::kernel_release()), /*listened=*/false);
     }
-    if (spec.seccomp.mode == spec::SeccompMode::text) {
-        auto done = compile_into(launch.facts, spec.seccomp.text, std::move(may));
-        if (!done)
-            done.error().detail = "linux.seccomp: " + done.error().detail;
-        return done;
-    }
+    if (spec.seccomp.mode == spec::SeccompMode::text)
+        return compile_text(launch, std::move(may));
     const std::string& file = spec.seccomp.file;
     std::string json = TRY(hint(sys::read_file(file), [](const Error& error) {
         return std::string(error.code == ENOENT
                                ? "--seccomp takes default, none or a profile in Docker's JSON form"
                                : "");
     }));
-    auto done = compile_into(launch.facts, json, std::move(may));
+    auto done = compile_into(launch.facts, json, std::move(may), TRY(sys::kernel_release()),
+                             /*listened=*/false);
     if (!done)
         done.error().detail = "\"" + file + "\": " + done.error().detail;
     return done;
@@ -121,11 +156,14 @@ Result<void> child(Inside& inside) {
         TRY(sys::prctl(PR_SET_NO_NEW_PRIVS, "PR_SET_NO_NEW_PRIVS", 1));
     auto why = [&](const Error& error) { return why_refused(spec, inside.facts, error); };
     const std::string& bytes = inside.facts.seccomp_filter;
-    if (bytes.empty())
-        return hint(sys::seccomp_set_filter(0, kFilter), why);
+    if (bytes.empty()) {
+        TRY(hint(sys::seccomp_set_filter(0, kFilter), why));
+        return {};
+    }
     Bpf filter(bytes.size() / sizeof(std::uint64_t));
     memcpy(filter.data(), bytes.data(), filter.size() * sizeof filter[0]);
-    return hint(sys::seccomp_set_filter(inside.facts.seccomp_flags, filter), why);
+    inside.listener = TRY(hint(sys::seccomp_set_filter(inside.facts.seccomp_flags, filter), why));
+    return {};
 }
 
 } // namespace stages::seccomp

@@ -316,4 +316,11 @@ bool passes(const Profile& profile, const std::string& name) {
            std::ranges::any_of(leaf.checks, lets_through, &Check::action);
 }
 
+bool notified(const Profile& profile, const std::string& name) {
+    return std::ranges::any_of(profile.rules, [&](const Rule& rule) {
+        return rule.action == SCMP_ACT_NOTIFY &&
+               std::ranges::find(rule.names, name) != rule.names.end();
+    });
+}
+
 } // namespace stages::seccomp

@@ -28,4 +28,7 @@ Result<Bpf> compile(const Profile& profile);
 /// Does the call ever get through, with one argument or another, on the machine's own architecture?
 bool passes(const Profile& profile, const std::string& name);
 
+/// Is it ever SCMP_ACT_NOTIFY, likewise?
+bool notified(const Profile& profile, const std::string& name);
+
 } // namespace stages::seccomp

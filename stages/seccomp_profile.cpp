@@ -201,14 +201,14 @@ Result<std::uint32_t> errno_of(const Node& object, const char* number, const cha
     return EPERM;
 }
 
-Result<Action> action_of(const Node& object, const char* key, const char* number,
-                         const char* name) {
+Result<Action> action_of(const Machine& machine, const Node& object, const char* key,
+                         const char* number, const char* name) {
     const json* found = member(object, key);
     if (found == nullptr)
         return bad(object, "needs " + in_quotes(key));
     Node at{*found, &object, key};
     Action action = TRY(choose<Action>(at, kActions, "an action"));
-    if (action == SCMP_ACT_NOTIFY)
+    if (action == SCMP_ACT_NOTIFY && !machine.listened)
         return bad(at, "nothing here listens for SCMP_ACT_NOTIFY",
                    "use another action, or an engine that brings a listener");
     if (action == SCMP_ACT_ERRNO(0) || action == SCMP_ACT_TRACE(0))
@@ -339,7 +339,8 @@ Result<void> read_rule(Profile& profile, const Node& at, const Machine& machine)
     }
     if (rule.names.empty())
         return bad(at, "needs \"names\"");
-    rule.action = TRY(action_of(at, "action", "errnoRet", "errno"));
+    rule.action = TRY(action_of(machine, at, "action", "errnoRet", "errno"));
+    profile.notifies = profile.notifies || rule.action == SCMP_ACT_NOTIFY;
     TRY(each(at, "args", add_arg));
     profile.named.insert(profile.named.end(), rule.names.begin(), rule.names.end());
     if (TRY(applies(at, machine)))
@@ -403,11 +404,11 @@ Result<Profile> read_profile(const Node& root, const Machine& machine) {
     };
     auto add_rules = [&](const Node& at) { return read_rule(profile, at, machine); };
     profile.default_action =
-        TRY(action_of(root, "defaultAction", "defaultErrnoRet", "defaultErrno"));
+        TRY(action_of(machine, root, "defaultAction", "defaultErrnoRet", "defaultErrno"));
     TRY(read_architectures(profile, root, machine));
     TRY(each(root, "flags", add_flag));
     for (const char* key : {"listenerPath", "listenerMetadata"})
-        if (const json* found = member(root, key))
+        if (const json* found = member(root, key); found != nullptr && !machine.listened)
             return bad(Node{*found, &root, key}, "is for SCMP_ACT_NOTIFY, which is not used");
     TRY(each(root, "syscalls", add_rules));
     return profile;

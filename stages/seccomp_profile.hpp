@@ -38,6 +38,7 @@ struct Profile {
     std::vector<std::uint32_t> architectures; ///< SCMP_ARCH_*, the machine's own first
     std::uint32_t flags = 0;                  ///< SECCOMP_FILTER_FLAG_*
     std::vector<Rule> rules;
+    bool notifies = false; ///< a rule says SCMP_ACT_NOTIFY
     /// Every name that the profile mentions, its conditions met or not. What is newer than all of
     /// these, its author had never heard of.
     std::vector<std::string> named;
@@ -55,6 +56,7 @@ struct Machine {
     std::uint32_t arch = 0; ///< SCMP_ARCH_*
     KernelVersion kernel;
     std::vector<std::string> capabilities; ///< of the container, "cap_chown"
+    bool listened = false;                 ///< somebody waits for SCMP_ACT_NOTIFY
 };
 
 /// SCMP_ARCH_* of a name of dpkg's, uname's or Docker's ("amd64", "x86_64", "arm64"); 0 if none.

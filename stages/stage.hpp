@@ -46,6 +46,7 @@ struct Launch {
     pid_t child = 0;
     Fd pidfd;
     Fd leaf;                                 ///< the leaf cgroup's directory, for CLONE_INTO_CGROUP
+    std::string filter_cache; ///< directory of compiled filters; empty: none are kept
     Fd gate;                                 ///< listens for `start`; the child waits at it
     Fd rootfs;                               ///< copy of the rootfs's mount, for the child
     std::vector<Fd> trees;                   ///< likewise of what Facts.sent_mounts names
@@ -67,6 +68,7 @@ struct Inside {
     const Facts& facts;
     Fd rootfs;  ///< O_PATH of the mounted root, from the mount stage on; before it, the
                 ///< parent's copy if it sent one
+    Fd listener; ///< of the seccomp filter's notifications, for the parent
     Fd console; ///< pty master from the container's own devpts, to be sent to the parent
     /// One line for the person.
     std::function<void(const std::string&)> note;

@@ -168,7 +168,7 @@ Result<rlimit> getrlimit(int resource) {
     return limit;
 }
 
-Result<void> seccomp_set_filter(unsigned flags, std::span<const std::uint64_t> program) {
+Result<Fd> seccomp_set_filter(unsigned flags, std::span<const std::uint64_t> program) {
     static_assert(sizeof(sock_filter) == sizeof(std::uint64_t));
     if (program.size() > BPF_MAXINSNS) // the length is 16 bits: a longer one would be cut short
         return wrong("a filter of " + std::to_string(program.size()) +
@@ -177,10 +177,11 @@ Result<void> seccomp_set_filter(unsigned flags, std::span<const std::uint64_t> p
     // Only the kernel reads it as what it is, and never writes to it.
     auto* filter = const_cast<sock_filter*>(reinterpret_cast<const sock_filter*>(program.data()));
     sock_fprog prog{static_cast<unsigned short>(program.size()), filter};
-    return done(invoke(
+    long result = TRY(invoke(
         "seccomp", [&] { return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &prog); },
         Shown{"SECCOMP_SET_MODE_FILTER"}, flags,
         Shown{"[" + std::to_string(program.size()) + " instructions]"}));
+    return (flags & SECCOMP_FILTER_FLAG_NEW_LISTENER) != 0 ? Fd(static_cast<int>(result)) : Fd();
 }
 
 Result<int> seccomp_mode() {

@@ -75,7 +75,8 @@ Result<void> setgroups(const std::vector<gid_t>& groups);
 Result<void> prlimit(pid_t pid, int resource, const rlimit& limit, const char* name);
 Result<rlimit> getrlimit(int resource);
 /// `program`: struct sock_filter, eight bytes each. It is used in place.
-Result<void> seccomp_set_filter(unsigned flags, std::span<const std::uint64_t> program);
+/// With SECCOMP_FILTER_FLAG_NEW_LISTENER: the descriptor that gets the notifications.
+Result<Fd> seccomp_set_filter(unsigned flags, std::span<const std::uint64_t> program);
 /// Whether this process is under a filter: PR_GET_SECCOMP's 0, 1 or 2; EINVAL without
 /// CONFIG_SECCOMP.
 Result<int> seccomp_mode();

@@ -1,0 +1,24 @@
+// Compiled filters, kept for the next container with the same profile: reading and compiling
+// Docker's takes longer than all the rest of a start.
+#pragma once
+
+#include "stages/stage.hpp"
+
+#include <optional>
+#include <string>
+
+namespace stages::seccomp {
+
+/// What a filter depends on, and what it is.
+struct Cached {
+    std::string program; ///< bytes of struct sock_filter
+    std::uint32_t flags = 0;
+};
+
+/// The filter for `key` in `directory`, if there is one that nobody but us could have written. The
+/// file's name is the key's hash; that it is the same key is checked by its text.
+std::optional<Cached> cached(const std::string& directory, const std::string& key);
+/// Keep it. What goes wrong costs only the next one's time.
+void keep(const std::string& directory, const std::string& key, const Cached& filter);
+
+} // namespace stages::seccomp
