@@ -1,0 +1,149 @@
+// A bundle's cgroup, from outside: where it is, what it filters and holds, and that it goes.
+#include "tests/support/container.hpp"
+#include "tests/support/host.hpp"
+#include "tests/support/proc.hpp"
+#include "tests/support/process.hpp"
+
+#include <gmock/gmock.h>
+
+#include <nlohmann/json.hpp>
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <csignal>
+
+using namespace support;
+using nlohmann::json;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+namespace {
+
+/// Where cgroup v2 is mounted; "" for nowhere.
+std::string hierarchy() {
+    for (const char* root : {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"})
+        if (try_slurp(std::string(root) + "/cgroup.controllers"))
+            return root;
+    return {};
+}
+
+/// A bundle whose command sleeps, and the runtime that it is given to.
+class BundleCgroup : public ::testing::Test {
+protected:
+    void SetUp() override {
+        if (!is_root() || hierarchy().empty() ||
+            access((hierarchy() + "/cgroup.procs").c_str(), W_OK) != 0)
+            GTEST_SKIP() << "host lacks a cgroup v2 that this user may write to";
+        before = Host::look();
+        ASSERT_EQ(runtime({"spec", "--bundle", files.path()}).status, 0);
+        config = json::parse(slurp(files / "config.json"));
+        config["root"]["path"] = getenv("GOCONTAINER_ROOTFS");
+        config["process"]["terminal"] = false;
+        config["process"]["args"] = {"/bin/sleep", "1000"};
+        config["linux"]["cgroupsPath"] = "/" + parent + "/leaf";
+    }
+    void TearDown() override {
+        if (hierarchy().empty() || parent.empty() || !is_root())
+            return;
+        EXPECT_EQ(runtime({"delete", "--force", id}).status, 0);
+        EXPECT_NE(access((hierarchy() + "/" + parent).c_str(), F_OK), 0) << "its parent was made";
+        EXPECT_EQ(differs_from(before), "");
+    }
+    Ended runtime(Strings arguments) {
+        Strings argv = {getenv("GOCONTAINER"), "--root", files / "state"};
+        argv.insert(argv.end(), arguments.begin(), arguments.end());
+        return support::run({.argv = argv});
+    }
+    /// `run --detach`, whose output goes to a file, or the test would wait for the container's.
+    Ended start(const std::string& name) {
+        spill(files / "config.json", config.dump());
+        return support::run({.argv = {"/bin/sh", "-c", "exec \"$@\" >" + (files / "out") + " 2>&1",
+                                      "sh", getenv("GOCONTAINER"), "--root", files / "state", "run",
+                                      "--detach", "--bundle", files.path(), name}});
+    }
+    std::string printed() { return slurp(files / "out"); }
+    pid_t pid() { return json::parse(runtime({"state", id}).out).at("pid").get<pid_t>(); }
+    std::string status() {
+        return json::parse(runtime({"state", id}).out).at("status").get<std::string>();
+    }
+    std::string leaf() { return hierarchy() + "/" + parent + "/leaf"; }
+    std::string sh(const std::string& script) {
+        Ended ended = runtime({"exec", id, "/bin/sh", "-c", script});
+        return ended.out + ended.err;
+    }
+    Scratch files;
+    Host before;
+    json config;
+    std::string id = token();
+    std::string parent = "test-" + token();
+};
+
+TEST_F(BundleCgroup, IsWhereCgroupsPathSays) {
+    ASSERT_EQ(start(id).status, 0) << printed();
+    EXPECT_EQ(cgroup_of(pid()), "/" + parent + "/leaf");
+    EXPECT_EQ(slurp(leaf() + "/cgroup.procs"), std::to_string(pid()) + "\n");
+    EXPECT_THAT(sh("cat /proc/self/cgroup"), HasSubstr("0::/\n"));
+}
+
+TEST_F(BundleCgroup, WithProcessesInItIsAnError) {
+    ASSERT_EQ(start(id).status, 0) << printed();
+    EXPECT_NE(start(token()).status, 0);
+    EXPECT_THAT(printed(), HasSubstr("linux.cgroupsPath: \"" + leaf() + "\" has processes in it"));
+    EXPECT_EQ(slurp(leaf() + "/cgroup.procs"), std::to_string(pid()) + "\n");
+}
+
+TEST_F(BundleCgroup, FiltersDevices) {
+    // A file system of its own, on which device nodes may be made and opened.
+    config["mounts"].push_back({{"destination", "/tmp"}, {"type", "tmpfs"}, {"source", "tmpfs"}});
+    for (const char* set : {"bounding", "permitted", "effective"})
+        config["process"]["capabilities"][set].push_back("CAP_MKNOD");
+    config["linux"]["resources"]["devices"] = json::array(
+        {{{"allow", false}, {"access", "rwm"}},
+         {{"allow", true}, {"type", "c"}, {"major", 10}, {"minor", 229}, {"access", "r"}}});
+    ASSERT_EQ(start(id).status, 0) << printed();
+    // Making a node is nothing yet. Where there is no driver, opening fails in another way.
+    ASSERT_EQ(sh("mknod /tmp/fuse c 10 229 && mknod /tmp/loop c 10 237"), "");
+    constexpr const char* refused = "Operation not permitted";
+    EXPECT_THAT(sh("exec 3</tmp/fuse"), Not(HasSubstr(refused)));
+    EXPECT_THAT(sh("exec 3>/tmp/fuse"), HasSubstr(refused));
+    EXPECT_THAT(sh("exec 3</tmp/loop"), HasSubstr(refused));
+    EXPECT_EQ(sh("echo >/dev/null && head -c 0 /dev/zero"), "") << "the usual ones may be used";
+}
+
+TEST_F(BundleCgroup, IsPausedAndResumed) {
+    ASSERT_EQ(start(id).status, 0) << printed();
+    EXPECT_EQ(runtime({"pause", id}).status, 0);
+    EXPECT_EQ(status(), "paused");
+    EXPECT_THAT(slurp(leaf() + "/cgroup.events"), HasSubstr("frozen 1"));
+    EXPECT_NE(runtime({"pause", id}).status, 0);
+    EXPECT_EQ(runtime({"resume", id}).status, 0);
+    EXPECT_EQ(status(), "running");
+    EXPECT_THAT(slurp(leaf() + "/cgroup.events"), HasSubstr("frozen 0"));
+}
+
+TEST_F(BundleCgroup, HoldsToItsLimitsOrNamesTheOneThatItCannot) {
+    config["linux"]["resources"]["pids"]["limit"] = 77;
+    Ended ended = start(id);
+    if (slurp(hierarchy() + "/cgroup.controllers").contains("pids")) {
+        EXPECT_EQ(ended.status, 0) << printed();
+        EXPECT_EQ(slurp(leaf() + "/pids.max"), "77\n");
+        EXPECT_EQ(runtime({"update", "--pids-limit", "78", id}).status, 0);
+        EXPECT_EQ(slurp(leaf() + "/pids.max"), "78\n");
+    } else {
+        EXPECT_NE(ended.status, 0);
+        EXPECT_THAT(printed(), HasSubstr("linux.resources.pids.limit: can't be enforced: "));
+    }
+}
+
+TEST_F(BundleCgroup, EveryProcessBelowItIsSignalled) {
+    ASSERT_EQ(start(id).status, 0) << printed();
+    std::string below = leaf() + "/below";
+    ASSERT_EQ(::mkdir(below.c_str(), 0755), 0);
+    Process child({.argv = {"/bin/sleep", "1000"}});
+    write_to(below + "/cgroup.procs", std::to_string(child.pid()));
+    EXPECT_EQ(runtime({"kill", "--all", id, "KILL"}).status, 0);
+    EXPECT_EQ(child.wait().signal, SIGKILL);
+}
+
+} // namespace
