@@ -17,6 +17,7 @@
 #include "stages/mounting.hpp"
 #include "stages/rootfs.hpp"
 #include "stages/stages.hpp"
+#include "sys/path.hpp"
 
 #include <cerrno>
 
@@ -183,6 +184,8 @@ Result<void> prepare(Launch& launch) {
                                (launch.facts.uids.empty() ? !spec.root.usual_mounts
                                                           : launch.facts.uids.front().outside != 0);
     launch.facts.sent_mounts = parents_part(spec);
+    if (!spec.root.mount_label.empty() && !sys::exists("/sys/fs/selinux/enforce"))
+        return sys::wrong("linux.mountLabel: SELinux is not on here");
     if (!spec.root.upper.empty())
         TRY(make_work_directory(launch));
     return {};

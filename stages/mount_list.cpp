@@ -85,6 +85,9 @@ Result<Fd> make_new(Inside& inside, const spec::Mount& wanted, const Fd& place,
                        TRY(sys::fstat(place.get())).st_mode & 07777);
         options.emplace_back(mode);
     }
+    // mqueue takes no such option; its files are labelled by who makes them.
+    if (!spec.root.mount_label.empty() && wanted.type != "mqueue")
+        options.push_back("context=" + spec.root.mount_label);
     Fd made = TRY(
         new_filesystem(wanted.type, options, attributes, causes::powerless_root, wanted.source));
     if (wanted.copy_up)

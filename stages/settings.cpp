@@ -4,6 +4,7 @@
 
 #include "stages/cgroup_place.hpp"
 #include "stages/mounting.hpp"
+#include "sys/affinity.hpp"
 #include "sys/flags.hpp"
 #include "sys/path.hpp"
 #include "sys/process.hpp"
@@ -106,6 +107,8 @@ Result<void> set_scheduling(const spec::Process& process) {
         auto nodes = TRY(bits_of(wanted.nodes));
         TRY(sys::set_mempolicy(wanted.mode | static_cast<int>(wanted.flags), nodes));
     }
+    if (!process.affinity.empty())
+        TRY(sys::set_affinity(process.affinity));
     return process.personality ? sys::personality(*process.personality) : Result<void>{};
 }
 
@@ -175,6 +178,12 @@ Result<void> set_oom_score(const Fd& proc, int score) {
 
 Result<void> set_parameters(const Inside& inside) {
     const spec::Spec& spec = inside.spec;
+    // Rather none than one without what it was to have.
+    if (!spec.net_devices.empty())
+        return sys::wrong("linux.netDevices: moving a device into a container is not supported");
+    if (spec.rdt)
+        return sys::wrong(
+            "linux.intelRdt: classes of cache and memory bandwidth are not supported");
     bool sysctl = !spec.sysctl.empty() && !spec.inside_already; // else they were set long ago
     if (!sysctl && !spec.process.oom_score_adj)
         return {};

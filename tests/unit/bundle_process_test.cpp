@@ -162,6 +162,29 @@ TEST_F(BundleProcess, CannotLeaveItsLandlock) {
     EXPECT_THAT(unit::run(spec).out, HasSubstr("too old"));
 }
 
+TEST_F(BundleProcess, RunsOnTheCpusOfTheList) {
+    Spec spec = with_caps("grep Cpus_allowed_list /proc/self/status");
+    spec.process.affinity = "0";
+    EXPECT_EQ(unit::run(spec).out, "Cpus_allowed_list:\t0\n");
+}
+
+TEST_F(BundleProcess, IsNotStartedWithoutWhatCannotBeHad) {
+    Spec devices = with_caps("echo started");
+    devices.net_devices = {{.name = "eth7", .rename = ""}};
+    Spec rdt = with_caps("echo started");
+    rdt.rdt.emplace();
+    for (const Spec& spec : {devices, rdt}) {
+        unit::Ran ran = unit::run(spec);
+        EXPECT_EQ(ran.status, 125);
+        EXPECT_THAT(ran.out, AllOf(HasSubstr("not supported"), Not(HasSubstr("started"))));
+    }
+    if (sys::exists("/sys/fs/selinux/enforce"))
+        return;
+    Spec label = with_caps("echo started");
+    label.root.mount_label = "system_u:object_r:container_file_t:s0";
+    EXPECT_THAT(unit::run(label).out, HasSubstr("linux.mountLabel: SELinux is not on"));
+}
+
 TEST_F(BundleProcess, IsNotStartedWithoutItsLabel) {
     for (auto member : {&spec::Process::apparmor, &spec::Process::selinux}) {
         Spec spec = with_caps("echo started");
