@@ -111,6 +111,10 @@ void read_devices(Node devices, std::vector<spec::Device>& out) {
         at["uid"].into(device.uid);
         at["gid"].into(device.gid);
     });
+    // Docker lists all of the host's for --privileged. A container's is a link into its own
+    // /dev/pts; the node would be of the host's.
+    std::erase_if(out,
+                  [](const spec::Device& device) { return clean(device.path) == "/dev/ptmx"; });
 }
 
 void read_net_devices(Node devices, Reading& reading) {

@@ -123,6 +123,14 @@ TEST(OciReal, DockersPrivilegedContainerOwnsItsCgroup) {
     EXPECT_FALSE(convert_captured("docker-20-v2-default.config.json")->spec.cgroup.delegate);
 }
 
+TEST(OciReal, DockersPrivilegedContainerKeepsItsOwnPtmx) {
+    const char* name = "docker-20-privileged.config.json";
+    EXPECT_NE(text_of(name).find("/dev/ptmx"), std::string::npos);
+    const auto devices = convert_captured(name)->spec.root.devices;
+    EXPECT_THAT(devices, Contains(testing::Field(&spec::Device::path, "/dev/full")));
+    EXPECT_THAT(devices, testing::Not(Contains(testing::Field(&spec::Device::path, "/dev/ptmx"))));
+}
+
 TEST(OciReal, DockersHookRuns) {
     spec::Spec spec = convert_captured("docker-20-default.config.json")->spec;
     ASSERT_EQ(spec.hooks.prestart.size(), 1u);

@@ -43,7 +43,6 @@ const Right kRight[] = {
      [](auto& s) { return s.cgroup.resources == spec::Resources{}; }},
     {R("pids"), R"({"limit": 5})", [](auto& s) { return s.cgroup.resources.pids == 5; }},
     {R("pids"), R"({"limit": -1})", [](auto& s) { return s.cgroup.resources.pids == -1; }},
-    {R("pids"), R"({"limit": 0})", [](auto& s) { return s.cgroup.resources.pids == 1; }},
     {R("pids"), R"({})", [](auto& s) { return !s.cgroup.resources.pids; }},
     {R("blockIO"), R"({"weight": 10, "leafWeight": 0, "weightDevice":
                        [{"major": 8, "minor": 0, "weight": 1000}, {"major": 8, "minor": 16}]})",
@@ -170,6 +169,15 @@ TEST(OciResources, SharesBecomeAWeight) {
             convert(with(R("cpu/shares"), std::to_string(value)))->spec.cgroup.resources.cpu_weight,
             weight)
             << value;
+}
+
+TEST(OciResources, NoProcessesAtAllAreALimitSinceVersion13) {
+    json config = with(R("pids/limit"), "0");
+    for (auto [version, limit] :
+         {std::pair{"1.0.2-dev", std::optional<std::int64_t>{}}, {"1.2.1", {}}, {"1.3.0", 1}}) {
+        config["ociVersion"] = version;
+        EXPECT_EQ(convert(config)->spec.cgroup.resources.pids, limit) << version;
+    }
 }
 
 TEST(OciResources, IgnoresTheKernelMemoryThatNoKernelLimits) {
