@@ -157,6 +157,16 @@ Result<void> write_label(const Fd& proc, const char* module, const std::string& 
     });
 }
 
+/// An SELinux without a policy takes every label, and heeds none. What it shows as ours is then
+/// "kernel", and "user:role:type:level" once it has one.
+Result<void> need_selinux(const Fd& proc) {
+    auto own = sys::read_file(proc.get(), "thread-self/attr/current", 4096);
+    if (own && own->contains(':'))
+        return {};
+    return sys::wrong("\"/proc/thread-self/attr/exec\": SELinux is not on, or has no policy",
+                      "leave the label out");
+}
+
 } // namespace
 
 Result<Fd> private_proc() {
@@ -210,8 +220,10 @@ Result<void> set_confinement(Inside& inside) {
     const spec::Process& process = inside.spec.process;
     if (!process.apparmor.empty())
         TRY(write_label(inside.proc, "apparmor/", "exec " + process.apparmor, "AppArmor"));
-    if (!process.selinux.empty())
+    if (!process.selinux.empty()) {
+        TRY(need_selinux(inside.proc));
         TRY(write_label(inside.proc, "", process.selinux, "SELinux"));
+    }
     inside.proc.close();
     if (inside.landlock.valid())
         TRY(sys::landlock_restrict_self(inside.landlock.get()));
