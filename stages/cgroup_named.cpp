@@ -69,20 +69,6 @@ Result<void> adopt(Launch& launch, const std::string& leaf) {
     return {};
 }
 
-/// The common ancestor of two directories below `root`.
-std::string common_ancestor(const std::string& a, const std::string& b) {
-    std::size_t end = 0;
-    for (std::size_t i = 0; i <= a.size() && i <= b.size(); ++i) {
-        bool a_ends = i == a.size() || a[i] == '/';
-        bool b_ends = i == b.size() || b[i] == '/';
-        if (a_ends && b_ends)
-            end = i;
-        if (i == a.size() || i == b.size() || a[i] != b[i])
-            break;
-    }
-    return a.substr(0, end);
-}
-
 /// Walk from the root to the leaf, making what is missing. ENOENT: what we stood on was removed.
 Result<void> walk_to_leaf(Launch& launch, const Hierarchy& hierarchy, const sys::Strings& names,
                           const Asked& asked) {

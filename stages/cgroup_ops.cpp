@@ -3,6 +3,7 @@
 
 #include "stages/cgroup_place.hpp"
 #include "stages/cgroup_tree.hpp"
+#include "stages/systemd.hpp"
 #include "sys/flags.hpp"
 #include "sys/path.hpp"
 
@@ -142,6 +143,23 @@ Result<Fd> open_leaf(const std::string& leaf, const std::string& below) {
     else if (!found && found.error().code == ENOENT)
         found.error().detail = "the container has no cgroup " + quoted(below);
     return found;
+}
+
+bool can_enter(const std::string& leaf) {
+    auto hierarchy = find_hierarchy();
+    if (!hierarchy || hierarchy->layout == Layout::none)
+        return false;
+    std::string own = hierarchy->directory(hierarchy->own.empty() ? "/" : hierarchy->own);
+    return !check_access(common_ancestor(own, leaf));
+}
+
+Result<void> attach(const std::string& unit, const std::string& leaf, pid_t pid) {
+    std::size_t at = leaf.find("/" + unit);
+    if (at == std::string::npos)
+        return sys::wrong(quoted(leaf) + " is not in " + quoted(unit));
+    std::string below = leaf.substr(at + 1 + unit.size());
+    Systemd systemd = TRY(Systemd::connect());
+    return systemd.attach_process(unit, below, static_cast<std::uint32_t>(pid));
 }
 
 Result<std::string> directory_of(pid_t pid) {

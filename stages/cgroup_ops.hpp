@@ -43,6 +43,12 @@ Result<void> remove(const std::string& leaf);
 /// leaf itself. Neither ".." nor a link leads out. For CLONE_INTO_CGROUP.
 Result<Fd> open_leaf(const std::string& leaf, const std::string& below);
 
+/// May a child of ours be born in it? Not where the way there leads through a cgroup that isn't
+/// ours, as from a user's session into a unit of his systemd's: then attach() it once it is there.
+bool can_enter(const std::string& leaf);
+/// Have systemd put the process into the leaf, which is its `unit`'s cgroup or one below that.
+Result<void> attach(const std::string& unit, const std::string& leaf, pid_t pid);
+
 /// The directory of the cgroup that `pid` is in; empty when there is no cgroup v2 to see it in.
 Result<std::string> directory_of(pid_t pid);
 

@@ -114,6 +114,19 @@ Obstacle refusal(std::string directory, Error error, std::string controller) {
     return {kind, std::move(directory), std::move(controller), std::move(error)};
 }
 
+std::string common_ancestor(const std::string& a, const std::string& b) {
+    std::size_t end = 0;
+    for (std::size_t i = 0; i <= a.size() && i <= b.size(); ++i) {
+        bool a_ends = i == a.size() || a[i] == '/';
+        bool b_ends = i == b.size() || b[i] == '/';
+        if (a_ends && b_ends)
+            end = i;
+        if (i == a.size() || i == b.size() || a[i] != b[i])
+            break;
+    }
+    return a.substr(0, end);
+}
+
 std::optional<Obstacle> check_access(const std::string& directory) {
     auto may = sys::faccessat(AT_FDCWD, sys::join(directory, "cgroup.procs"), W_OK);
     if (!may)

@@ -65,6 +65,9 @@ Obstacle refusal(std::string directory, Error error, std::string controller = {}
 /// itself, when it is ours or one above it.
 std::optional<Obstacle> check_access(const std::string& directory);
 
+/// The innermost directory that both are in, or are.
+std::string common_ancestor(const std::string& a, const std::string& b);
+
 /// Let `directory`'s children have the controllers that `limits` need.
 ///
 /// They stay enabled: who else relies on them by now can't be known.

@@ -228,6 +228,21 @@ Result<void> Systemd::set_properties(const std::string& unit, const Properties& 
     return {};
 }
 
+Result<void> Systemd::attach_process(const std::string& unit, const std::string& below,
+                                     std::uint32_t pid) {
+    Message attach = manager_call("AttachProcessesToUnit");
+    attach.signature = "ssau";
+    Writer body;
+    body.string(unit);
+    body.string(below);
+    Writer::Array pids = body.open_array(4);
+    body.u32(pid);
+    body.close_array(pids);
+    attach.body = body.bytes();
+    TRY(connection_.call(std::move(attach), patience()));
+    return {};
+}
+
 Result<void> Systemd::stop_unit(const std::string& unit) {
     Deadline deadline = patience();
     TRY(listen(deadline));

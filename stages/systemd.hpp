@@ -41,6 +41,9 @@ public:
     sys::Result<void> start_transient_unit(const std::string& unit, const Properties& properties);
     /// For as long as the unit lives.
     sys::Result<void> set_properties(const std::string& unit, const Properties& properties);
+    /// Move a process into the unit's cgroup, or into `below` in it, "/sub".
+    sys::Result<void> attach_process(const std::string& unit, const std::string& below,
+                                     std::uint32_t pid);
     /// Returns once it is stopped; one that is gone is, and one that has failed is forgotten.
     sys::Result<void> stop_unit(const std::string& unit);
     /// A unit that has failed keeps its name until somebody says this.

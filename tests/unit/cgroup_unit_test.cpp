@@ -234,6 +234,23 @@ TEST(CgroupUnit, WhatIsWrongIsToldBeforeThereIsAChild) {
                 HasSubstr("systemd is not what this host booted with: leave out --systemd-cgroup"));
 }
 
+TEST(CgroupUnit, TakesAProcessThatCannotBeBornInIt) {
+    Booted host;
+    Message call_got;
+    FakeSystemd systemd([&](const Message& call) {
+        call_got = call;
+        return host.serve(call);
+    });
+    EXPECT_TRUE(cgroup::can_enter(kScope));
+    host.answer("faccessat", "\"" + kSlice + "/cgroup.procs\"", EACCES);
+    EXPECT_FALSE(cgroup::can_enter(kScope));
+    ASSERT_TRUE(cgroup::attach("docker-x.scope", kScope + "/container", 4712));
+    EXPECT_THAT(host.asked, ElementsAre("AttachProcessesToUnit docker-x.scope"));
+    EXPECT_EQ(call_got.signature, "ssau");
+    EXPECT_THAT(call_got.body, HasSubstr("/container"));
+    EXPECT_FALSE(cgroup::attach("other.scope", kScope, 4712));
+}
+
 TEST(CgroupUnit, IsToldOfNewLimitsToo) {
     Booted host;
     FakeSystemd systemd([&](const Message& call) {
@@ -312,6 +329,19 @@ TEST_F(SystemdUnit, TakesNewLimits) {
     ASSERT_TRUE(done) << sys::to_line(done.error());
     EXPECT_EQ(file("memory.max"), "33554432\n");
     EXPECT_EQ(file("pids.max"), "7\n");
+}
+
+TEST_F(SystemdUnit, TakesAnotherProcess) {
+    ASSERT_EQ(run(), "");
+    pid_t other = ::fork();
+    if (other == 0)
+        for (;;)
+            ::pause();
+    auto attached = cgroup::attach(ledger->unit, ledger->leaf, other);
+    EXPECT_TRUE(attached) << sys::to_line(attached.error());
+    EXPECT_EQ(*cgroup::processes(ledger->leaf), (std::vector<pid_t>{launch.child, other}));
+    ::kill(other, SIGKILL);
+    ::waitpid(other, nullptr, 0);
 }
 
 TEST_F(SystemdUnit, CanHaveASubgroup) {
