@@ -45,11 +45,11 @@ struct Launch {
     Ledger* ledger = nullptr;
     pid_t child = 0;
     Fd pidfd;
-    Fd leaf;                                 ///< the leaf cgroup's directory, for CLONE_INTO_CGROUP
+    Fd leaf;                  ///< the leaf cgroup's directory, for CLONE_INTO_CGROUP
     std::string filter_cache; ///< directory of compiled filters; empty: none are kept
-    Fd gate;                                 ///< listens for `start`; the child waits at it
-    Fd rootfs;                               ///< copy of the rootfs's mount, for the child
-    std::vector<Fd> trees;                   ///< likewise of what Facts.sent_mounts names
+    Fd gate;                  ///< listens for `start`; the child waits at it
+    Fd rootfs;                ///< copy of the rootfs's mount, for the child
+    std::vector<Fd> trees;    ///< likewise of what Facts.sent_mounts names
     spec::NetMode net = spec::NetMode::none; ///< what --net has come to on this host
     std::string helper;                      ///< path of slirp4netns or pasta, when one is used
     Fd helper_alive;                         ///< slirp4netns ends when this is closed (--exit-fd)
@@ -66,10 +66,10 @@ struct Launch {
 struct Inside {
     const spec::Spec& spec;
     const Facts& facts;
-    Fd rootfs;  ///< O_PATH of the mounted root, from the mount stage on; before it, the
-                ///< parent's copy if it sent one
+    Fd rootfs;   ///< O_PATH of the mounted root, from the mount stage on; before it, the
+                 ///< parent's copy if it sent one
     Fd listener; ///< of the seccomp filter's notifications, for the parent
-    Fd console; ///< pty master from the container's own devpts, to be sent to the parent
+    Fd console;  ///< pty master from the container's own devpts, to be sent to the parent
     /// One line for the person.
     std::function<void(const std::string&)> note;
     /// Of spec.root.mounts, by index, what was made before its turn; invalid where it was not.

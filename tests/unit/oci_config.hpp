@@ -14,7 +14,7 @@ using nlohmann::json;
 
 inline json minimal() {
     return json::parse(R"({
-        "ociVersion": "1.2.0",
+        "ociVersion": "1.3.0",
         "root": {"path": "rootfs"},
         "process": {"cwd": "/", "args": ["sh"]},
         "linux": {

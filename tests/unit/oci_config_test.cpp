@@ -22,7 +22,7 @@ TEST(OciConfig, TheSmallestOneIsAContainerWithEveryNamespace) {
         EXPECT_FALSE(spec.stages.has(*spec::stage_named(stage))) << stage;
     EXPECT_EQ(spec.name, "id1");
     EXPECT_EQ(spec.naming, spec::Naming::properties);
-    EXPECT_EQ(config->version, "1.2.0");
+    EXPECT_EQ(config->version, "1.3.0");
     EXPECT_EQ(config->rootfs, "/bundle/rootfs");
     EXPECT_EQ(spec.root.path, "/bundle/rootfs");
     EXPECT_EQ(spec.root.mode, spec::RootMode::pivot);
@@ -516,6 +516,18 @@ TEST(OciConfig, ReadsHooksAlone) {
     EXPECT_THAT(hooks->poststop, ElementsAre(spec::Hook{"/p", {}, {}, {}}));
     EXPECT_FALSE(oci::hooks_from(json::parse(R"({"hooks": 5})")));
     EXPECT_TRUE(oci::hooks_from(json::parse("{}")));
+}
+
+TEST(OciConfig, TakesAnOldConfigsZeroPidsForNoLimit) {
+    for (auto [version, limit] :
+         {std::pair("1.0.2-dev", false), {"1.2.1", false}, {"1.3.0", true}}) {
+        nlohmann::json config = oci_test::minimal();
+        config["ociVersion"] = version;
+        config["linux"]["resources"]["pids"]["limit"] = 0;
+        auto read = oci_test::convert(config);
+        ASSERT_TRUE(read) << read.error();
+        EXPECT_EQ(read->spec.cgroup.resources.pids.has_value(), limit) << version;
+    }
 }
 
 } // namespace

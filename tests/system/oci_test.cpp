@@ -1,0 +1,401 @@
+// The runtime's whole lifecycle through the binary, as engines call it.
+#include "tests/support/bundle.hpp"
+#include "tests/support/proc.hpp"
+
+#include <gmock/gmock.h>
+
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+using nlohmann::json;
+using support::Bundle;
+using support::Ended;
+using support::Strings;
+using testing::HasSubstr;
+using testing::StartsWith;
+
+namespace {
+
+TEST(Run, GivesOutputAndStatusAndLeavesNothing) {
+    support::Host before = support::Host::look();
+    {
+        Bundle bundle;
+        std::string token = support::token();
+        bundle.args({"sh", "-c", "echo " + token + "; hostname; exit 7"});
+        bundle.config["hostname"] = "h-" + token;
+        bundle.save();
+        Ended ended = bundle.runtime({"run", bundle.id()});
+        EXPECT_EQ(ended.status, 7) << ended.err;
+        EXPECT_EQ(ended.out, token + "\nh-" + token + "\n");
+        EXPECT_EQ(ended.err, "");
+        EXPECT_EQ(bundle.runtime({"list", "-q"}).out, "");
+    }
+    EXPECT_EQ(support::differs_from(before), "");
+    EXPECT_EQ(support::strays(), "");
+}
+
+TEST(Run, GivesTheSignalThatEndedIt) {
+    Bundle bundle;
+    bundle.args({"sh", "-c", "kill -KILL $$; sh -c 'kill -TERM $$'; exit $?"});
+    bundle.save();
+    EXPECT_EQ(bundle.runtime({"run", bundle.id()}).status, 143); // PID 1 shields itself
+}
+
+TEST(Lifecycle, GoesThroughItsStates) {
+    Bundle bundle;
+    bundle.config["annotations"]["org.example.token"] = bundle.id();
+    bundle.args({"sleep", "1000"});
+    bundle.create({"--pid-file", bundle.path() + "/pid"});
+    json state = bundle.state();
+    EXPECT_EQ(state["status"], "created");
+    EXPECT_EQ(state["id"], bundle.id());
+    EXPECT_EQ(state["bundle"], bundle.path());
+    EXPECT_EQ(state["annotations"]["org.example.token"], bundle.id());
+    pid_t pid = state["pid"];
+    EXPECT_EQ(support::slurp(bundle.path() + "/pid"), std::to_string(pid)); // and no newline
+    // In its namespaces, and not yet the command.
+    EXPECT_FALSE(support::shares(pid, "mnt"));
+    EXPECT_FALSE(support::shares(pid, "pid"));
+    EXPECT_NE(support::command_line(pid), (Strings{"sleep", "1000"}));
+    EXPECT_EQ(support::Root(pid).look("/create.err"), std::nullopt); // the host's tree is gone
+
+    ASSERT_EQ(bundle.runtime({"start", bundle.id()}).status, 0);
+    EXPECT_EQ(bundle.status(), "running");
+    EXPECT_EQ(support::command_line(pid), (Strings{"sleep", "1000"}));
+    EXPECT_THAT(bundle.runtime({"start", bundle.id()}).err,
+                HasSubstr("cannot start an already running container"));
+    EXPECT_THAT(bundle.runtime({"delete", bundle.id()}).err, HasSubstr("that is not stopped"));
+    EXPECT_EQ(json::parse(bundle.runtime({"ps", "--format", "json", bundle.id()}).out),
+              json::array({pid}));
+
+    ASSERT_EQ(bundle.runtime({"kill", bundle.id(), "KILL"}).status, 0);
+    EXPECT_TRUE(support::eventually([&] { return bundle.status() == "stopped"; }));
+    EXPECT_EQ(bundle.state()["pid"], 0);
+    EXPECT_THAT(bundle.runtime({"kill", bundle.id()}).err, HasSubstr("container not running"));
+    EXPECT_EQ(bundle.runtime({"kill", "--all", bundle.id(), "9"}).status, 0);
+    EXPECT_EQ(bundle.runtime({"delete", bundle.id()}).status, 0);
+    Ended gone = bundle.runtime({"state", bundle.id()});
+    EXPECT_EQ(gone.status, 1);
+    EXPECT_THAT(gone.err, HasSubstr("does not exist"));
+    EXPECT_EQ(bundle.runtime({"delete", "--force", bundle.id()}).status, 0);
+}
+
+TEST(Lifecycle, DeletesWhatWasOnlyCreated) {
+    Bundle bundle;
+    bundle.create();
+    pid_t pid = bundle.pid();
+    EXPECT_EQ(bundle.runtime({"delete", bundle.id()}).status, 0);
+    EXPECT_FALSE(support::try_slurp("/proc/" + std::to_string(pid) + "/status") &&
+                 support::status(pid)["State"].starts_with("S"));
+}
+
+TEST(Lifecycle, ForcesTheEndOfWhatRuns) {
+    Bundle bundle;
+    bundle.args({"sleep", "1000"});
+    bundle.start();
+    EXPECT_EQ(bundle.runtime({"delete", "--force", bundle.id()}).status, 0);
+    EXPECT_THAT(bundle.runtime({"state", bundle.id()}).err, HasSubstr("does not exist"));
+}
+
+TEST(Lifecycle, GivesAnIdOnce) {
+    Bundle bundle;
+    bundle.args({"sleep", "1000"});
+    bundle.start();
+    Ended again = bundle.runtime({"create", bundle.id()});
+    EXPECT_EQ(again.status, 1);
+    EXPECT_THAT(again.err, HasSubstr("container with given ID already exists"));
+    EXPECT_EQ(bundle.status(), "running");
+}
+
+TEST(Lifecycle, RefusesIdsThatAreNone) {
+    Bundle bundle;
+    bundle.save();
+    for (const char* id : {"..", ".", "a/b", "../x", "a b", ""}) {
+        Ended refused = bundle.runtime({"create", "--", id});
+        EXPECT_EQ(refused.status, 1) << id;
+        EXPECT_THAT(refused.err, HasSubstr("invalid container ID format")) << id;
+    }
+}
+
+TEST(Lifecycle, LeavesNothingOfACreateThatFails) {
+    support::Host before = support::Host::look();
+    {
+        Bundle bundle;
+        bundle.args({"no-such-" + support::token()});
+        bundle.save();
+        std::string log = bundle.path() + "/log.json";
+        Ended failed = bundle.runtime(
+            {"--log", log, "--log-format", "json", "create", "--pid-file", "pid", bundle.id()});
+        EXPECT_EQ(failed.status, 1);
+        EXPECT_THAT(failed.err, HasSubstr("executable file not found in $PATH"));
+        EXPECT_FALSE(failed.held_open);
+        json logged = json::parse(support::slurp(log)); // one object and no more
+        EXPECT_EQ(logged["level"], "error");
+        EXPECT_THAT(logged["msg"], HasSubstr("executable file not found in $PATH"));
+        EXPECT_EQ(bundle.runtime({"list", "-q"}).out, "");
+        EXPECT_FALSE(support::try_slurp(bundle.path() + "/pid"));
+    }
+    EXPECT_EQ(support::differs_from(before), "");
+    EXPECT_EQ(support::strays(), "");
+}
+
+TEST(Lifecycle, NamesTheWrongProperty) {
+    Bundle bundle;
+    bundle.config["linux"]["resources"]["pids"]["limit"] = "many";
+    bundle.save();
+    Ended failed = bundle.runtime({"create", bundle.id()});
+    EXPECT_EQ(failed.status, 1);
+    EXPECT_THAT(failed.err, HasSubstr("linux.resources.pids.limit"));
+    EXPECT_EQ(bundle.runtime({"list", "-q"}).out, "");
+}
+
+TEST(Hooks, RunInTheirOrderWithTheStateOnStdin) {
+    Bundle bundle;
+    std::string log = bundle.path() + "/hooks";
+    support::spill(log, "");
+    if (!support::is_root())
+        chmod(log.c_str(), 0666);
+    std::string script = bundle.folder().file(
+        "hook", "#!/bin/sh\necho \"$NAME $(cat | tr -d ' \\n') $# $(env | wc -l)\" >>" + log + "\n",
+        0755);
+    for (const char* name :
+         {"prestart", "createRuntime", "createContainer", "poststart", "poststop"})
+        bundle.config["hooks"][name] = {
+            {{"path", script}, {"args", {"hook", "one"}}, {"env", {std::string("NAME=") + name}}}};
+    bundle.config["process"]["env"] = {"PATH=/bin", "LEAK=1", "MORE=2", "AND=3"};
+    bundle.args({"sleep", "1000"});
+    bundle.create();
+    Strings lines = support::lines(support::slurp(log));
+    ASSERT_EQ(lines.size(), 3u);
+    EXPECT_THAT(lines[0], StartsWith("prestart {"));
+    EXPECT_THAT(lines[1], StartsWith("createRuntime {"));
+    EXPECT_THAT(lines[2], StartsWith("createContainer {"));
+    for (const std::string& line : lines) {
+        EXPECT_THAT(line, HasSubstr("\"id\":\"" + bundle.id() + "\""));
+        EXPECT_THAT(line, HasSubstr("\"status\":\"creating\""));
+        EXPECT_THAT(line, HasSubstr("\"bundle\":\"" + bundle.path() + "\""));
+    }
+    EXPECT_THAT(lines[0], HasSubstr("\"pid\":" + std::to_string(bundle.pid())));
+    ASSERT_EQ(bundle.runtime({"start", bundle.id()}).status, 0);
+    ASSERT_EQ(bundle.runtime({"delete", "--force", bundle.id()}).status, 0);
+    lines = support::lines(support::slurp(log));
+    ASSERT_EQ(lines.size(), 5u);
+    EXPECT_THAT(lines[3], StartsWith("poststart {"));
+    EXPECT_THAT(lines[3], HasSubstr("\"status\":\"running\""));
+    EXPECT_THAT(lines[4], StartsWith("poststop {"));
+    EXPECT_THAT(lines[4], HasSubstr("\"status\":\"stopped\""));
+    // Its own variable, and what sh adds of its own (PWD, SHLVL, _): nothing of the container's.
+    for (const std::string& line : lines)
+        EXPECT_LE(std::stoi(line.substr(line.rfind(' ') + 1)), 4) << line;
+}
+
+TEST(Hooks, ThatFailUndoTheCreate) {
+    Bundle bundle;
+    std::string token = support::token();
+    for (const char* name : {"prestart", "createRuntime", "createContainer"}) {
+        bundle.config["hooks"] = {
+            {name,
+             {{{"path", "/bin/sh"}, {"args", {"sh", "-c", "echo " + token + ">&2; exit 3"}}}}}};
+        bundle.save();
+        Ended failed = bundle.runtime({"create", bundle.id()});
+        EXPECT_EQ(failed.status, 1) << name;
+        EXPECT_THAT(failed.err, testing::AllOf(HasSubstr(std::string(name) + " hook"),
+                                               HasSubstr("exit status 3"), HasSubstr(token)));
+        EXPECT_EQ(bundle.runtime({"list", "-q"}).out, "");
+    }
+}
+
+TEST(Hooks, ThatTakeTooLongAreKilled) {
+    Bundle bundle;
+    bundle.config["hooks"]["createRuntime"] = {
+        {{"path", "/bin/sleep"}, {"args", {"sleep", "1000"}}, {"timeout", 1}}};
+    bundle.save();
+    Ended failed = bundle.runtime({"create", bundle.id()});
+    EXPECT_EQ(failed.status, 1);
+    EXPECT_THAT(failed.err, HasSubstr("timeout of 1 s"));
+    EXPECT_EQ(support::strays(), "");
+}
+
+class Exec : public testing::Test {
+protected:
+    Exec() {
+        bundle_.args({"sleep", "1000"});
+        bundle_.start();
+    }
+    Ended exec(const Strings& options, const Strings& command) {
+        Strings words{"exec"};
+        words.insert(words.end(), options.begin(), options.end());
+        words.push_back(bundle_.id());
+        words.insert(words.end(), command.begin(), command.end());
+        return bundle_.runtime(words);
+    }
+    Bundle bundle_;
+};
+
+TEST_F(Exec, JoinsEveryNamespace) {
+    std::string token = support::token();
+    Ended ended = exec({"--env", "TOKEN=" + token, "--cwd", "/tmp"},
+                       {"sh", "-c",
+                        "for n in mnt pid net uts ipc; do readlink /proc/self/ns/$n; "
+                        "done; echo $TOKEN; pwd; exit 9"});
+    EXPECT_EQ(ended.status, 9) << ended.err;
+    std::string expected;
+    for (const char* name : {"mnt", "pid", "net", "uts", "ipc"})
+        expected += support::namespace_of(bundle_.pid(), name) + "\n";
+    EXPECT_EQ(ended.out, expected + token + "\n/tmp\n");
+    EXPECT_EQ(ended.err, "");
+}
+
+TEST_F(Exec, HasTheContainersPowers) {
+    Ended ended = exec({}, {"grep", "-E", "^Cap(Inh|Prm|Eff|Bnd|Amb)|^NoNew", "/proc/self/status"});
+    std::string init = support::slurp("/proc/" + std::to_string(bundle_.pid()) + "/status");
+    for (const std::string& line : support::lines(ended.out))
+        EXPECT_THAT(init, HasSubstr(line));
+    EXPECT_EQ(support::lines(ended.out).size(), 6u) << ended.err;
+}
+
+TEST_F(Exec, FailsWith255) {
+    Ended ended = exec({"--pid-file", bundle_.path() + "/exec.pid"}, {"no-such-command"});
+    EXPECT_EQ(ended.status, 255);
+    EXPECT_THAT(ended.err, HasSubstr("executable file not found in $PATH"));
+    EXPECT_FALSE(support::try_slurp(bundle_.path() + "/exec.pid")); // it never started
+}
+
+TEST_F(Exec, TakesAProcessFile) {
+    json process = bundle_.config["process"];
+    std::string token = support::token();
+    process["args"] = {"sh", "-c", "echo $T; umask"};
+    process["env"] = {"T=" + token, "PATH=/bin"};
+    std::string file = bundle_.folder().file("process.json", process.dump());
+    Ended ended = exec({"--process", file}, {});
+    EXPECT_EQ(ended.status, 0) << ended.err;
+    EXPECT_THAT(ended.out, StartsWith(token + "\n"));
+}
+
+TEST_F(Exec, DetachesAndSaysItsPid) {
+    Strings words{"sh", "-c", "exec \"$@\" >/dev/null 2>&1", "sh"};
+    Strings command = bundle_
+                          .command({"exec", "--detach", "--pid-file", bundle_.path() + "/exec.pid",
+                                    bundle_.id(), "sleep", "999"})
+                          .argv;
+    words.insert(words.end(), command.begin(), command.end());
+    ASSERT_EQ(support::run({.argv = words}).status, 0);
+    pid_t pid = std::stoi(support::slurp(bundle_.path() + "/exec.pid"));
+    EXPECT_EQ(support::command_line(pid), (Strings{"sleep", "999"}));
+    EXPECT_EQ(support::namespace_of(pid, "pid"), support::namespace_of(bundle_.pid(), "pid"));
+    EXPECT_EQ(support::cgroup_of(pid), support::cgroup_of(bundle_.pid()));
+}
+
+TEST_F(Exec, LeaksNoDescriptor) {
+    Ended ended = exec({}, {"ls", "/proc/self/fd"});
+    // ls itself opens the directory, as the lowest number that is free.
+    EXPECT_EQ(ended.out, "0\n1\n2\n3\n") << ended.err;
+}
+
+TEST_F(Exec, IsRefusedInAStoppedContainer) {
+    ASSERT_EQ(bundle_.runtime({"kill", bundle_.id(), "KILL"}).status, 0);
+    ASSERT_TRUE(support::eventually([&] { return bundle_.status() == "stopped"; }));
+    Ended ended = exec({}, {"true"});
+    EXPECT_EQ(ended.status, 255);
+    EXPECT_THAT(ended.err, HasSubstr("cannot exec in a stopped container"));
+}
+
+/// What arrives at a console socket: its text and one descriptor.
+int receive_descriptor(int listener) {
+    int connection = accept(listener, nullptr, nullptr);
+    char text[4096];
+    char control[CMSG_SPACE(sizeof(int))] = {};
+    iovec part{text, sizeof text};
+    msghdr message{};
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    message.msg_control = control;
+    message.msg_controllen = sizeof control;
+    ssize_t got = recvmsg(connection, &message, 0);
+    close(connection);
+    cmsghdr* header = CMSG_FIRSTHDR(&message);
+    if (got < 1 || header == nullptr || header->cmsg_type != SCM_RIGHTS)
+        return -1;
+    int fd = -1;
+    memcpy(&fd, CMSG_DATA(header), sizeof fd);
+    return fd;
+}
+
+TEST(Console, GoesToTheSocket) {
+    Bundle bundle;
+    bundle.config["process"]["terminal"] = true;
+    bundle.config["process"]["consoleSize"] = {{"height", 33}, {"width", 77}};
+    std::string token = support::token();
+    bundle.args({"sh", "-c", "stty size; echo " + token + "; sleep 1000"});
+    std::string path = bundle.path() + "/console";
+    int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    ASSERT_LT(path.size(), sizeof address.sun_path);
+    strcpy(address.sun_path, path.c_str());
+    ASSERT_EQ(bind(listener, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+    ASSERT_EQ(listen(listener, 1), 0);
+    bundle.create({"--console-socket", path});
+    int master = receive_descriptor(listener);
+    close(listener);
+    ASSERT_GE(master, 0);
+    ASSERT_EQ(bundle.runtime({"start", bundle.id()}).status, 0);
+    std::string screen;
+    char buffer[512];
+    while (!screen.contains(token)) {
+        ssize_t got = read(master, buffer, sizeof buffer);
+        ASSERT_GT(got, 0) << screen;
+        screen.append(buffer, static_cast<std::size_t>(got));
+    }
+    EXPECT_THAT(screen, HasSubstr("33 77"));
+    close(master);
+}
+
+TEST(Console, IsNeededByATerminalThatIsLeft) {
+    Bundle bundle;
+    bundle.config["process"]["terminal"] = true;
+    bundle.save();
+    EXPECT_THAT(bundle.runtime({"create", bundle.id()}).err, HasSubstr("console socket"));
+    bundle.config["process"]["terminal"] = false;
+    bundle.save();
+    EXPECT_THAT(bundle.runtime({"create", "--console-socket", "/x", bundle.id()}).err,
+                HasSubstr("cannot use console socket"));
+}
+
+// Wherever it is hit, `delete --force` finds what there is.
+TEST(Kill, AtAnyMomentOfCreateLeavesWhatDeleteCleans) {
+    support::Host before = support::Host::look();
+    {
+        Bundle bundle;
+        bundle.args({"sleep", "1000"});
+        bundle.save();
+        for (int i = 0; i < 30; ++i) {
+            support::Process create(bundle.command({"create", bundle.id()}));
+            usleep(static_cast<useconds_t>(i) * 400);
+            create.kill(SIGKILL);
+            (void)create.wait(); // of the runtime; the container may have its pipes
+            Ended cleaned = bundle.runtime({"delete", "--force", bundle.id()});
+            ASSERT_EQ(cleaned.status, 0) << i << ": " << cleaned.err;
+            ASSERT_EQ(bundle.runtime({"list", "-q"}).out, "") << i;
+        }
+    }
+    EXPECT_EQ(support::differs_from(before), "");
+    EXPECT_EQ(support::strays(), "");
+}
+
+TEST(Kill, NamesSignalsAsPeopleDo) {
+    Bundle bundle;
+    bundle.args({"sh", "-c", "trap 'exit 0' USR1; while :; do sleep 0.05; done"});
+    bundle.start();
+    for (const char* wrong : {"NOSUCH", "99", "-1"})
+        EXPECT_EQ(bundle.runtime({"kill", bundle.id(), wrong}).status, 1) << wrong;
+    EXPECT_EQ(bundle.status(), "running");
+    // The shell must have set its trap before.
+    EXPECT_TRUE(support::eventually(
+        [&] { return (support::status_bits(bundle.pid(), "SigCgt") >> (SIGUSR1 - 1) & 1) != 0; }));
+    EXPECT_EQ(bundle.runtime({"kill", bundle.id(), "sigusr1"}).status, 0);
+    EXPECT_TRUE(support::eventually([&] { return bundle.status() == "stopped"; }));
+}
+
+} // namespace
