@@ -221,7 +221,7 @@ private:
         // Opened first: a master whose other side was open, and is not now, reads as hung up.
         Fd slave = TRY(sys::pty_peer(inside_.console.get()));
         TRY(say_console(socket_, inside_.console));
-        TRY(take_terminal(slave));
+        TRY(take_terminal(inside_.spec, slave));
         inside_.console.close();
         return {};
     }

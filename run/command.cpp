@@ -218,11 +218,13 @@ Result<void> prepare_terminal(const spec::Process& process, const Fd& master) {
     return {};
 }
 
-Result<void> take_terminal(const Fd& slave) {
+Result<void> take_terminal(const spec::Spec& spec, const Fd& slave) {
     TRY(sys::setsid());
     TRY(sys::make_controlling_terminal(slave.get()));
+    // A person's `2>log` stays with the log; an engine wants back what it gave us.
+    bool all = spec.naming == spec::Naming::properties || spec.inside_already;
     for (int stream : {0, 1, 2})
-        if (stream != 2 || sys::isatty(2)) // `2>log` stays with the log
+        if (stream != 2 || all || sys::isatty(2))
             TRY(sys::dup2(slave.get(), stream));
     return {};
 }

@@ -23,7 +23,7 @@ sys::Result<void> prepare_terminal(const spec::Process& process, const sys::Fd& 
 sys::Result<void> find_command(const spec::Spec& spec);
 
 /// Make a pty our controlling terminal and standard streams.
-sys::Result<void> take_terminal(const sys::Fd& slave);
+sys::Result<void> take_terminal(const spec::Spec& spec, const sys::Fd& slave);
 
 /// Replace this process by the command. Only returns the reason why it could not; the slate no
 /// longer says "filtered" then.

@@ -24,6 +24,32 @@ Error at(const Join& join, Error error) {
     return error;
 }
 
+/// What `spec` asks for that is `stage`'s namespace's, and so the host's where that is joined
+/// (`--network host`); nullptr: nothing.
+const char* would_change(const spec::Spec& spec, spec::Stage stage) {
+    auto sysctl = [&](std::string_view prefix) {
+        return std::ranges::any_of(
+            spec.sysctl, [&](const auto& line) { return line.first.starts_with(prefix); });
+    };
+    if (spec.inside_already)
+        return nullptr;
+    switch (stage) {
+    case spec::Stage::uts:
+        return !spec.uts.hostname.empty() || !spec.uts.domainname.empty() ? "its new name"
+                                                                          : nullptr;
+    case spec::Stage::net:
+        return !spec.net_devices.empty() ? "a device that goes there"
+               : sysctl("net/")          ? "a net.* sysctl"
+                                         : nullptr;
+    case spec::Stage::ipc:
+        return sysctl("kernel/") || sysctl("fs/mqueue/") ? "a sysctl of it" : nullptr;
+    case spec::Stage::mount:
+        return "everything that is mounted";
+    default:
+        return nullptr;
+    }
+}
+
 Result<void> enter(const Join& join) {
     auto entered = sys::setns(join.fd.get(), join.flag);
     if (!entered) {
@@ -58,8 +84,14 @@ Result<Joins> Joins::open(const spec::Spec& spec) {
         }
         struct stat theirs = TRY(sys::fstat(join.fd.get()));
         struct stat ours = TRY(sys::fstatat(AT_FDCWD, std::string("/proc/self/ns/") + row->ns, 0));
-        if (theirs.st_ino != ours.st_ino || theirs.st_dev != ours.st_dev)
+        if (theirs.st_ino != ours.st_ino || theirs.st_dev != ours.st_dev) {
             out.all_.push_back(std::move(join));
+        } else if (const char* what = would_change(spec, wanted.stage); what != nullptr) {
+            auto wrong = sys::wrong("\"" + wanted.path + "\" is the host's own " + row->ns +
+                                    " namespace, and " + what + " would change the host");
+            wrong.error().stage = name_of(wanted.stage);
+            return wrong;
+        }
     }
     return out;
 }

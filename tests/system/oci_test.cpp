@@ -140,6 +140,23 @@ TEST(Lifecycle, LeavesNothingOfACreateThatFails) {
     EXPECT_EQ(support::strays(), "");
 }
 
+TEST(Lifecycle, RefusesToChangeTheHostThroughAJoinedNamespace) {
+    char before[65];
+    ASSERT_EQ(gethostname(before, sizeof before), 0);
+    Bundle bundle;
+    for (json& space : bundle.config["linux"]["namespaces"])
+        if (space["type"] == "uts")
+            space["path"] = "/proc/self/ns/uts";
+    bundle.config["hostname"] = support::token();
+    bundle.save();
+    Ended failed = bundle.runtime({"create", bundle.id()});
+    EXPECT_EQ(failed.status, 1);
+    EXPECT_THAT(failed.err, HasSubstr("would change the host"));
+    char after[65];
+    ASSERT_EQ(gethostname(after, sizeof after), 0);
+    EXPECT_STREQ(after, before);
+}
+
 TEST(Lifecycle, NamesTheWrongProperty) {
     Bundle bundle;
     bundle.config["linux"]["resources"]["pids"]["limit"] = "many";
@@ -349,6 +366,11 @@ TEST(Console, GoesToTheSocket) {
         screen.append(buffer, static_cast<std::size_t>(got));
     }
     EXPECT_THAT(screen, HasSubstr("33 77"));
+    // All three: who called create gets its pipes back.
+    auto open = support::descriptors(bundle.pid());
+    EXPECT_THAT(open[0], StartsWith("/dev/pts/"));
+    EXPECT_EQ(open[1], open[0]);
+    EXPECT_EQ(open[2], open[0]);
     close(master);
 }
 
