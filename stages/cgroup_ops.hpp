@@ -29,8 +29,8 @@ Result<void> kill_all(const std::string& leaf, int signal);
 struct Change {
     const spec::Resources& resources; ///< what isn't in it stays as it is
     spec::Naming naming = spec::Naming::properties;
-    std::string unit = {}; ///< systemd's, where it manages the leaf (Ledger)
-    std::function<void(const std::string&)> say = {}; ///< one line for the person, if anyone
+    std::string unit;                            ///< systemd's, where it manages the leaf (Ledger)
+    std::function<void(const std::string&)> say; ///< one line for the person, if anyone
 };
 /// All of the change, or none: what was written before one is refused is taken back.
 Result<void> update(const std::string& leaf, const Change& change);

@@ -36,7 +36,7 @@ struct Limit {
     std::string name;
     std::string controller;
 };
-std::vector<Limit> limits_of(const spec::Resources& resources, spec::Naming naming);
+std::vector<Limit> limits_of(const spec::Resources& wanted, spec::Naming naming);
 
 /// Is `word` one of those of `text`, as in cgroup.controllers?
 bool has_word(std::string_view text, std::string_view word);
