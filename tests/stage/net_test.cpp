@@ -83,7 +83,8 @@ TEST(Net, NoneHasLoopbackAlone) {
 TEST(Net, LoopbackInsideWorks) {
     Container box({"--net", "none"});
     std::string word = token();
-    box.ask("echo " + word + " | nc -l -p 4711 >/dev/null 2>&1 &");
+    // Anew for each that connects: the first may be gone before it has read.
+    box.ask("while :; do echo " + word + " | nc -l -p 4711; done >/dev/null 2>&1 &");
     // nc listens when it is there; until then the connection is refused.
     EXPECT_TRUE(eventually([&] {
         return box.ask("nc 127.0.0.1 4711 </dev/null").out.find(word) != std::string::npos;

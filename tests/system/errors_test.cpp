@@ -443,7 +443,7 @@ TEST_F(Errors, BadOptionValues) {
 TEST_F(Errors, ThatOnlyTheKernelFinds) {
     expect_error(quiet({"--tmpfs", "/mnt:size=lots"}, {"true"}), 125, {"mount: ", "size"});
     expect_error(quiet({"--ulimit", "nofile=2000000000:2000000000"}, {"true"}), 125,
-                 {"nofile", "EPERM", "raised"});
+                 {"nofile", "EPERM", "raising a hard limit"});
     expect_error(quiet({"-w", "/etc/passwd"}, {"true"}), 125, {"chdir", "ENOTDIR"});
     expect_error(quiet({"-v", "/etc/passwd:/mnt"}, {"true"}), 125, {"mount: "});
     expect_error(quiet({"-v", "/etc:/etc/passwd"}, {"true"}), 125, {"mount: ", "ENOTDIR"});
