@@ -128,6 +128,7 @@ public:
     }
     Birth(const Birth&) = delete; // the launch refers to our own config
     Birth& operator=(const Birth&) = delete;
+    ~Birth() = default;
 
     /// `gated`: until the child waits at the gate. Else until it has become the command.
     Result<void> go(bool gated, bool orphan) {

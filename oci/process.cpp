@@ -166,6 +166,52 @@ Result<Fd> open_cgroup(const Progress& progress, const ExecOptions& options, pid
     return directory;
 }
 
+/// The container's Spec for exec, with what is asked for now.
+Result<Template> load_template(const Global& global, const ExecOptions& options,
+                               const Store& store) {
+    std::string packed = TRY(store.read("exec"));
+    Template from = TRY(unpack_exec(packed));
+    spec::Process& process = from.spec.process;
+    TRY(options.process.empty() ? apply_options(from.spec, options)
+                                : apply_process(global, from, options.process));
+    if (!from.affinity.initial.empty())
+        TRY(sys::set_affinity(from.affinity.initial));
+    if (!from.affinity.final.empty())
+        process.affinity = from.affinity.final;
+    TRY(check_terminal(from.spec, options));
+    process.preserved_fds = TRY(preserved_fds(options.preserve_fds, process.env));
+    return from;
+}
+
+/// Until the process has become the command, and who waits for it has been told. The console, when
+/// nobody else gets it.
+Result<Fd> listen(const Store& store, const ExecOptions& options, const stages::Launch& launch,
+                  const Now& now, const Fd& socket) {
+    Fd console;
+    for (bool started = false; !started;) {
+        run::Message message = TRY(run::hear(socket));
+        if (message.said == Said::failed)
+            return std::unexpected(run::error_of(message));
+        started = message.said == Said::end;
+        if (message.said == Said::listener) {
+            std::optional<State> state = TRY(store.state());
+            TRY(send_listener(launch.spec.seccomp, state.value_or(State{}), now.status, now.pid,
+                              launch.child, message.fd));
+        }
+        if (message.said != Said::console)
+            continue;
+        if (options.console_socket.empty())
+            console = std::move(message.fd);
+        else
+            TRY(sys::send_to(options.console_socket, "/dev/ptmx", message.fd.get()));
+    }
+    if (!options.pidfd_socket.empty())
+        TRY(sys::send_to(options.pidfd_socket, "pidfd", launch.pidfd.get()));
+    if (!options.pid_file.empty())
+        TRY(write_pid_file(options.pid_file, launch.child));
+    return console;
+}
+
 } // namespace
 
 std::string pack_exec(const Config& config, const stages::Facts& facts) {
@@ -208,18 +254,9 @@ Result<int> exec(const Global& global, const ExecOptions& options, const std::st
     Progress progress = TRY(store.look());
     Now now = TRY(store.now(progress));
     TRY(check_status(now, options));
-    std::string packed = TRY(store.read("exec"));
-    Template from = TRY(unpack_exec(packed));
-    spec::Spec& spec = from.spec;
-    TRY(options.process.empty() ? apply_options(spec, options)
-                                : apply_process(global, from, options.process));
-    if (!from.affinity.initial.empty())
-        TRY(sys::set_affinity(from.affinity.initial));
-    if (!from.affinity.final.empty())
-        spec.process.affinity = from.affinity.final;
-    TRY(check_terminal(spec, options));
-    spec.process.preserved_fds = TRY(preserved_fds(options.preserve_fds, spec.process.env));
-    join_all(spec, now.pid);
+    Template from = TRY(load_template(global, options, store));
+    const spec::Spec& spec = from.spec;
+    join_all(from.spec, now.pid);
 
     stages::Ledger ledger;
     stages::Launch launch{.spec = spec, .ledger = &ledger};
@@ -237,38 +274,15 @@ Result<int> exec(const Global& global, const ExecOptions& options, const std::st
     launch.facts.signal_mask = blocked.mask_bits();
 
     Fd socket = TRY(run::begin(launch));
-    Fd console;
-    auto started = [&]() -> Result<void> {
-        for (;;) {
-            run::Message message = TRY(run::hear(socket));
-            if (message.said == Said::failed)
-                return std::unexpected(run::error_of(message));
-            if (message.said == Said::end)
-                break;
-            if (message.said == Said::listener) {
-                std::optional<State> state = TRY(store.state());
-                TRY(send_listener(spec.seccomp, state.value_or(State{}), now.status, now.pid,
-                                  launch.child, message.fd));
-            }
-            if (message.said != Said::console)
-                continue;
-            if (options.console_socket.empty())
-                console = std::move(message.fd);
-            else
-                TRY(sys::send_to(options.console_socket, "/dev/ptmx", message.fd.get()));
-        }
-        if (!options.pidfd_socket.empty())
-            TRY(sys::send_to(options.pidfd_socket, "pidfd", launch.pidfd.get()));
-        return options.pid_file.empty() ? Result<void>{}
-                                        : write_pid_file(options.pid_file, launch.child);
-    }();
-    if (!started) {
+    auto console = listen(store, options, launch, now, socket);
+    if (!console) {
         run::end_child(launch);
-        return std::unexpected(std::move(started).error());
+        return std::unexpected(std::move(console).error());
     }
     if (options.detach)
         return 0;
-    return run::supervise(spec, launch.child, launch.pidfd, socket, launch.say, std::move(console));
+    return run::supervise(spec, launch.child, launch.pidfd, socket, launch.say,
+                          std::move(*console));
 }
 
 } // namespace oci

@@ -10,7 +10,6 @@
 namespace run {
 
 using sys::Error;
-using sys::Fd;
 using sys::Result;
 
 namespace {

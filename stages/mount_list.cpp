@@ -217,6 +217,7 @@ std::vector<std::uint32_t> parents_part(const spec::Spec& spec) {
 Result<std::vector<Fd>> make_for_child(const spec::Spec& spec,
                                        const std::vector<std::uint32_t>& which, const Fd& owner) {
     std::vector<Fd> out;
+    out.reserve(which.size());
     for (std::uint32_t index : which)
         out.push_back(TRY(make_bind(spec.root.mounts[index], owner)));
     return out;

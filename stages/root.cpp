@@ -17,6 +17,39 @@ Result<void> prepare(Launch& launch) {
     return launch.spec.stages.has(spec::Stage::mount) ? Result<void>{} : check_rootfs(launch.spec);
 }
 
+namespace {
+
+Result<void> enter(spec::RootMode mode, const Fd& rootfs) {
+    TRY(sys::fchdir(rootfs.get()));
+    switch (mode) {
+    case spec::RootMode::pivot:
+        // Both arguments ".": the old root is stacked under the new one, where one detaching
+        // umount takes it off, and no directory for it is needed (pivot_root(2), NOTES).
+        TRY(hint(sys::pivot_root(".", "."),
+                 [](const Error& error) { return causes::powerless_root(error.code); }));
+        TRY(sys::umount2(".", sys::kDetach));
+        TRY(sys::chdir("/"));
+        break;
+    case spec::RootMode::move: {
+        // The initramfs's root can't be pivoted away: it is covered (switch_root(8) does the same).
+        Fd top = TRY(sys::openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY));
+        TRY(attach(rootfs, top));
+        TRY(sys::chroot("."));
+        TRY(sys::chdir("/"));
+        break;
+    }
+    case spec::RootMode::chroot:
+        TRY(sys::chroot("."));
+        TRY(sys::chdir("/"));
+        break;
+    case spec::RootMode::chdir:
+        break;
+    }
+    return {};
+}
+
+} // namespace
+
 // In the container's mount namespace, with CAP_SYS_ADMIN and CAP_SYS_CHROOT in it.
 Result<void> child(Inside& inside) {
     const spec::Root& root = inside.spec.root;
@@ -32,31 +65,7 @@ Result<void> child(Inside& inside) {
     inside.read_only_later.clear();
     if (root.read_only)
         TRY(set_attributes(inside.rootfs, MOUNT_ATTR_RDONLY));
-    TRY(sys::fchdir(inside.rootfs.get()));
-    switch (root.mode) {
-    case spec::RootMode::pivot:
-        // Both arguments ".": the old root is stacked under the new one, where one detaching
-        // umount takes it off, and no directory for it is needed (pivot_root(2), NOTES).
-        TRY(hint(sys::pivot_root(".", "."),
-                 [](const Error& error) { return causes::powerless_root(error.code); }));
-        TRY(sys::umount2(".", sys::kDetach));
-        TRY(sys::chdir("/"));
-        break;
-    case spec::RootMode::move: {
-        // The initramfs's root can't be pivoted away: it is covered (switch_root(8) does the same).
-        Fd top = TRY(sys::openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY));
-        TRY(attach(inside.rootfs, top));
-        TRY(sys::chroot("."));
-        TRY(sys::chdir("/"));
-        break;
-    }
-    case spec::RootMode::chroot:
-        TRY(sys::chroot("."));
-        TRY(sys::chdir("/"));
-        break;
-    case spec::RootMode::chdir:
-        break;
-    }
+    TRY(enter(root.mode, inside.rootfs));
     inside.rootfs.close();
     // A shared mount can't be pivoted to. It is a peer of nobody outside.
     if (root.propagation == "shared" || root.propagation == "unbindable")
