@@ -108,6 +108,7 @@ Result<Fd> pack(const spec::Spec& spec, const stages::Facts& facts) {
                 {"seccompFilter", facts.seccomp_filter},
                 {"sentRootfs", facts.sent_rootfs},
                 {"sentMounts", facts.sent_mounts},
+                {"deviceAddresses", facts.device_addresses},
                 {"slated", facts.slated},
                 {"seccompFlags", facts.seccomp_flags},
                 {"signalMask", facts.signal_mask},
@@ -149,6 +150,7 @@ Result<Packed> unpack(const Fd& memfd) {
         in.at("seccompFilter").get_to(out.facts.seccomp_filter);
         in.at("sentRootfs").get_to(out.facts.sent_rootfs);
         in.at("sentMounts").get_to(out.facts.sent_mounts);
+        in.at("deviceAddresses").get_to(out.facts.device_addresses);
         in.at("slated").get_to(out.facts.slated);
         in.at("seccompFlags").get_to(out.facts.seccomp_flags);
         in.at("signalMask").get_to(out.facts.signal_mask);

@@ -24,6 +24,8 @@ struct Facts {
     bool sent_rootfs = false;        ///< the parent sends a copy of the rootfs's mount
     /// It sends these of spec.root.mounts as well: indices.
     std::vector<std::uint32_t> sent_mounts;
+    /// Of each of spec.net_devices, what it is to have again (sys/netlink.hpp).
+    std::vector<std::vector<std::string>> device_addresses;
     bool slated = false; ///< the parent sends a slate (run/slate.hpp)
     /// What the child does on its way besides its stages (run/gate.hpp).
     bool meets = false;            ///< when all is mounted, tells the parent and waits for its word

@@ -7,6 +7,7 @@
 
 #include "spec/net_options.hpp"
 #include "stages/causes.hpp"
+#include "stages/net_devices.hpp"
 #include "stages/stages.hpp"
 #include "sys/path.hpp"
 
@@ -141,11 +142,12 @@ Result<void> prepare(Launch& launch) {
         launch.facts.resolv_conf = spec::resolv_conf(of_host, servers);
     if (std::string why = no_names(wanted, launch.net, of_host); !why.empty())
         launch.say("net: " + why);
-    return {};
+    return note_devices(launch);
 }
 
 // In the caller's namespaces; the child is blocked, and its user namespace has its maps.
 Result<void> parent(Launch& launch) {
+    TRY(move_devices(launch));
     if (!connected(launch.net))
         return {};
     TRY(launch.keep());
@@ -165,6 +167,7 @@ Result<void> child(Inside& inside) {
     if (inside.spec.net.mode == NetMode::host)
         return {};
     TRY(sys::link_up("lo"));
+    TRY(take_devices(inside));
     // tap0 lost its carrier with the descriptor that made it, and got it back with the helper's.
     // The kernel looks at such changes once a second: until then, or until somebody asks (Linux
     // 6.8), tap0 carries everything but does not count as running. Without a helper there is no

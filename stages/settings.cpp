@@ -4,6 +4,7 @@
 
 #include "stages/cgroup_place.hpp"
 #include "stages/mounting.hpp"
+#include "stages/stages.hpp"
 #include "sys/affinity.hpp"
 #include "sys/flags.hpp"
 #include "sys/path.hpp"
@@ -189,8 +190,9 @@ Result<void> set_oom_score(const Fd& proc, int score) {
 Result<void> set_parameters(const Inside& inside) {
     const spec::Spec& spec = inside.spec;
     // Rather none than one without what it was to have.
-    if (!spec.net_devices.empty())
-        return sys::wrong("linux.netDevices: moving a device into a container is not supported");
+    if (!spec.net_devices.empty() && joined(spec, spec::Stage::net) && !spec.inside_already)
+        return sys::wrong("linux.netDevices: moving a device into a network namespace that is "
+                          "joined is not supported");
     if (spec.rdt)
         return sys::wrong(
             "linux.intelRdt: classes of cache and memory bandwidth are not supported");

@@ -210,6 +210,7 @@ TEST(Packed, BringsSpecAndFactsBackByteForByte) {
                         .seccomp_flags = 7,
                         .sent_rootfs = true,
                         .sent_mounts = {3, 1},
+                        .device_addresses = {{}, {"2 24 0a000001"}},
                         .slated = true,
                         .meets = true,
                         .gated = true,
@@ -221,8 +222,8 @@ TEST(Packed, BringsSpecAndFactsBackByteForByte) {
     auto back = run::unpack(*memfd);
     ASSERT_TRUE(back) << sys::to_line(back.error());
     EXPECT_EQ(back->spec, spec);
-    auto& [namespaces, uids, gids, resolv_conf, filter, flags, sent, sent_mounts, slated, meets,
-           gated, orphan, state, mask] = back->facts;
+    auto& [namespaces, uids, gids, resolv_conf, filter, flags, sent, sent_mounts, addresses, slated,
+           meets, gated, orphan, state, mask] = back->facts;
     EXPECT_EQ(namespaces, facts.host_namespaces);
     EXPECT_EQ(uids, facts.uids);
     EXPECT_EQ(gids, facts.gids);
@@ -231,6 +232,7 @@ TEST(Packed, BringsSpecAndFactsBackByteForByte) {
     EXPECT_EQ(flags, facts.seccomp_flags);
     EXPECT_EQ(sent, facts.sent_rootfs);
     EXPECT_EQ(sent_mounts, facts.sent_mounts);
+    EXPECT_EQ(addresses, facts.device_addresses);
     EXPECT_TRUE(slated);
     EXPECT_TRUE(meets);
     EXPECT_TRUE(gated);

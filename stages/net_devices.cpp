@@ -1,0 +1,60 @@
+// The name is given with the move, so that what is taken there is an error before anything is done.
+#include "stages/net_devices.hpp"
+
+#include "sys/netlink.hpp"
+
+#include <cerrno>
+
+namespace stages::net {
+
+namespace {
+
+const std::string& name_inside(const spec::NetDevice& device) {
+    return device.rename.empty() ? device.name : device.rename;
+}
+
+} // namespace
+
+Result<void> note_devices(Launch& launch) {
+    for (const spec::NetDevice& device : launch.spec.net_devices) {
+        unsigned index = TRY(hint(sys::link_index(device.name), [&](const Error&) {
+            return "linux.netDevices: this machine has no device \"" + device.name + "\"";
+        }));
+        launch.facts.device_addresses.push_back(TRY(sys::link_addresses(index)));
+    }
+    return {};
+}
+
+Result<void> move_devices(const Launch& launch) {
+    if (launch.spec.net_devices.empty())
+        return {};
+    Fd netns =
+        TRY(sys::openat(AT_FDCWD, "/proc/" + std::to_string(launch.child) + "/ns/net", O_RDONLY));
+    for (const spec::NetDevice& device : launch.spec.net_devices) {
+        unsigned index = TRY(sys::link_index(device.name));
+        TRY(hint(sys::move_link(index, netns.get(), name_inside(device)),
+                 [&](const Error& error) -> std::string {
+                     if (error.code == EEXIST)
+                         return "the container has a device \"" + name_inside(device) +
+                                "\" already";
+                     if (error.code == EPERM)
+                         return "only root of this machine can give its devices away";
+                     return {};
+                 }));
+    }
+    return {};
+}
+
+Result<void> take_devices(const Inside& inside) {
+    const auto& devices = inside.spec.net_devices;
+    for (std::size_t i = 0; i < devices.size(); ++i) {
+        const std::string& name = name_inside(devices[i]);
+        unsigned index = TRY(sys::link_index(name));
+        for (const std::string& address : inside.facts.device_addresses.at(i))
+            TRY(sys::add_address(index, address));
+        TRY(sys::link_up(name));
+    }
+    return {};
+}
+
+} // namespace stages::net
