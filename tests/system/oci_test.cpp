@@ -234,6 +234,31 @@ TEST(Hooks, ThatTakeTooLongAreKilled) {
     EXPECT_EQ(support::strays(), "");
 }
 
+// A network of the test's own: what is moved is no device of this machine's.
+TEST(NetDevices, GoInsideUnderTheirNewNameWithTheirAddresses) {
+    if (!support::is_root())
+        GTEST_SKIP() << "moving a device takes CAP_NET_ADMIN over it";
+    Bundle bundle;
+    bundle.config["linux"]["netDevices"] = {{"gctest0", {{"name", "inner0"}}}};
+    bundle.args({"sh", "-c", "ip -4 addr show inner0; ip link show gctest0"});
+    bundle.save();
+    Strings words{"unshare",
+                  "--net",
+                  "sh",
+                  "-c",
+                  "ip link add gctest0 type veth peer name gctest1 && "
+                  "ip addr add 10.98.7.6/24 dev gctest0 && \"$@\"; echo status $?; "
+                  "ip link show gctest0",
+                  "sh"};
+    Strings command = bundle.command({"run", bundle.id()}).argv;
+    words.insert(words.end(), command.begin(), command.end());
+    Ended ended = support::run({.argv = words, .cwd = bundle.path()});
+    EXPECT_THAT(ended.out, HasSubstr("inner0"));
+    EXPECT_THAT(ended.out, HasSubstr("UP"));
+    EXPECT_THAT(ended.out, HasSubstr("inet 10.98.7.6/24"));
+    EXPECT_THAT(ended.err, HasSubstr("gctest0")); // neither inside nor left outside
+}
+
 class Exec : public testing::Test {
 protected:
     Exec() {
