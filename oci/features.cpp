@@ -86,7 +86,7 @@ json features(const std::string& version) {
            {{"modes", names_of(memory_policy_modes())},
             {"flags", names_of(memory_policy_flags())}}},
           {"mountExtensions", {{"idmap", on}}},
-          {"netDevices", {{"enabled", false}}}}},
+          {"netDevices", on}}},
         {"annotations",
          {{"org.gocontainer.version", version},
           {"io.github.seccomp.libseccomp.version", std::move(libseccomp)}}},

@@ -246,13 +246,16 @@ TEST(NetDevices, GoInsideUnderTheirNewNameWithTheirAddresses) {
                   "--net",
                   "sh",
                   "-c",
-                  "ip link add gctest0 type veth peer name gctest1 && "
+                  "ip link add gctest0 type veth peer name gctest1 || { echo no veth; "
+                  "exit; }; "
                   "ip addr add 10.98.7.6/24 dev gctest0 && \"$@\"; echo status $?; "
                   "ip link show gctest0",
                   "sh"};
     Strings command = bundle.command({"run", bundle.id()}).argv;
     words.insert(words.end(), command.begin(), command.end());
     Ended ended = support::run({.argv = words, .cwd = bundle.path()});
+    if (ended.out == "no veth\n")
+        GTEST_SKIP() << "this kernel has no veth devices: " << ended.err;
     EXPECT_THAT(ended.out, HasSubstr("inner0"));
     EXPECT_THAT(ended.out, HasSubstr("UP"));
     EXPECT_THAT(ended.out, HasSubstr("inet 10.98.7.6/24"));
