@@ -2,6 +2,7 @@
 #include "oci/inspect.hpp"
 
 #include "stages/cgroup_ops.hpp"
+#include "stages/passwd.hpp"
 #include "sys/path.hpp"
 
 #include <nlohmann/json.hpp>
@@ -22,19 +23,6 @@ std::string dump(const Json& value, int indent) {
     return value.dump(indent, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
-/// The name of user `uid` in /etc/passwd, else the number.
-std::string user_name(uid_t uid) {
-    std::string wanted = ":" + std::to_string(uid) + ":";
-    std::istringstream lines(sys::read_file("/etc/passwd", 1 << 22).value_or(""));
-    for (std::string line; std::getline(lines, line);) {
-        std::size_t one = line.find(':');
-        std::size_t two = one == std::string::npos ? one : line.find(':', one + 1);
-        if (two != std::string::npos && line.compare(two, wanted.size(), wanted) == 0)
-            return line.substr(0, one);
-    }
-    return std::to_string(uid);
-}
-
 Result<ordered_json> describe(const Store& store) {
     std::optional<State> known = TRY(store.state());
     Now now = TRY(store.now());
@@ -45,7 +33,8 @@ Result<ordered_json> describe(const Store& store) {
         {"created", state.created}};
     if (!state.annotations.empty())
         out["annotations"] = state.annotations;
-    out["owner"] = user_name(TRY(sys::fstat(store.directory())).st_uid);
+    uid_t owner = TRY(sys::fstat(store.directory())).st_uid;
+    out["owner"] = stages::user_name(owner).value_or(std::to_string(owner));
     return out;
 }
 

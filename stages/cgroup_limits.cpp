@@ -1,6 +1,7 @@
 // Documentation/admin-guide/cgroup-v2.rst, file by file; the io controller's are in cgroup_io.cpp.
 #include "stages/cgroup_limits.hpp"
 
+#include "sys/number_list.hpp"
 #include "sys/path.hpp"
 
 #include <charconv>
@@ -38,28 +39,6 @@ std::string trimmed(std::string text) {
     while (!text.empty() && text.back() == '\n')
         text.pop_back();
     return text;
-}
-
-/// The numbers of a list such as "0-3,7", in order; what doesn't parse ends it.
-std::vector<bool> members_of(std::string_view list) {
-    std::vector<bool> set;
-    const char* at = list.data();
-    const char* end = at + list.size();
-    while (at < end) {
-        std::uint16_t first = 0;
-        auto parsed = std::from_chars(at, end, first);
-        if (parsed.ec != std::errc{})
-            break;
-        std::uint16_t last = first;
-        if (parsed.ptr < end && *parsed.ptr == '-')
-            parsed = std::from_chars(parsed.ptr + 1, end, last);
-        if (set.size() <= last)
-            set.resize(last + 1U);
-        for (std::size_t cpu = first; cpu <= last; ++cpu)
-            set[cpu] = true;
-        at = parsed.ptr + 1;
-    }
-    return set;
 }
 
 bool within(const std::vector<bool>& some, const std::vector<bool>& all) {
@@ -240,7 +219,9 @@ Result<void> LimitFiles::cpuset(Name name, const std::string& file, const std::s
     // Those that exist but that the parent may not use are taken without a word, and the parent's
     // are used instead.
     std::string effective = TRY(read(effective_file));
-    if (!effective.empty() && within(members_of(effective), members_of(list)))
+    // The kernel has taken the list, and knows more forms of it than we do ("0-7:1/2").
+    auto asked = sys::members_of(list);
+    if (!effective.empty() && (!asked || within(TRY(sys::members_of(effective)), *asked)))
         return {};
     std::string instead = cpus ? "CPUs " + effective : "memory nodes " + effective;
     if (effective.empty())

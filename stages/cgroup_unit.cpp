@@ -4,6 +4,7 @@
 #include "stages/cgroup_causes.hpp"
 #include "stages/cgroup_leaf.hpp"
 #include "stages/cgroup_names.hpp"
+#include "sys/number_list.hpp"
 #include "sys/path.hpp"
 
 #include <algorithm>
@@ -24,25 +25,14 @@ std::uint64_t or_infinity(std::int64_t value) {
     return value < 0 ? kInfinity : static_cast<std::uint64_t>(value);
 }
 
-/// "0-2,9" as a set of bits, the first in the lowest of the first byte.
+/// "0-2,9" as a set of bits, the first in the lowest of the first byte. What is no list is refused
+/// where the same limit is written into the leaf.
 Systemd::Bytes bits_of(const std::string& list) {
-    Systemd::Bytes bits;
-    const char* at = list.data();
-    const char* end = at + list.size();
-    while (at < end) {
-        std::uint16_t first = 0;
-        auto parsed = std::from_chars(at, end, first);
-        if (parsed.ec != std::errc{})
-            break;
-        std::uint16_t last = first;
-        if (parsed.ptr < end && *parsed.ptr == '-')
-            parsed = std::from_chars(parsed.ptr + 1, end, last);
-        if (bits.size() <= last / 8U)
-            bits.resize(last / 8U + 1);
-        for (std::size_t bit = first; bit <= last; ++bit)
+    std::vector<bool> members = sys::members_of(list).value_or(std::vector<bool>{});
+    Systemd::Bytes bits((members.size() + 7) / 8);
+    for (std::size_t bit = 0; bit < members.size(); ++bit)
+        if (members[bit])
             bits[bit / 8] = static_cast<std::uint8_t>(bits[bit / 8] | 1U << bit % 8);
-        at = parsed.ptr + 1;
-    }
     return bits;
 }
 

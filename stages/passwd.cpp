@@ -52,12 +52,22 @@ bool lists(std::string_view members, std::string_view login) {
     return std::ranges::find(names, login) != names.end();
 }
 
-std::string file(const char* path) {
+std::string file(const char* path, std::size_t most = kMost) {
     // A missing file is no error: numbers need none. Neither is an oversized one: it names nobody.
-    return sys::read_file(path, kMost).value_or("");
+    return sys::read_file(path, most).value_or("");
 }
 
 } // namespace
+
+std::optional<std::string> user_name(std::uint32_t uid) {
+    std::optional<std::string> found;
+    constexpr std::size_t most = 1 << 22; // of this machine's own: it may have many users
+    each_line(file("/etc/passwd", most), 3, [&](const auto& fields) {
+        if (!found && number(fields[2]) == uid)
+            found = fields[0];
+    });
+    return found;
+}
 
 std::string home_of(std::uint32_t uid) {
     std::string home = "/";

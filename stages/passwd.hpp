@@ -4,6 +4,7 @@
 #include "sys/result.hpp"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,5 +25,7 @@ sys::Result<Identity> identify(const std::string& user);
 
 /// Home directory of `uid` in the passwd file, "/" when it stands in none.
 std::string home_of(std::uint32_t uid);
+/// The name of `uid`; on the host, before the root is another.
+std::optional<std::string> user_name(std::uint32_t uid);
 
 } // namespace stages

@@ -7,6 +7,7 @@
 #include "stages/stages.hpp"
 #include "sys/affinity.hpp"
 #include "sys/flags.hpp"
+#include "sys/number_list.hpp"
 #include "sys/path.hpp"
 #include "sys/process.hpp"
 
@@ -16,7 +17,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <tuple>
 
 namespace stages {
@@ -47,28 +47,13 @@ Result<Fd> outer_proc() {
     return proc;
 }
 
-// "0-3,7" to bits, 64 in a word.
+/// "0-3,7" to bits, 64 in a word.
 Result<std::vector<std::uint64_t>> bits_of(const std::string& list) {
-    constexpr unsigned kMost = 1 << 16;
-    std::vector<std::uint64_t> bits;
-    const char* at = list.data();
-    const char* end = at + list.size();
-    while (at != end) {
-        unsigned first = 0;
-        auto [rest, error] = std::from_chars(at, end, first);
-        unsigned last = first;
-        if (error == std::errc{} && rest != end && *rest == '-')
-            std::tie(rest, error) = [&] {
-                auto second = std::from_chars(rest + 1, end, last);
-                return std::pair{second.ptr, second.ec};
-            }();
-        if (error != std::errc{} || last < first || last >= kMost || (rest != end && *rest != ','))
-            return sys::wrong("\"" + list + "\" is not a list as 0-3,7");
-        at = rest == end ? end : rest + 1;
-        bits.resize(std::max<std::size_t>(bits.size(), last / 64 + 1));
-        for (unsigned number = first; number <= last; ++number)
+    std::vector<bool> members = TRY(sys::members_of(list));
+    std::vector<std::uint64_t> bits((members.size() + 63) / 64);
+    for (std::size_t number = 0; number < members.size(); ++number)
+        if (members[number])
             bits[number / 64] |= std::uint64_t{1} << (number % 64);
-    }
     return bits;
 }
 

@@ -4,6 +4,7 @@
 // setgroups; ranges from /etc/subuid are written by the setuid programs newuidmap and newgidmap;
 // root may write any.
 #include "stages/causes.hpp"
+#include "stages/passwd.hpp"
 #include "stages/stages.hpp"
 #include "sys/path.hpp"
 
@@ -48,18 +49,8 @@ std::vector<IdMap> subordinate(const char* file, const std::string& name, uid_t 
 
 /// The caller's name, from /etc/passwd: a static program has no nsswitch to ask.
 std::string name_of(uid_t id) {
-    auto text = sys::read_file("/etc/passwd", 1 << 22);
-    std::string wanted = ":" + std::to_string(id) + ":";
-    std::size_t at = 0;
-    while (text && at < text->size()) {
-        std::size_t end = std::min(text->find('\n', at), text->size());
-        std::string_view line(text->data() + at, end - at);
-        at = end + 1;
-        std::size_t one = line.find(':');
-        std::size_t two = line.find(':', one == std::string_view::npos ? one : one + 1);
-        if (two != std::string_view::npos && line.substr(two).starts_with(wanted))
-            return std::string(line.substr(0, one));
-    }
+    if (auto name = user_name(id))
+        return *name;
     const char* user = getenv("USER"); // a user from LDAP stands in no file
     return user != nullptr ? user : "";
 }

@@ -1,5 +1,5 @@
 // Calls that a container's tree needs beyond sys/kernel.hpp's: file systems that are mounted
-// already, the old mount(2), and nodes.
+// already, and nodes.
 #pragma once
 
 #include "sys/kernel.hpp"
@@ -9,9 +9,6 @@ namespace sys {
 /// The file system of the mount behind `mount`, to be given other options.
 Result<Fd> fspick(int mount);
 Result<void> fsconfig_reconfigure(int fs);
-/// mount(2) with options in one string: longer ones than fsconfig(2) takes.
-Result<void> mount(const std::string& source, const std::string& target, const std::string& type,
-                   const std::string& options);
 
 /// `device` as of makedev(3). The umask takes nothing off `mode`.
 Result<void> mknodat(int at, const std::string& path, mode_t mode, dev_t device);
