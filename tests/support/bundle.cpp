@@ -42,18 +42,21 @@ Ended Bundle::runtime(const Strings& words, Command with) const {
     return run(std::move(with));
 }
 
+Command Bundle::detached(const Strings& words) const {
+    Command whole = command(words);
+    Strings shell{"sh", "-c", "exec \"$@\" >/dev/null 2>\"$0\"", folder_ / "detached.err"};
+    shell.insert(shell.end(), whole.argv.begin(), whole.argv.end());
+    return {.argv = shell, .cwd = path()};
+}
+
 void Bundle::create(const Strings& options) {
     save();
     Strings words{"create"};
     words.insert(words.end(), options.begin(), options.end());
     words.push_back(id_);
-    // The container keeps the streams: not the pipes that run() waits for the end of.
-    Strings shell{"sh", "-c", "exec \"$@\" >/dev/null 2>\"$0\"", folder_ / "create.err"};
-    Command whole = command(words);
-    shell.insert(shell.end(), whole.argv.begin(), whole.argv.end());
-    Ended made = run({.argv = shell, .cwd = path()});
+    Ended made = run(detached(words));
     if (made.status != 0)
-        throw std::runtime_error("create: " + slurp(folder_ / "create.err"));
+        throw std::runtime_error("create: " + slurp(folder_ / "detached.err"));
 }
 
 void Bundle::start() {

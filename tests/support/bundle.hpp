@@ -33,6 +33,9 @@ public:
     /// `gocontainer --root … WORDS`.
     Command command(const Strings& words) const;
     Ended runtime(const Strings& words, Command with = {}) const;
+    /// The same command, for a container that stays: with no pipe of ours, whose end would be
+    /// waited for, as its streams. What it says on stderr is in `folder() / "detached.err"`.
+    Command detached(const Strings& words) const;
     /// save(), then create, which must succeed.
     void create(const Strings& options = {});
     /// …and start.
