@@ -4,7 +4,9 @@
 //
 // Each round runs every variant once, so that a load on the machine slows all of them alike; only
 // ratios from one and the same run are worth comparing.
+#include "oci.hpp"
 #include "report.hpp"
+#include "room.hpp"
 
 #include <algorithm>
 #include <cstdio>
@@ -19,7 +21,7 @@ using namespace bench;
 namespace {
 
 struct Options {
-    size_t rounds = 200, warm_up = 10, traced = 3;
+    size_t rounds = 200, warm_up = 10, traced = 3, most_containers = 1000;
     std::string svg = "build/bench.svg", json;
     bool peers_only = false, check = false;
 };
@@ -27,8 +29,9 @@ struct Options {
 constexpr const char* usage =
     R"(usage: bench/run [--runs N] [--quick] [--svg FILE] [--json FILE] [--peers] [--check]
 
-  --runs N      rounds; each runs every variant once (200)
-  --quick       30 rounds: enough to see a step, not to judge 5 %
+  --runs N      rounds; each runs every variant once (200; of the OCI commands half as many)
+  --quick       30 rounds, 100 containers at once instead of 1000: enough to see a step, not to
+                judge 5 %
   --svg FILE    where the plot goes (build/bench.svg)
   --json FILE   everything measured, as JSON
   --peers       leave gocontainer out: the floor and the peers alone
@@ -55,6 +58,7 @@ Result<Options> parse(int argc, char** argv) {
             options.rounds = 30;
             options.warm_up = 3;
             options.traced = 1;
+            options.most_containers = 100;
         } else if (name == "--svg") {
             options.svg = argv[++i];
         } else if (name == "--json") {
@@ -87,11 +91,12 @@ std::string absolute(const std::string& path) {
     return result;
 }
 
-// What is compared, in the table's order. Each does what its line says and nothing less, so that
-// nobody wins by leaving something out.
+// What is compared with `parent`, in the table's order. Each does what its line says and nothing
+// less, so that nobody wins by leaving something out.
 Result<Report> line_up(const Options& options) {
     Report report;
-    report.rounds = options.rounds;
+    report.title = "parent: a container for a person";
+    report.limits = {{"floor", 1.35}, {"bubblewrap", 0.7}};
     std::string rootfs = absolute(environment("ROOTFS", "./rootfs"));
     if (rootfs.empty() || access((rootfs + "/bin/true").c_str(), X_OK) < 0)
         return std::unexpected("no /bin/true in '" + environment("ROOTFS", "./rootfs") +
@@ -162,65 +167,11 @@ Result<Report> line_up(const Options& options) {
     return report;
 }
 
-// A network that silently isn't there would make the fastest launch of all.
 Result<void> has_network(Argv argv) {
     argv.back() = "/bin/cat"; // in the place of /bin/true
     argv.emplace_back("/proc/net/dev");
     if (output_of(argv).text.find("tap0") == std::string::npos)
         return std::unexpected("there is no tap0 inside");
-    return {};
-}
-
-Result<Sample> run_once(const Variant& variant) {
-    if (variant.kind == Kind::launch)
-        return launch(variant.argv);
-    auto ready = slirp_ready(variant.argv[0]);
-    if (!ready)
-        return std::unexpected(ready.error());
-    return Sample{.wall_ms = *ready};
-}
-
-// A peer that this host refuses (bubblewrap under Ubuntu's AppArmor, say) is left out with a note;
-// without the floor or gocontainer there is nothing to measure.
-Result<void> drop_what_fails(Report& report) {
-    for (auto variant = report.variants.begin(); variant != report.variants.end();) {
-        auto sample = run_once(*variant);
-        if (sample && variant->name == "gocontainer+slirp")
-            if (auto network = has_network(variant->argv); !network)
-                sample = std::unexpected(network.error());
-        if (!sample && (variant->name == "floor" || variant->name == "gocontainer"))
-            return std::unexpected(sample.error());
-        if (!sample) {
-            report.notes.push_back("without " + variant->name + ": " + sample.error());
-            variant = report.variants.erase(variant);
-        } else {
-            ++variant;
-        }
-    }
-    return {};
-}
-
-// A B C D, then B C D A, …; every other round backwards, so that each also follows each: what one
-// leaves to the kernel's workers (a dying network namespace) must not always slow the same next
-// one.
-Result<void> measure(Report& report, const Options& options) {
-    size_t count = report.variants.size();
-    bool shows_progress = isatty(STDERR_FILENO) != 0;
-    for (size_t round = 0; round < options.warm_up + options.rounds; round++) {
-        for (size_t n = 0; n < count; n++) {
-            size_t turn = (round + n) % count;
-            auto& variant = report.variants[round % 2 == 0 ? turn : count - 1 - turn];
-            auto sample = run_once(variant);
-            if (!sample)
-                return std::unexpected(sample.error());
-            if (round >= options.warm_up)
-                variant.samples.push_back(*sample);
-        }
-        if (shows_progress)
-            fprintf(stderr, "\r%zu/%zu ", round + 1, options.warm_up + options.rounds);
-    }
-    if (shows_progress)
-        fprintf(stderr, "\r%20s\r", "");
     return {};
 }
 
@@ -241,27 +192,13 @@ Result<void> measure_memory(Report& report, const Options& options) {
 }
 
 void judge(Report& report) {
+    report.judge();
     const Variant* ours = report.find("gocontainer");
     if (!ours)
         return;
-    auto against = [&](const char* name, double limit) {
-        const Variant* peer = report.find(name);
-        if (!peer)
-            return;
-        auto r = ratio(*ours, *peer);
-        report.targets.push_back({.text = text("at most %.2f times the time of %s", limit, name),
-                                  .measured = text("%.2f (%.2f-%.2f)", r.value, r.low, r.high),
-                                  .holds = r.value <= limit});
-    };
-    against("floor", 1.35);
-    against("bubblewrap", 0.7);
-    constexpr long limit_kib = 3L * 1024;
     const Peaks peak = ours->peak.value_or(Peaks{});
-    for (const auto& [who, kib] :
-         {std::pair("parent", peak.parent_kib), std::pair("child", peak.child_kib)})
-        report.targets.push_back({.text = text("peak memory of the %s at most 3 MiB", who),
-                                  .measured = text("%.2f MiB", static_cast<double>(kib) / 1024),
-                                  .holds = kib > 0 && kib <= limit_kib});
+    report.judge_memory("the parent", peak.parent_kib);
+    report.judge_memory("the child", peak.child_kib);
     const Variant* with_slirp = report.find("gocontainer+slirp");
     const Variant* ready = report.find("slirp until ready");
     if (with_slirp && ready) {
@@ -273,7 +210,25 @@ void judge(Report& report) {
     }
 }
 
-void describe_machine(Report& report) {
+Result<Report> measure_parent(const Options& options) {
+    auto report = line_up(options);
+    if (!report)
+        return report;
+    if (auto done = drop_what_fails(*report); !done)
+        return std::unexpected(done.error());
+    // A network that silently isn't there would make the fastest launch of all.
+    if (const Variant* slirp = report->find("gocontainer+slirp"))
+        if (auto network = has_network(slirp->argv); !network)
+            return std::unexpected(slirp->name + ": " + network.error());
+    if (auto done = measure(*report, options.warm_up, options.rounds); !done)
+        return std::unexpected(done.error());
+    if (auto done = measure_memory(*report, options); !done)
+        return std::unexpected(done.error());
+    judge(*report);
+    return report;
+}
+
+void describe_machine(Reports& reports) {
     utsname name{};
     uname(&name);
     std::string processor = "unknown";
@@ -283,14 +238,14 @@ void describe_machine(Report& report) {
             processor = line.substr(line.find(": ") + 2);
     double load[1] = {0};
     getloadavg(load, 1);
+    reports.machine = {{"as", geteuid() == 0 ? "root" : text("uid %u", geteuid())},
+                       {name.sysname, std::string(name.release) + " " + name.machine},
+                       {"on", text("%ld x %s", sysconf(_SC_NPROCESSORS_ONLN), processor.c_str())},
+                       {"load", text("%.1f", load[0])}};
     if (load[0] > static_cast<double>(sysconf(_SC_NPROCESSORS_ONLN)) / 2)
-        report.notes.emplace_back(
-            "the machine was busy with other work: the ratios of CPU time are "
-            "steadier than those of wall time, and a quiet run says more");
-    report.machine = {{"as", geteuid() == 0 ? "root" : text("uid %u", geteuid())},
-                      {name.sysname, std::string(name.release) + " " + name.machine},
-                      {"on", text("%ld x %s", sysconf(_SC_NPROCESSORS_ONLN), processor.c_str())},
-                      {"load", text("%.1f", load[0])}};
+        reports.machine.emplace_back("busy with other work:",
+                                     "the ratios of CPU time are steadier than those of wall "
+                                     "time, and a quiet run says more");
 }
 
 Result<void> write_file(const std::string& path, const std::string& content) {
@@ -307,26 +262,33 @@ Result<bool> run(const Options& options) {
          {options.svg, options.json}) // a minute of measuring must not be in vain
         if (!path.empty() && !std::ofstream(path, std::ios::app))
             return failed("can't write '" + path + "'");
-    auto report = line_up(options);
-    if (!report)
-        return std::unexpected(report.error());
-    describe_machine(*report); // before we are the load ourselves
-    for (auto step :
-         {+[](Report& r, const Options&) { return drop_what_fails(r); }, measure, measure_memory})
-        if (auto done = step(*report, options); !done)
-            return std::unexpected(done.error());
-    judge(*report);
-    fputs(table(*report).c_str(), stdout);
-    if (auto done = write_file(options.svg, svg(*report)); !done)
+    Reports reports;
+    describe_machine(reports); // before we are the load ourselves
+    auto parent = measure_parent(options);
+    if (!parent)
+        return std::unexpected(parent.error());
+    reports.all.push_back(std::move(*parent));
+    OciOptions oci{.rounds = options.rounds / 2,
+                   .warm_up = options.warm_up / 2,
+                   .traced = options.traced,
+                   .most_containers = options.most_containers,
+                   .gocontainer = absolute(environment("GOCONTAINER", "./gocontainer")),
+                   .rootfs = absolute(environment("ROOTFS", "./rootfs")),
+                   .floor = reports.all[0].variants[0].argv[0],
+                   .peers_only = options.peers_only};
+    auto measured = measure_oci(oci);
+    if (!measured)
+        return std::unexpected(measured.error());
+    for (auto& report : *measured)
+        reports.all.push_back(std::move(report));
+    fputs(table(reports).c_str(), stdout);
+    if (auto done = write_file(options.svg, svg(reports)); !done)
         return std::unexpected(done.error());
     printf("\nthe plot is in %s\n", options.svg.c_str());
     if (!options.json.empty())
-        if (auto done = write_file(options.json, json(*report)); !done)
+        if (auto done = write_file(options.json, json(reports)); !done)
             return std::unexpected(done.error());
-    for (const auto& target : report->targets)
-        if (!target.holds)
-            return false;
-    return true;
+    return reports.hold();
 }
 
 } // namespace

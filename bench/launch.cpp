@@ -11,14 +11,14 @@
 
 namespace bench {
 
-Result<Sample> launch(const Argv& argv) {
-    adopt_orphans();
+namespace {
+
+/// CPU time of the command that was started, and of what it waited for.
+Result<double> command(const Argv& argv) {
     static const int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
     Spawn spawn;
     spawn.give(null, STDOUT_FILENO);
     spawn.give(null, STDERR_FILENO);
-
-    double start = now_ms();
     auto pid = spawn.start(argv);
     if (!pid)
         return std::unexpected(pid.error());
@@ -28,17 +28,52 @@ Result<Sample> launch(const Argv& argv) {
         if (errno != EINTR)
             return failed("wait4");
     }
-    double end = now_ms();
-
-    auto orphans = reap_orphans(argv);
-    if (!orphans)
-        return std::unexpected(orphans.error());
     if (status != 0) {
         std::string said = output_of(argv).text; // a second try, for what it has to say
         return std::unexpected("'" + line_of(argv) + "' failed" +
                                (said.empty() ? "" : ": " + said.substr(said.rfind('\n') + 1)));
     }
-    return Sample{.wall_ms = end - start, .cpu_ms = cpu_ms(usage) + *orphans};
+    return cpu_ms(usage);
+}
+
+} // namespace
+
+Result<Sample> launch(const Argv& argv) {
+    adopt_orphans();
+    double start = now_ms();
+    auto cpu = command(argv);
+    double end = now_ms();
+    auto orphans = reap_orphans(argv);
+    if (!cpu || !orphans)
+        return std::unexpected((cpu ? orphans : cpu).error());
+    return Sample{.wall_ms = end - start, .cpu_ms = *cpu + *orphans};
+}
+
+Result<Sample> launch_and_leave(const Argv& argv) {
+    double start = now_ms();
+    auto cpu = command(argv);
+    double end = now_ms();
+    if (!cpu)
+        return std::unexpected(cpu.error());
+    return Sample{.wall_ms = end - start, .cpu_ms = *cpu};
+}
+
+Result<Sample> lifecycle(const std::vector<Argv>& commands) {
+    adopt_orphans();
+    double start = now_ms(), cpu = 0;
+    for (const auto& argv : commands) {
+        if (&argv == &commands.back()) {
+            auto orphans = reap_orphans(argv);
+            if (!orphans)
+                return std::unexpected(orphans.error());
+            cpu += *orphans;
+        }
+        auto used = command(argv);
+        if (!used)
+            return std::unexpected(used.error());
+        cpu += *used;
+    }
+    return Sample{.wall_ms = now_ms() - start, .cpu_ms = cpu};
 }
 
 Output output_of(const Argv& argv) {

@@ -30,6 +30,13 @@ struct Peaks {
 /// CPU time includes orphans: bubblewrap exits without waiting for its own PID 1.
 Result<Sample> launch(const Argv& argv);
 
+/// One timed run of a program that leaves something running: `run --detach`.
+Result<Sample> launch_and_leave(const Argv& argv);
+
+/// A container's life in several commands, timed from before the first until after the last; before
+/// the last one the container has ended by itself (`create`, `start`, `delete`).
+Result<Sample> lifecycle(const std::vector<Argv>& commands);
+
 /// One run under ptrace. `command` is the file that the container executes: its own memory, and
 /// whatever it starts, are not counted.
 Result<Peaks> peaks(const Argv& argv, const std::string& command);

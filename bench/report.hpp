@@ -8,7 +8,7 @@
 
 namespace bench {
 
-enum class Kind { launch, slirp_ready };
+enum class Kind { launch, lifecycle, slirp_ready };
 
 struct Variant {
     std::string name;    ///< short, for the table
@@ -16,7 +16,8 @@ struct Variant {
     std::string version; ///< of the program, as it says itself
     Argv argv;
     Kind kind = Kind::launch;
-    bool plotted = true; ///< false for what is no peer, only part of a target
+    std::vector<Argv> then{}; ///< of a lifecycle: what follows, one after the other
+    bool plotted = true;      ///< false for what is no peer, only part of a target
     std::vector<Sample> samples{};
     std::optional<Peaks> peak{};
 };
@@ -36,14 +37,33 @@ struct Target {
     bool holds = false;
 };
 
+/// At most `most` times the time of the variant `peer`; 0: only to be compared with.
+struct Limit {
+    std::string peer;
+    double most = 0;
+};
+
+/// One workload, done by several programs in turn.
 struct Report {
-    std::vector<std::pair<std::string, std::string>> machine; ///< kernel, processor, load …
+    std::string title;
+    std::vector<Limit> limits; ///< of the variant "gocontainer"
     std::vector<Variant> variants;
     std::vector<Target> targets;
     std::vector<std::string> notes; ///< what is missing, and why
+    std::string body;               ///< instead of the table, when its rows are no variants
     size_t rounds = 0;
 
     const Variant* find(const std::string& name) const;
+    /// Targets out of `limits` and what was measured.
+    void judge();
+    void judge_memory(const std::string& who, long kib);
+};
+
+/// Everything of one run.
+struct Reports {
+    std::vector<std::pair<std::string, std::string>> machine; ///< kernel, processor, load …
+    std::vector<Report> all;
+    bool hold() const;
 };
 
 Summary summary(const Variant& variant);
@@ -57,8 +77,8 @@ double median(std::vector<double> values);
 /// printf into a string.
 [[gnu::format(printf, 1, 2)]] std::string text(const char* format, ...);
 
-std::string table(const Report& report);
-std::string json(const Report& report);
-std::string svg(const Report& report);
+std::string table(const Reports& reports);
+std::string json(const Reports& reports);
+std::string svg(const Reports& reports);
 
 } // namespace bench
