@@ -15,6 +15,21 @@ std::string errno_name(int code) {
     return name != nullptr ? name : "errno " + std::to_string(code);
 }
 
+namespace {
+
+/// As Go's runtime has it, in small letters: Docker's client and CRI-O look for "permission denied"
+/// and "no such process" in what a runtime says.
+std::string errno_text(int code) {
+    const char* text = strerrordesc_np(code); // the kernel has numbers that libc lacks
+    std::string out = text != nullptr ? text : "";
+    bool word = out.size() > 1 && out[1] >= 'a' && out[1] <= 'z'; // not "RPC …"
+    if (word && out.front() >= 'A' && out.front() <= 'Z')
+        out.front() = static_cast<char>(out.front() - 'A' + 'a');
+    return out;
+}
+
+} // namespace
+
 std::string printable(std::string_view text) {
     std::string out(text);
     for (std::size_t i = 0; i < out.size(); ++i) {
@@ -41,8 +56,8 @@ std::string to_line(const Error& error) {
     add(error.stage);
     add(error.call);
     if (error.code != 0) {
-        const char* text = strerrordesc_np(error.code); // the kernel has numbers that libc lacks
-        add(errno_name(error.code) + (text != nullptr ? " (" + std::string(text) + ")" : ""));
+        std::string text = errno_text(error.code);
+        add(errno_name(error.code) + (text.empty() ? "" : " (" + text + ")"));
     }
     add(error.detail);
     add(error.hint);

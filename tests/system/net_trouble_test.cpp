@@ -78,7 +78,7 @@ TEST_P(NetTrouble, SaysWhoHasThePort) {
         EXPECT_EQ(ended.status, 125);
         EXPECT_THAT(
             ended.err,
-            HasSubstr("EADDRINUSE (Address already in use): the port \"0.0.0.0:" + number(port) +
+            HasSubstr("EADDRINUSE (address already in use): the port \"0.0.0.0:" + number(port) +
                       "/tcp\" is in use by \"sleep\" (pid " + number(holder) + "): "));
         host::end(holder);
         EXPECT_THAT(host::processes(), IsEmpty());

@@ -330,7 +330,7 @@ TEST(Command, NotExecutable) {
     sys::Error directory = run_in_vain(kernel, {"/d"}, EACCES);
     EXPECT_EQ(directory.status, 126);
     EXPECT_EQ(sys::to_line(directory),
-              "execve(\"/d\"): EACCES (Permission denied): it is a directory");
+              "execve(\"/d\"): EACCES (permission denied): it is a directory");
     sys::Error file = run_in_vain(kernel, {"/f"}, EACCES);
     EXPECT_EQ(file.status, 126);
     EXPECT_THAT(sys::to_line(file), HasSubstr("'chmod +x'"));

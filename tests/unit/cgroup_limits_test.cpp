@@ -250,7 +250,7 @@ TEST(CgroupLimits, WhatWasThereIsPutBackAfterARefusal) {
                                    .io_max = {{.device = "8:0", .rbps = 6}},
                                    .unified = {{"memory.high", "no"}}},
                                   cgroup::Remember::previous);
-    EXPECT_THAT(line, HasSubstr("EINVAL (Invalid argument): linux.resources.unified "
+    EXPECT_THAT(line, HasSubstr("EINVAL (invalid argument): linux.resources.unified "
                                 "\"memory.high\": the kernel refuses \"no\""));
     leaf.calls.clear();
     leaf.files->restore();

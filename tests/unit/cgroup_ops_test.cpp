@@ -187,7 +187,7 @@ TEST(CgroupOpsFake, WhatDoesNotFreezeIsThawedAgain) {
     Fake host("1\n");
     host.answer("poll", "", 0); // the kernel has nothing to tell in all that time
     EXPECT_THAT(sys::to_line(cgroup::freeze(host.leaf).error()),
-                HasSubstr("EBUSY (Device or resource busy): a process in "
+                HasSubstr("EBUSY (device or resource busy): a process in "
                           "\"/sys/fs/cgroup/made/x\" doesn't let itself be frozen"));
     EXPECT_THAT(host.calls, ElementsAre("write " + host.leaf + "/cgroup.freeze=1",
                                         "write " + host.leaf + "/cgroup.freeze=0"));
@@ -197,7 +197,7 @@ TEST(CgroupOpsFake, RemoveLeavesWhatIsInUse) {
     Fake host("1\n");
     host.answer("poll", "", 0);
     EXPECT_EQ(sys::to_line(cgroup::remove(host.leaf).error()),
-              "EBUSY (Device or resource busy): processes are in \"/sys/fs/cgroup/made/x\": kill "
+              "EBUSY (device or resource busy): processes are in \"/sys/fs/cgroup/made/x\": kill "
               "them first");
     EXPECT_TRUE(host.has(host.leaf));
 }

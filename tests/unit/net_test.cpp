@@ -402,7 +402,7 @@ TEST(NetCauses, WhyAPortIsTaken) {
     };
     EXPECT_FALSE(why(0).has_value());
     EXPECT_THAT(sys::to_line(*why(EADDRINUSE)),
-                HasSubstr("EADDRINUSE (Address already in use): the port \"0.0.0.0:80/tcp\" is in "
+                HasSubstr("EADDRINUSE (address already in use): the port \"0.0.0.0:80/tcp\" is in "
                           "use by "));
     EXPECT_THAT(sys::to_line(*why(EACCES)),
                 HasSubstr("are root's (net.ipv4.ip_unprivileged_port_start): publish on a higher "

@@ -17,8 +17,14 @@ TEST(ToLine, HasStageCallErrnoDetailAndHint) {
                 .code = EPERM,
                 .detail = "it is",
                 .hint = "do that"};
-    EXPECT_EQ(sys::to_line(error), "mount: move_mount(5, \"\", 6, \"\"): EPERM (Operation not "
+    EXPECT_EQ(sys::to_line(error), "mount: move_mount(5, \"\", 6, \"\"): EPERM (operation not "
                                    "permitted): it is: do that");
+}
+
+TEST(ToLine, NamesAnErrorAsGoDoes) { // which is what engines look for
+    EXPECT_EQ(sys::to_line(Error{.code = EACCES}), "EACCES (permission denied)");
+    EXPECT_EQ(sys::to_line(Error{.code = ESRCH}), "ESRCH (no such process)");
+    EXPECT_EQ(sys::to_line(Error{.code = EDOTDOT}), "EDOTDOT (RFS specific error)");
 }
 
 TEST(ToLine, LeavesOutWhatIsEmpty) {

@@ -897,7 +897,7 @@ TEST_F(SeccompStage, ABadFileIsNamed) {
     done = prepare();
     ASSERT_FALSE(done);
     EXPECT_EQ(sys::to_line(done.error()),
-              "openat(AT_FDCWD, \"/nowhere/profile\", O_NONBLOCK): ENOENT (No such file or "
+              "openat(AT_FDCWD, \"/nowhere/profile\", O_NONBLOCK): ENOENT (no such file or "
               "directory): --seccomp takes default, none or a profile in Docker's JSON form");
 }
 
