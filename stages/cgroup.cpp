@@ -280,6 +280,7 @@ Result<void> prepare(Launch& launch) {
             return std::unexpected(unenforceable(asked.naming, asked.limits, why_no_hierarchy()));
         return go_without(why_no_hierarchy().what);
     }
+    asked.limits = TRY(needed(hierarchy, std::move(asked.limits)));
     TRY(check_root(hierarchy, asked.limits, asked.naming));
     if (wanted.manager == spec::CgroupManager::systemd)
         return check_unit(launch); // the rest is for when there is a child to put into it

@@ -149,7 +149,7 @@ Result<void> LimitFiles::swap(const spec::Resources& wanted) {
 Result<void> LimitFiles::memory(const spec::Resources& wanted) {
     if (wanted.check_before_update && (wanted.memory || wanted.memory_swap))
         TRY(check_use(wanted));
-    if (wanted.memory)
+    if (wanted.memory && !moot(*wanted.memory < 0, "memory.max"))
         TRY(put(kMemory, "memory.max", or_max(*wanted.memory)));
     if (wanted.memory_swap)
         TRY(swap(wanted));
@@ -172,6 +172,8 @@ Result<void> LimitFiles::cpu_time(const spec::Resources& wanted) {
     }
     if (wanted.cpu_period)
         time += " " + std::to_string(*wanted.cpu_period);
+    if (moot(wanted.cpu_quota && *wanted.cpu_quota < 0, "cpu.max"))
+        time.clear();
     bool late = false;
     auto put_burst = [&] {
         return put(kCpuBurst, "cpu.max.burst", std::to_string(*wanted.cpu_burst));
@@ -195,7 +197,7 @@ Result<void> LimitFiles::cpu(const spec::Resources& wanted) {
     bool ends = wanted.cpu_idle && *wanted.cpu_idle == 0;
     if (ends && has("cpu.idle"))
         TRY(idle());
-    if (wanted.cpu_weight)
+    if (wanted.cpu_weight && !moot(*wanted.cpu_weight == kUsualWeight, "cpu.weight"))
         TRY(put(kCpuWeight, "cpu.weight", std::to_string(*wanted.cpu_weight)));
     if (wanted.cpu_idle && !ends)
         TRY(idle());
@@ -282,7 +284,7 @@ Result<void> LimitFiles::write(const spec::Resources& wanted) {
     if (!wanted.cpuset_mems.empty())
         TRY(cpuset(kCpusetMems, "cpuset.mems", wanted.cpuset_mems));
     // With none at all, not even the container's first process could be.
-    if (wanted.pids)
+    if (wanted.pids && !moot(*wanted.pids < 0, "pids.max"))
         TRY(put(kPids, "pids.max", or_max(*wanted.pids == 0 ? 1 : *wanted.pids)));
     TRY(io(wanted));
     for (const spec::HugetlbLimit& limit : wanted.hugetlb)

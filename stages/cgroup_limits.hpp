@@ -9,6 +9,8 @@
 
 namespace stages::cgroup {
 
+inline constexpr std::uint64_t kUsualWeight = 100; ///< cpu.weight of a new cgroup
+
 enum class Remember : std::uint8_t {
     nothing,  ///< the leaf is new
     previous, ///< what was there before, to be put back by restore()
@@ -46,6 +48,8 @@ private:
     Result<void> io_max(const spec::IoMax& limit);
 
     bool has(const std::string& file) const;
+    /// Does it ask for no more than what there is without the file's controller?
+    bool moot(bool usual, const std::string& file) const { return usual && !has(file); }
     Result<std::string> read(const std::string& file) const; ///< without its last newline
     /// A number of one line; "max" is nothing.
     Result<std::optional<std::uint64_t>> number(const std::string& file) const;

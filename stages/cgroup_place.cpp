@@ -1,6 +1,7 @@
 // Reading cgroupfs: what is mounted, where we are, what may be done where.
 #include "stages/cgroup_place.hpp"
 
+#include "stages/cgroup_limits.hpp"
 #include "stages/cgroup_names.hpp"
 #include "sys/path.hpp"
 
@@ -63,22 +64,24 @@ bool rootless() {
 
 std::vector<Limit> limits_of(const spec::Resources& wanted, spec::Naming naming) {
     std::vector<Limit> out;
-    auto add = [&](bool given, Name name, const char* controller) {
+    auto add = [&](bool given, Name name, const char* controller, bool usual = false) {
         if (given)
-            out.push_back({name.in(naming), controller});
+            out.push_back({name.in(naming), controller, usual});
     };
-    add(wanted.memory.has_value(), kMemory, "memory");
+    auto none = [](const std::optional<std::int64_t>& limit) { return limit && *limit < 0; };
+    add(wanted.memory.has_value(), kMemory, "memory", none(wanted.memory));
     // The same number means that there shall be no swap: not a limit of its own.
-    add(wanted.memory_swap && wanted.memory_swap != wanted.memory, kMemorySwap, "memory");
+    add(wanted.memory_swap && wanted.memory_swap != wanted.memory, kMemorySwap, "memory",
+        none(wanted.memory_swap));
     add(wanted.memory_reservation.has_value(), kReservation, "memory");
-    add(wanted.cpu_quota.has_value(), kCpuQuota, "cpu");
-    add(wanted.cpu_period.has_value(), kCpuPeriod, "cpu");
+    add(wanted.cpu_quota.has_value(), kCpuQuota, "cpu", none(wanted.cpu_quota));
+    add(wanted.cpu_period.has_value(), kCpuPeriod, "cpu", none(wanted.cpu_quota));
     add(wanted.cpu_burst.has_value(), kCpuBurst, "cpu");
     add(wanted.cpu_idle.has_value(), kCpuIdle, "cpu");
-    add(wanted.cpu_weight.has_value(), kCpuWeight, "cpu");
+    add(wanted.cpu_weight.has_value(), kCpuWeight, "cpu", wanted.cpu_weight == kUsualWeight);
     add(!wanted.cpuset.empty(), kCpuset, "cpuset");
     add(!wanted.cpuset_mems.empty(), kCpusetMems, "cpuset");
-    add(wanted.pids.has_value(), kPids, "pids");
+    add(wanted.pids.has_value(), kPids, "pids", none(wanted.pids));
     add(wanted.io_weight.has_value(), kIoWeight, "io");
     add(!wanted.io_weights.empty(), kIoWeights, "io");
     add(!wanted.io_max.empty(), kIoMax, "io");
@@ -90,6 +93,16 @@ std::vector<Limit> limits_of(const spec::Resources& wanted, spec::Naming naming)
             out.push_back({kUnified.in(naming) + std::string(" \"") + file + "\"", controller});
     }
     return out;
+}
+
+Result<std::vector<Limit>> needed(const Hierarchy& hierarchy, std::vector<Limit> limits) {
+    if (limits.empty())
+        return limits;
+    std::string controllers = TRY(sys::read_file(sys::join(hierarchy.root, "cgroup.controllers")));
+    std::erase_if(limits, [&](const Limit& limit) {
+        return limit.usual && !has_word(controllers, limit.controller);
+    });
+    return limits;
 }
 
 bool has_word(std::string_view text, std::string_view word) {

@@ -35,8 +35,13 @@ bool rootless();
 struct Limit {
     std::string name;
     std::string controller;
+    bool usual = false; ///< the value that every cgroup has anyway
 };
 std::vector<Limit> limits_of(const spec::Resources& wanted, spec::Naming naming);
+
+/// Those that take a controller: not the usual ones whose controller this machine does not have in
+/// v2. containerd asks for 1024 CPU shares, and Docker for no limit of processes, when nobody did.
+Result<std::vector<Limit>> needed(const Hierarchy& hierarchy, std::vector<Limit> limits);
 
 /// Is `word` one of those of `text`, as in cgroup.controllers?
 bool has_word(std::string_view text, std::string_view word);

@@ -143,8 +143,9 @@ Result<std::string> make_subgroup(const Launch& launch, const Hierarchy& hierarc
     std::string leaf = sys::join(scope, wanted.subgroup);
     TRY(sys::mkdirat(AT_FDCWD, leaf, 0755));
     TRY(sys::write_file(sys::join(leaf, "cgroup.procs"), std::to_string(launch.child)));
-    Asked asked{launch.spec.naming, limits_of(wanted.resources, launch.spec.naming),
-                wanted.every_controller};
+    std::vector<Limit> limits =
+        TRY(needed(hierarchy, limits_of(wanted.resources, launch.spec.naming)));
+    Asked asked{launch.spec.naming, std::move(limits), wanted.every_controller};
     if (auto obstacle = enable_asked(scope, asked))
         return std::unexpected(
             unenforceable(asked.naming, asked.limits,

@@ -16,7 +16,10 @@ Result<void> hand_down(const std::string& leaf, const std::vector<Limit>& limits
                        spec::Naming naming) {
     std::string have = TRY(sys::read_file(sys::join(leaf, "cgroup.controllers")));
     std::vector<Limit> missing = limits;
-    std::erase_if(missing, [&](const Limit& limit) { return has_word(have, limit.controller); });
+    // No limit is what it has had without the controller.
+    std::erase_if(missing, [&](const Limit& limit) {
+        return limit.usual || has_word(have, limit.controller);
+    });
     if (missing.empty())
         return {};
     Hierarchy hierarchy = TRY(find_hierarchy());

@@ -138,7 +138,7 @@ TEST(Cgroup, ANameInUseIsAnErrorAndNothingOfTheOtherIsTouched) {
     host.cgroup(kRoot + "/shell/gocontainer-x");
     Trial trial;
     EXPECT_THAT(trial.prepare(),
-                HasSubstr("EEXIST (File exists): the name \"x\" is in use: "
+                HasSubstr("EEXIST (file exists): the name \"x\" is in use: "
                           "\"/sys/fs/cgroup/shell/gocontainer-x\" is there already: choose another "
                           "name, or, if nothing runs in it, rmdir "));
     trial.undo();
@@ -480,7 +480,7 @@ TEST(Cgroup, AValueThatTheKernelRefusesIsNamed) {
     Trial trial;
     trial.spec.cgroup.resources.cpuset = "9";
     EXPECT_EQ(trial.prepare(),
-              "write(\"cpuset.cpus\", \"9\"): ERANGE (Numerical result out of range): --cpuset "
+              "write(\"cpuset.cpus\", \"9\"): ERANGE (numerical result out of range): --cpuset "
               "\"9\": the kernel refuses this value: the CPUs to choose from are 0-1");
 }
 
@@ -490,7 +490,7 @@ TEST(Cgroup, AFileThatTheKernelLacksIsNamed) {
     Trial trial;
     trial.spec.cgroup.resources.cpu_quota = 5000;
     EXPECT_THAT(trial.prepare(),
-                HasSubstr("ENOENT (No such file or directory): --cpus \"5000\": can't be "
+                HasSubstr("ENOENT (no such file or directory): --cpus \"5000\": can't be "
                           "enforced: this kernel has no cpu.max: boot one with "
                           "CONFIG_CFS_BANDWIDTH"));
 }
@@ -513,7 +513,7 @@ TEST(Cgroup, IoLimitsNeedADisk) {
     EXPECT_EQ(trial.prepare(), "--io-max: \"/dev/null\" is not a block device: lsblk lists them");
     trial.undo();
     trial.spec.cgroup.resources.io_max = {{.device = "/dev/none", .rbps = 1}};
-    EXPECT_THAT(trial.prepare(), HasSubstr("ENOENT (No such file or directory): --io-max: no "
+    EXPECT_THAT(trial.prepare(), HasSubstr("ENOENT (no such file or directory): --io-max: no "
                                            "device \"/dev/none\""));
 }
 
@@ -615,7 +615,7 @@ TEST(Cgroup, AControllerThatV1HasIsNamed) {
     host.put("/proc/cgroups", "#subsys_name\thierarchy\tnum_cgroups\tenabled\ncpu\t1\t1\t1\n"
                               "memory\t4\t2\t1\nblkio\t7\t1\t1\n");
     Trial trial;
-    trial.spec.cgroup.resources = {.memory = 1 << 20, .memory_swap = -1, .io_weight = 5};
+    trial.spec.cgroup.resources = {.memory = 1 << 20, .memory_swap = 1 << 21, .io_weight = 5};
     EXPECT_EQ(trial.prepare(),
               "--memory, --memory-swap: can't be enforced: \"memory\" is a cgroup v1 controller "
               "here (hybrid): boot with systemd.unified_cgroup_hierarchy=1 cgroup_no_v1=all on the "
@@ -625,6 +625,23 @@ TEST(Cgroup, AControllerThatV1HasIsNamed) {
                                             "controller here (hybrid)"));
     host.put("/proc/sys/kernel/osrelease", "5.15.90.1-microsoft-standard-WSL2\n");
     EXPECT_THAT(trial.prepare(), HasSubstr(".wslconfig and run wsl --shutdown"));
+}
+
+// containerd asks for 1024 shares, a weight of 100, and Docker for no limit, when nobody did.
+TEST(Cgroup, WhatEveryCgroupHasTakesNoController) {
+    FakeCgroups host;
+    host.mount(kRoot + "/unified", "hugetlb");
+    host.put("/proc/self/cgroup", "0::/\n");
+    host.put("/proc/cgroups", "cpu\t1\t1\t1\nmemory\t4\t2\t1\npids\t5\t1\t1\n");
+    Trial trial;
+    spec::Resources& wanted = trial.spec.cgroup.resources;
+    wanted.memory = wanted.memory_swap = wanted.cpu_quota = wanted.pids = -1;
+    wanted.cpu_period = 100000;
+    wanted.cpu_weight = 100;
+    EXPECT_EQ(trial.prepare(), "");
+    wanted.cpu_weight = 101;
+    EXPECT_THAT(trial.prepare(),
+                StartsWith("--cpu-weight: can't be enforced: \"cpu\" is a cgroup v1"));
 }
 
 TEST(Cgroup, AControllerThatIsOffOrAbsentIsNamed) {
@@ -697,7 +714,7 @@ TEST(Cgroup, AFullHierarchyIsNamed) {
     host.answer("mkdirat", "", EAGAIN);
     Trial trial;
     trial.spec.cgroup.resources.pids = 5;
-    EXPECT_THAT(trial.prepare(), HasSubstr("EAGAIN (Resource temporarily unavailable): raise "
+    EXPECT_THAT(trial.prepare(), HasSubstr("EAGAIN (resource temporarily unavailable): raise "
                                            "cgroup.max.descendants or cgroup.max.depth in "
                                            "\"/sys/fs/cgroup\" or above it"));
     EXPECT_STREQ(trial.ledger->leaf, "");
@@ -887,7 +904,7 @@ TEST(Cgroup, TheChildUnsharesAndSaysWhyItCannot) {
     spec.cgroup.own_namespace = true;
     host.answer("unshare", "CLONE_NEWCGROUP", ENOSPC);
     EXPECT_EQ(sys::to_line(stages::cgroup::child(inside).error()),
-              "unshare(CLONE_NEWCGROUP): ENOSPC (No space left on device): raise "
+              "unshare(CLONE_NEWCGROUP): ENOSPC (no space left on device): raise "
               "user.max_cgroup_namespaces (sysctl), or use --no-cgroup");
 }
 
