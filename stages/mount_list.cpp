@@ -182,7 +182,12 @@ Result<void> mount_one(Inside& inside, std::size_t index) {
         Fd place =
             TRY(place_of(inside, wanted, S_ISDIR(mode) ? sys::Want::directory : sys::Want::file));
         TRY(check_kind(wanted, tree));
-        return attach(tree, place);
+        return hint(attach(tree, place), [&](const Error& error) {
+            return error.code == EINVAL && !S_ISDIR(mode)
+                       ? "\"" + wanted.source + "\" is not a directory, but \"" +
+                             wanted.destination + "\" is one: name a file as its mount point"
+                       : std::string();
+        });
     }
     Fd place = TRY(place_of(inside, wanted, sys::Want::directory));
     std::uint64_t attributes = wanted.attributes;

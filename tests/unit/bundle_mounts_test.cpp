@@ -282,6 +282,17 @@ TEST_F(BundleMounts, CoverNothingOfProcs) {
     EXPECT_THAT(unit::run(spec).out, HasSubstr("can't be /proc"));
 }
 
+// Docker's client tells people what to do when it reads "not a directory".
+TEST_F(BundleMounts, SayThatAFileIsNoDirectory) {
+    Spec spec = own("true");
+    Mount one = volume("/bin");
+    one.source += "/file";
+    spec.root.mounts.push_back(one);
+    Ran ran = unit::run(spec);
+    EXPECT_THAT(ran.out, HasSubstr("/file\" is not a directory, but \"/bin\" is one"));
+    EXPECT_EQ(ran.status, 125);
+}
+
 // --- /dev ----------------------------------------------------------------------------------------
 
 TEST_F(BundleMounts, GetTheUsualDevices) {
