@@ -58,8 +58,8 @@ int child(const Args& args) {
     return complain(run::child_main(args));
 }
 
-int keeper(const Args&) {
-    return complain(run::keeper_main());
+int keeper(const Args& args) {
+    return complain(run::keeper_main(args));
 }
 
 int stages(const Args& args) {

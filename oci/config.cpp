@@ -83,12 +83,13 @@ void read_user_maps(Node linux, Reading& reading) {
     read_id_maps(linux["uidMappings"], user.uids);
     read_id_maps(linux["gidMappings"], user.gids);
     bool listed = !user.uids.empty() || !user.gids.empty();
+    // Without one an ordinary user could make no other namespace either.
+    if (reading.caller.uid != 0)
+        reading.spec.stages.add(Stage::user);
     if (!reading.has(Stage::user)) {
         if (listed)
             linux[user.uids.empty() ? "gidMappings" : "uidMappings"].fail(
                 "need a user namespace in linux.namespaces");
-        if (reading.caller.uid != 0)
-            linux["namespaces"].fail("only root can do without a user namespace");
         return;
     }
     // containerd and CRI-O give the maps of a namespace to join too.

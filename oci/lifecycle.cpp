@@ -81,6 +81,30 @@ Result<spec::Hooks> hooks_of(const Store& store) {
     return std::move(*hooks);
 }
 
+/// The options of `run` that no other runtime has: for a person with a bundle, and no engine.
+Result<void> apply_own(const CreateOptions& options, spec::Spec& spec) {
+    if (options.own_net) {
+        if (stages::joined(spec, spec::Stage::net))
+            return sys::wrong("--net: config.json has the container join a network namespace that "
+                              "is there already",
+                              "leave out its path in linux.namespaces, or --net");
+        spec.stages.add(spec::Stage::net);
+        spec.net.mode = options.net;
+    }
+    spec.net.ports = options.ports;
+    spec.net.dns = options.dns;
+    spec.net.allow_host_loopback = options.allow_host_loopback;
+    if (options.overlay) {
+        spec.root.overlay = true;
+        spec.root.read_only = false; // what that is to keep as it is stays so
+    }
+    if (!options.own_net && !options.dns.empty())
+        return sys::wrong("--dns: needs --net slirp or --net pasta");
+    if (std::string wrong = spec::validate(spec); !wrong.empty())
+        return sys::wrong(std::move(wrong));
+    return {};
+}
+
 /// What the options say beyond the bundle.
 Result<void> apply(const Global& global, const CreateOptions& options, spec::Spec& spec,
                    const std::string& id) {
@@ -92,16 +116,7 @@ Result<void> apply(const Global& global, const CreateOptions& options, spec::Spe
     if (global.no_cgroups)
         spec.cgroup.manager = spec::CgroupManager::disabled;
     spec.process.preserved_fds = TRY(preserved_fds(options.preserve_fds, spec.process.env));
-    if (options.own_net) {
-        if (!spec.stages.has(spec::Stage::net) || stages::joined(spec, spec::Stage::net))
-            return sys::wrong("--net: config.json gives the container no network namespace of its "
-                              "own");
-        spec.net.mode = options.net;
-        spec.net.ports = options.ports;
-    } else if (!options.ports.empty()) {
-        return sys::wrong("-p: needs --net slirp or --net pasta");
-    }
-    spec.root.overlay = options.overlay;
+    TRY(apply_own(options, spec));
     return {};
 }
 
@@ -122,8 +137,12 @@ public:
           bundle_(std::move(loaded.bundle)), text_(std::move(loaded.text)), progress_(progress),
           launch_{.spec = config_.spec, .ledger = &progress.ledger} {
         launch_.recorded = true;
-        launch_.keep = [] { return Result<void>{}; }; // the state directory remembers
-        launch_.say = global.debug;
+        launch_.keep = [this] { return keep(); };
+        launch_.say = [&global, &options](const std::string& line) {
+            bool asked = (options.own_net && line.starts_with("net: ")) ||
+                         (options.overlay && line.starts_with("mount: --overlay"));
+            (asked ? global.say : global.debug)(line);
+        };
         launch_.filter_cache = sys::join(global.root, kFilters);
     }
     Birth(const Birth&) = delete; // the launch refers to our own config
@@ -175,6 +194,8 @@ public:
 
     /// Somebody else may have done it already: then there is nothing to lock, and nothing to undo.
     void destroy() {
+        if (keeper_ != 0)
+            run::dismiss(std::exchange(keeper_, 0));
         if (!store_.lock())
             return;
         run::undo(progress_.ledger);
@@ -197,6 +218,16 @@ public:
     stages::Facts& facts() { return launch_.facts; }
 
 private:
+    /// The state directory remembers what there is to undo, and that is enough for all but one: who
+    /// serves the network must end with the container, whether anybody deletes that or not.
+    Result<void> keep() {
+        if (launch_.child == 0 || keeper_ != 0) // only the network comes after the child
+            return {};
+        Fd file = TRY(store_.progress_file());
+        keeper_ = TRY(run::tend_network(launch_.pidfd, file));
+        return {};
+    }
+
     Result<void> run_runtime_hooks() {
         std::string state = run::with_status(state_, "creating", launch_.child);
         TRY(run::run_hooks(config_.spec.hooks, config_.spec.hooks.prestart, "prestart", state));
@@ -255,6 +286,7 @@ private:
     std::string state_; ///< for hooks
     Fd socket_;
     Fd console_;
+    pid_t keeper_ = 0; ///< of the network's helper; 0: none
 };
 
 /// Signals are taken by nobody until supervise() takes them: what comes earlier waits.

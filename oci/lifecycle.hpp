@@ -19,6 +19,8 @@ struct Global {
     bool in_user_namespace = false;
     /// One line for the log, with --debug.
     std::function<void(const std::string&)> debug;
+    /// One line for the person: never where an engine might read it.
+    std::function<void(const std::string&)> say;
 };
 
 /// What config.json's conversion must know of us.
@@ -38,6 +40,8 @@ struct CreateOptions {
     spec::NetMode net = spec::NetMode::none;
     bool own_net = false; ///< --net was given
     std::vector<spec::Port> ports;
+    std::vector<std::string> dns;
+    bool allow_host_loopback = false;
     bool overlay = false;
 };
 

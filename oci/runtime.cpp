@@ -77,7 +77,9 @@ constexpr OptionRow kRunRows[] = {
     {"no-subreaper", 0, nullptr, "Accepted: orphans go to the caller's subreaper anyway"},
     {"net", 0, "MODE", "slirp or pasta: a way out for its network namespace"},
     {"publish", 'p', "PORT", "[ADDR:]HOST:CONT[/udp], with --net"},
-    {"overlay", 0, nullptr, "Changes to the root filesystem vanish with it"},
+    {"dns", 0, "ADDR", "Resolver, with --net (default: as the host resolves)"},
+    {"allow-host-loopback", 0, nullptr, "With --net: the host's 127.0.0.1 is at 10.0.2.2"},
+    {"overlay", 0, nullptr, "A root filesystem to be written to, whose changes vanish with it"},
 };
 constexpr OptionRow kExecRows[] = {
     {"process", 'p', "FILE", "A process.json that says everything below"},
@@ -165,6 +167,9 @@ Result<CreateOptions> create_options(const Arguments& arguments) {
     for (const std::string& text : arguments.values("publish"))
         for (const spec::Port& port : TRY(good(spec::parse_port(text), "-p")))
             out.ports.push_back(port);
+    for (const std::string& text : arguments.values("dns"))
+        out.dns.push_back(TRY(good(spec::parse_dns(text), "--dns")));
+    out.allow_host_loopback = arguments.has("allow-host-loopback");
     return out;
 }
 
@@ -369,6 +374,9 @@ Result<Global> global_options(const Arguments& arguments, const Output& output) 
     out.debug = [debug, &output](const std::string& line) {
         if (debug)
             output.err("gocontainer: " + sys::printable(line) + "\n");
+    };
+    out.say = [&output](const std::string& line) {
+        output.err("gocontainer: " + sys::printable(line) + "\n");
     };
     return out;
 }

@@ -177,7 +177,7 @@ Result<std::optional<State>> Store::state() const {
 }
 
 Result<Progress*> Store::progress() const {
-    auto file = sys::openat(directory_.get(), kProgress, O_RDWR | O_NOFOLLOW);
+    auto file = progress_file();
     bool made = !file && file.error().code == ENOENT;
     if (made) {
         // Appears whole: a file of the right size, whose zeros mean that there is nothing to undo.
@@ -197,6 +197,10 @@ Result<Progress*> Store::progress() const {
         TRY(sys::rename_in(directory_.get(), ".progress", kProgress));
     }
     return memory;
+}
+
+Result<Fd> Store::progress_file() const {
+    return sys::openat(directory_.get(), kProgress, O_RDWR | O_NOFOLLOW);
 }
 
 Result<Progress> Store::look() const {

@@ -46,9 +46,9 @@ struct State {
 
 /// The mapped file `progress`. Plain bytes only.
 struct Progress {
+    stages::Ledger ledger;                 ///< first: run::tend_network finds it there
     std::uint64_t size = sizeof(Progress); ///< of the version that wrote it
     bool created = false;                  ///< create has come to its end
-    stages::Ledger ledger;
 };
 
 /// What is known of a container now.
@@ -79,6 +79,8 @@ public:
     Result<std::optional<State>> state() const;
     /// Mapped for as long as we live; made when it is missing.
     Result<Progress*> progress() const;
+    /// The file that it is mapped from.
+    Result<Fd> progress_file() const;
     /// A copy, for who only looks.
     Result<Progress> look() const;
     Result<Now> now(const Progress& progress) const;

@@ -3,6 +3,7 @@
 
 #include "stages/causes.hpp"
 #include "stages/stages.hpp"
+#include "sys/local.hpp"
 
 #include <linux/close_range.h>
 #include <sys/prctl.h>
@@ -19,19 +20,22 @@ using sys::Result;
 namespace {
 
 // The keeper's descriptors, and those of what it executes.
-constexpr int kLauncher = 0; ///< pidfd
+constexpr int kWatched = 0; ///< pidfd
 constexpr int kLedger = 1;
+
+constexpr const char* kExe = "/proc/self/exe";
+// execve(2) writes to none of them.
+char* const kAll[] = {const_cast<char*>(kExe), const_cast<char*>("keeper"), nullptr};
+char* const kNetwork[] = {const_cast<char*>(kExe), const_cast<char*>("keeper"),
+                          const_cast<char*>(spec::name_of(spec::Stage::net).data()), nullptr};
+char* const kEnv[] = {nullptr};
 
 /// What watch() uses, made before it runs.
 struct Watch {
-    int launcher;
+    int watched;
     int ledger;
+    char* const* argv;
 };
-
-constexpr const char* kExe = "/proc/self/exe";
-// execve(2) writes to neither.
-char* const kArgv[] = {const_cast<char*>(kExe), const_cast<char*>("keeper"), nullptr};
-char* const kEnv[] = {nullptr};
 
 // In the launcher's namespaces and memory, while it runs: system calls only.
 [[noreturn]] void watch(void* argument) {
@@ -39,14 +43,34 @@ char* const kEnv[] = {nullptr};
     // A session of its own: Ctrl-C, and a kill of the launcher's process group, pass by.
     (void)sys::setsid();
     // Whoever waits for the end of the launcher's output must not wait for us.
-    if (!sys::dup2(with.launcher, kLauncher) || !sys::dup2(with.ledger, kLedger) ||
+    if (!sys::dup2(with.watched, kWatched) || !sys::dup2(with.ledger, kLedger) ||
         !sys::close_range(kLedger + 1, ~0U, 0))
         sys::exit_now(125);
-    pollfd end{.fd = kLauncher, .events = POLLIN, .revents = 0};
+    pollfd end{.fd = kWatched, .events = POLLIN, .revents = 0};
     // Killed in the midst of malloc, the launcher has left a heap that can't be used any more.
     if (sys::poll(std::span(&end, 1)))
-        (void)sys::execve_ready(kExe, kArgv, kEnv); // it returns only when it has failed
+        (void)sys::execve_ready(kExe, with.argv, kEnv); // it returns only when it has failed
     sys::exit_now(125);
+}
+
+/// Start watch(), for good.
+Result<pid_t> start(const Fd& watched, const Fd& ledger, char* const* argv) {
+    // Numbers that watch() doesn't overwrite before it reads them; it uses this until it ends.
+    Fd high = TRY(sys::dup_above(watched.get(), kLedger + 2));
+    static Watch with;
+    with = {.watched = high.get(), .ledger = ledger.get(), .argv = argv};
+    sigset_t all;
+    sigfillset(&all);
+    sigset_t before = TRY(sys::sigprocmask(SIG_SETMASK, all)); // the keeper has no handlers
+    clone_args args{};
+    args.exit_signal = SIGCHLD;
+    auto pid = sys::clone3(args, watch, &with, nullptr);
+    TRY(sys::sigprocmask(SIG_SETMASK, before));
+    if (!pid)
+        pid.error().hint = pid.error().code == ENOSYS
+                               ? stages::causes::old_kernel("clone3")
+                               : stages::causes::powerless_root(pid.error().code);
+    return pid;
 }
 
 } // namespace
@@ -56,6 +80,16 @@ void undo(Ledger& ledger) {
         if (stage.undo != nullptr)
             stage.undo(ledger);
 }
+
+namespace {
+
+void undo_one(Ledger& ledger, spec::Stage which) {
+    for (const stages::Stage& stage : stages::table())
+        if (stage.id == which && stage.undo != nullptr)
+            stage.undo(ledger);
+}
+
+} // namespace
 
 Result<Keeper> Keeper::make() {
     Fd file = TRY(sys::memfd_create("gocontainer-ledger"));
@@ -78,46 +112,44 @@ Result<void> Keeper::start() {
     if (pid_ != 0)
         return {};
     Fd self = TRY(sys::pidfd_open(sys::getpid()));
-    // Numbers that watch() doesn't overwrite before it reads them; it uses this until it ends.
-    Fd launcher = TRY(sys::dup_above(self.get(), kLedger + 2));
-    static Watch with;
-    with.launcher = launcher.get();
-    with.ledger = file_.get();
-    sigset_t all;
-    sigfillset(&all);
-    sigset_t before = TRY(sys::sigprocmask(SIG_SETMASK, all)); // the keeper has no handlers
-    clone_args args{};
-    args.exit_signal = SIGCHLD;
-    auto pid = sys::clone3(args, watch, &with, nullptr);
-    TRY(sys::sigprocmask(SIG_SETMASK, before));
-    if (!pid)
-        pid.error().hint = pid.error().code == ENOSYS
-                               ? stages::causes::old_kernel("clone3")
-                               : stages::causes::powerless_root(pid.error().code);
-    pid_ = TRY(std::move(pid));
+    pid_ = TRY(run::start(self, file_, kAll));
     return {};
 }
 
 void Keeper::dismiss() {
-    if (pid_ == 0)
-        return;
-    // Both can't fail: it is our child, and not waited for yet.
-    (void)sys::kill(pid_, SIGKILL);
-    (void)sys::waitpid(pid_, 0);
+    if (pid_ != 0)
+        run::dismiss(pid_);
     pid_ = 0;
 }
 
-std::string keeper_main() {
+Result<pid_t> tend_network(const Fd& container, const Fd& file) {
+    return start(container, file, kNetwork);
+}
+
+void dismiss(pid_t keeper) {
+    // Both can't fail: it is our child, and not waited for yet.
+    (void)sys::kill(keeper, SIGKILL);
+    (void)sys::waitpid(keeper, 0);
+}
+
+std::string keeper_main(const std::vector<std::string>& args) {
+    auto stage = args.size() == 1 ? spec::stage_named(args.front()) : std::nullopt;
     auto file = sys::fstat(kLedger);
     auto link = sys::readlinkat(AT_FDCWD, "/proc/self/fd/" + std::to_string(kLedger));
-    if (!file || !link || !link->starts_with("/memfd:gocontainer-ledger") ||
-        file->st_size != sizeof(Ledger))
+    // Of a state directory, when there is a stage; else of a launcher's own.
+    bool ours = file && link && S_ISREG(file->st_mode) &&
+                static_cast<std::size_t>(file->st_size) >= sizeof(Ledger) &&
+                (stage ? link->find("/progress") != std::string::npos
+                       : args.empty() && link->starts_with("/memfd:gocontainer-ledger"));
+    if (!ours)
         return "keeper is what cleans up after a launcher that was killed: it is not for calling "
                "by hand";
     (void)sys::prctl(PR_SET_NAME, "PR_SET_NAME",
                      reinterpret_cast<unsigned long>("keeper")); // only for people who run ps
-    auto memory = sys::map_shared(kLedger, sizeof(Ledger));
-    if (memory)
+    auto memory = sys::map_file(kLedger, sizeof(Ledger));
+    if (memory && stage)
+        undo_one(*static_cast<Ledger*>(*memory), *stage);
+    else if (memory)
         undo(*static_cast<Ledger*>(*memory));
     sys::exit_now(0);
 }

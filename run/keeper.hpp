@@ -5,11 +5,15 @@
 // launcher's end, executes /proc/self/exe anew, since the memory of a killed process may be in any
 // state, and runs the stages' undo on the Ledger. It is started before the first entry is written,
 // so a launch that makes nothing outside the container costs no keeper.
+//
+// A container of the runtime has its Ledger in its state directory, where `delete` finds it. The
+// one thing that must not wait for that is who serves its network (tend_network).
 #pragma once
 
 #include "stages/stage.hpp"
 
 #include <string>
+#include <vector>
 
 namespace run {
 
@@ -37,9 +41,16 @@ private:
     pid_t pid_ = 0;
 };
 
-/// `gocontainer keeper`, with the Ledger as standard output: what the keeper executes. Returns only
-/// the line to print when it was called by hand.
-std::string keeper_main();
+/// A keeper for a Ledger at the beginning of a file, and for one thing in it: when `container`, a
+/// pidfd, has ended, it ends the program that its network was served by. For as long as that lives,
+/// it outlives us. Its pid.
+sys::Result<pid_t> tend_network(const sys::Fd& container, const sys::Fd& file);
+/// End what the two have started, when there is no more use for it.
+void dismiss(pid_t keeper);
+
+/// `gocontainer keeper [STAGE]`, with the Ledger as standard output: what the keeper executes, to
+/// undo that stage or all. Returns only the line to print when it was called by hand.
+std::string keeper_main(const std::vector<std::string>& args);
 
 /// Every stage's undo, backwards.
 void undo(stages::Ledger& ledger);

@@ -21,20 +21,19 @@ Result<Fd> mount_at(const Fd& dev, const char* name, const char* type,
     return mounted;
 }
 
-/// The file is made in the /dev tmpfs, bound to where it is wanted, and its first name removed.
-Result<void> bind_text(Inside& inside, const Fd& dev, const std::string& text,
-                       const std::string& destination) {
+/// The file is made in a mounted tmpfs, bound to where it is wanted, and its first name removed.
+Result<void> bind_resolv_conf(Inside& inside, const Fd& tmpfs) {
     constexpr const char* kName = ".bound";
-    Fd file = TRY(sys::openat(dev.get(), kName, O_CREAT | O_EXCL | O_RDWR, 0644));
-    TRY(sys::write(file.get(), text));
+    Fd file = TRY(sys::openat(tmpfs.get(), kName, O_CREAT | O_EXCL | O_RDWR, 0644));
+    TRY(sys::write(file.get(), inside.facts.resolv_conf));
     TRY(sys::fchmod(file.get(), 0644)); // whatever the umask was
-    Fd copy = TRY(clone_mount(dev.get(), kName, AT_SYMLINK_NOFOLLOW));
-    Fd target = TRY(hint(sys::in_root(inside.rootfs.get(), destination, sys::Want::file),
+    Fd copy = TRY(clone_mount(tmpfs.get(), kName, AT_SYMLINK_NOFOLLOW));
+    Fd target = TRY(hint(sys::in_root(inside.rootfs.get(), "/etc/resolv.conf", sys::Want::file),
                          [&](const Error& error) {
                              return causes::rootfs_cannot_hold(inside.spec.root.path, error.code);
                          }));
     TRY(attach(copy, target));
-    return sys::unlinkat(dev.get(), kName); // not before: what has no name can't be mounted
+    return sys::unlinkat(tmpfs.get(), kName); // not before: what has no name can't be mounted
 }
 
 } // namespace
@@ -62,8 +61,17 @@ Result<void> mount_dev(Inside& inside) {
     if (inside.spec.process.terminal)
         TRY(make_console(inside, dev));
     if (!inside.facts.resolv_conf.empty())
-        TRY(bind_text(inside, dev, inside.facts.resolv_conf, "/etc/resolv.conf"));
+        TRY(bind_resolv_conf(inside, dev));
     return {};
+}
+
+Result<void> bind_resolv_conf(Inside& inside) {
+    Fd tmpfs = TRY(new_filesystem("tmpfs", {"mode=755", "size=64k"}, kQuiet));
+    // Only what is mounted somewhere can be bound elsewhere: it covers the root for a moment, from
+    // which we look for no path meanwhile.
+    TRY(attach(tmpfs, inside.rootfs));
+    TRY(bind_resolv_conf(inside, tmpfs));
+    return sys::umount2("/proc/self/fd/" + std::to_string(tmpfs.get()), sys::kDetach);
 }
 
 } // namespace stages

@@ -9,4 +9,7 @@ namespace stages {
 /// resolv.conf bound over the rootfs's.
 Result<void> mount_dev(Inside& inside);
 
+/// The text that is the container's /etc/resolv.conf, where there is no /dev of our making.
+Result<void> bind_resolv_conf(Inside& inside);
+
 } // namespace stages

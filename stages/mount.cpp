@@ -172,6 +172,8 @@ Result<void> mount_usual(Inside& inside) {
 Result<void> mount_listed(Inside& inside) {
     for (std::size_t i = 0; i < inside.spec.root.mounts.size(); ++i)
         TRY(mount_one(inside, i));
+    if (!inside.facts.resolv_conf.empty()) // only `run --net` has one for it
+        TRY(bind_resolv_conf(inside));
     return fill_dev(inside);
 }
 

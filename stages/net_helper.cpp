@@ -85,7 +85,9 @@ Result<Helper> start(Launch& launch, sys::Strings arguments, int ready_fd,
     if (ready_fd != STDOUT_FILENO)
         spawn.fds.emplace_back(null.get(), STDOUT_FILENO);
     spawn.note = &launch.ledger->helper;
-    spawn.death_signal = SIGKILL;
+    // It serves the container, and where that outlives us, so does it: then run::tend_network ends
+    // it.
+    spawn.death_signal = launch.facts.orphan ? 0 : SIGKILL;
     // Root's slirp4netns puts its sandbox together on /tmp, which on many machines is a mount
     // that is shared with the namespace around it: without this one, everybody's /tmp is covered.
     // An ordinary user's is in the container's user namespace, from which no mount reaches ours.

@@ -126,13 +126,12 @@ void remove_scratch(Ledger& ledger) {
 Result<void> start_slirp(Launch& launch) {
     const spec::Net& wanted = launch.spec.net;
     auto [exit_theirs, exit] = TRY(sys::pipe());
-    sys::Strings arguments = {launch.helper,
-                              "--configure",
-                              "--mtu=65520",
-                              "--enable-sandbox",
-                              "--enable-seccomp",
-                              "--ready-fd=" + std::to_string(kReady),
-                              "--exit-fd=" + std::to_string(kExit)};
+    bool with_us = !launch.facts.orphan; // else the container outlives us, and so does it
+    sys::Strings arguments = {launch.helper,      "--configure",
+                              "--mtu=65520",      "--enable-sandbox",
+                              "--enable-seccomp", "--ready-fd=" + std::to_string(kReady)};
+    if (with_us)
+        arguments.push_back("--exit-fd=" + std::to_string(kExit));
     if (!wanted.allow_host_loopback)
         arguments.emplace_back("--disable-host-loopback");
     std::string socket_path;
@@ -142,7 +141,10 @@ Result<void> start_slirp(Launch& launch) {
     }
     arguments.push_back(std::to_string(launch.child));
     arguments.emplace_back(kTap);
-    Helper helper = TRY(start(launch, std::move(arguments), kReady, {{exit_theirs.get(), kExit}}));
+    std::vector<std::pair<int, int>> fds;
+    if (with_us)
+        fds.emplace_back(exit_theirs.get(), kExit);
+    Helper helper = TRY(start(launch, std::move(arguments), kReady, std::move(fds)));
     launch.helper_alive = std::move(exit);
     TRY(wait(launch, helper, slirp_hint));
     for (const spec::Port& port : wanted.ports)

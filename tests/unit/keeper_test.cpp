@@ -53,7 +53,7 @@ TEST(Keeper, CanBeStartedOnceAndDismissedTwice) {
 }
 
 TEST(Keeper, CannotBeCalledByHand) {
-    EXPECT_NE(run::keeper_main().find("not for calling by hand"), std::string::npos);
+    EXPECT_NE(run::keeper_main({}).find("not for calling by hand"), std::string::npos);
 }
 
 } // namespace
