@@ -129,12 +129,17 @@ TEST(OciConfig, AUserWithoutMapsGetsSubordinateIds) {
     EXPECT_THAT(said(convert(config)), StartsWith("linux.uidMappings: is missing"));
 }
 
-TEST(OciConfig, AUserNeedsAUserNamespace) {
+TEST(OciConfig, AUserGetsAUserNamespace) {
     json config = without_namespace("user");
     config["linux"].erase("uidMappings");
     config["linux"].erase("gidMappings");
-    EXPECT_TRUE(convert(config));
-    EXPECT_THAT(said(convert(config, {.uid = 1000})), StartsWith("linux.namespaces: only root"));
+    auto root = convert(config);
+    ASSERT_TRUE(root) << root.error();
+    EXPECT_FALSE(root->spec.stages.has(spec::Stage::user));
+    auto user = convert(config, {.uid = 1000});
+    ASSERT_TRUE(user) << user.error();
+    EXPECT_TRUE(user->spec.stages.has(spec::Stage::user));
+    EXPECT_EQ(user->spec.user, spec::User{}); // whose ids are found when it is made
 }
 
 TEST(OciConfig, MapsNeedAUserNamespace) {
