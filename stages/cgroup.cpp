@@ -28,6 +28,7 @@
 #include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <sstream>
 
 namespace stages::cgroup {
 
@@ -192,29 +193,32 @@ void leave_out_devices(const Launch& launch, const char* why) {
     launch.say(std::string("cgroup: ") + kDevices.in(launch.spec.naming) + ": left out: " + why);
 }
 
-/// The host's id of the container's root.
-uid_t root_of(const Launch& launch) {
-    for (const spec::IdMap& map : launch.facts.uids)
-        if (map.inside == 0)
-            return map.outside;
-    return 0;
+/// The host's id of `inside`, which the child's user namespace has mapped by now, be it new or
+/// joined; nothing: it has no such id.
+Result<std::optional<uid_t>> host_id(const Launch& launch, uid_t inside) {
+    std::string path = "/proc/" + std::to_string(launch.child) + "/uid_map";
+    std::istringstream lines(TRY(sys::read_file(path, 1 << 16)));
+    for (spec::IdMap map; lines >> map.inside >> map.outside >> map.count;)
+        if (inside >= map.inside && inside - map.inside < map.count)
+            return map.outside + (inside - map.inside);
+    return std::nullopt;
 }
 
 Result<void> give(const std::string& path, uid_t to) {
     return sys::fchownat(AT_FDCWD, path, to, static_cast<gid_t>(-1)); // the group as it is
 }
 
-/// Give a cgroup to the container's root (config-linux.md, "Cgroup ownership").
-Result<void> give_away(const std::string& cgroup, uid_t root) {
-    if (TRY(sys::fstatat(AT_FDCWD, cgroup, 0)).st_uid == root)
+/// Give a cgroup to `owner` (config-linux.md, "Cgroup ownership").
+Result<void> give_away(const std::string& cgroup, uid_t owner) {
+    if (TRY(sys::fstatat(AT_FDCWD, cgroup, 0)).st_uid == owner)
         return {};
-    TRY(give(cgroup, root));
+    TRY(give(cgroup, owner));
     std::string files = TRY(sys::read_file("/sys/kernel/cgroup/delegate"));
     std::string_view rest = files;
     while (!rest.empty()) {
         std::string name(rest.substr(0, rest.find('\n')));
         rest.remove_prefix(std::min(name.size() + 1, rest.size()));
-        auto given = give(sys::join(cgroup, name), root);
+        auto given = give(sys::join(cgroup, name), owner);
         if (!given && given.error().code != ENOENT) // of a controller that it doesn't have
             return given;
     }
@@ -224,7 +228,7 @@ Result<void> give_away(const std::string& cgroup, uid_t root) {
 /// Below the leaf, for the container to manage: the child goes there by itself, once the leaf is
 /// its root. That is a move within the leaf, and leaves the leaf without processes.
 Result<void> make_payload(const Launch& launch, const std::string& leaf) {
-    uid_t root = root_of(launch);
+    uid_t root = TRY(host_id(launch, 0)).value_or(0);
     std::string payload = sys::join(leaf, launch.spec.cgroup.payload);
     TRY(sys::mkdirat(AT_FDCWD, payload, 0755));
     TRY(give_away(payload, root));
@@ -242,10 +246,20 @@ Result<void> furnish(Launch& launch) {
         !TRY(filter_devices(launch.leaf, resources.devices, launch.spec.naming)))
         leave_out_devices(launch, "only root can filter devices, and only root's containers can "
                                   "make any");
-    if (launch.spec.cgroup.delegate)
-        TRY(give_away(launch.ledger->leaf, root_of(launch)));
-    return launch.spec.cgroup.payload.empty() ? Result<void>()
-                                              : make_payload(launch, launch.ledger->leaf);
+    return {};
+}
+
+/// What the container may do in its leaf itself. The child is there: it knows its own ids.
+Result<void> hand_over(Launch& launch) {
+    const spec::Cgroup& wanted = launch.spec.cgroup;
+    if (launch.ledger->leaf[0] == '\0')
+        return {};
+    if (wanted.delegate) {
+        uid_t runs = launch.spec.process.ids ? launch.spec.process.ids->uid : 0;
+        if (auto owner = TRY(host_id(launch, runs)))
+            TRY(give_away(launch.ledger->leaf, *owner));
+    }
+    return wanted.payload.empty() ? Result<void>() : make_payload(launch, launch.ledger->leaf);
 }
 
 } // namespace
@@ -296,11 +310,12 @@ Result<void> prepare(Launch& launch) {
 // In the parent, the child blocked: systemd takes processes that are there. The child runs nothing
 // of the container's before this is done.
 Result<void> parent(Launch& launch) {
-    if (launch.spec.cgroup.manager != spec::CgroupManager::systemd)
-        return {};
-    Hierarchy hierarchy = TRY(find_hierarchy());
-    TRY(start_unit(launch, hierarchy));
-    return furnish(launch);
+    if (launch.spec.cgroup.manager == spec::CgroupManager::systemd) {
+        Hierarchy hierarchy = TRY(find_hierarchy());
+        TRY(start_unit(launch, hierarchy));
+        TRY(furnish(launch));
+    }
+    return hand_over(launch);
 }
 
 namespace {

@@ -111,6 +111,45 @@ TEST_F(BundleCgroup, FiltersDevices) {
     EXPECT_EQ(sh("echo >/dev/null && head -c 0 /dev/zero"), "") << "the usual ones may be used";
 }
 
+// config-linux.md, "Cgroup ownership".
+TEST_F(BundleCgroup, BelongsToTheProcesssUserWhereItIsMountedForWriting) {
+    json& linux = config["linux"];
+    linux["namespaces"].push_back({{"type", "user"}});
+    for (const char* maps : {"uidMappings", "gidMappings"})
+        linux[maps] = json::array({{{"containerID", 0}, {"hostID", 200000}, {"size", 65536}}});
+    config["process"]["user"] = {{"uid", 33}, {"gid", 33}};
+    for (json& mount : config["mounts"])
+        if (mount["destination"] == "/sys/fs/cgroup")
+            mount["options"] = {"nosuid", "noexec", "nodev", "rw"};
+    ASSERT_EQ(start(id).status, 0) << printed();
+    auto owner = [&](const std::string& file) {
+        struct stat info{};
+        EXPECT_EQ(::stat((leaf() + file).c_str(), &info), 0);
+        return info.st_uid;
+    };
+    EXPECT_EQ(owner(""), 200033);
+    EXPECT_EQ(owner("/cgroup.procs"), 200033);
+    EXPECT_EQ(owner("/cgroup.max.depth"), 0); // not among /sys/kernel/cgroup/delegate
+}
+
+// And in a user namespace that is joined, where config.json need not say its map.
+TEST_F(BundleCgroup, BelongsToTheUserOfAJoinedNamespace) {
+    Process holder({.argv = {"unshare", "--user", "--", "sh", "-c", "echo in; exec sleep 1000"}});
+    holder.until("in");
+    std::string proc = "/proc/" + std::to_string(holder.pid());
+    for (const char* map : {"/uid_map", "/gid_map"})
+        write_to(proc + map, "0 300000 1000");
+    json& linux = config["linux"];
+    linux["namespaces"].push_back({{"type", "user"}, {"path", proc + "/ns/user"}});
+    for (json& mount : config["mounts"])
+        if (mount["destination"] == "/sys/fs/cgroup")
+            mount["options"] = {"nosuid", "noexec", "nodev", "rw"};
+    ASSERT_EQ(start(id).status, 0) << printed();
+    struct stat info{};
+    ASSERT_EQ(::stat(leaf().c_str(), &info), 0);
+    EXPECT_EQ(info.st_uid, 300000);
+}
+
 TEST_F(BundleCgroup, IsPausedAndResumed) {
     ASSERT_EQ(start(id).status, 0) << printed();
     EXPECT_EQ(runtime({"pause", id}).status, 0);

@@ -47,6 +47,13 @@ struct Trial {
         auto done = stages::cgroup::prepare(launch);
         return done ? "" : sys::to_line(done.error());
     }
+    /// As prepare(), and when that has worked, the half after the clone.
+    std::string go() {
+        if (std::string wrong = prepare(); !wrong.empty())
+            return wrong;
+        auto done = stages::cgroup::parent(launch);
+        return done ? "" : sys::to_line(done.error());
+    }
     void undo() { stages::cgroup::undo(*ledger); }
 };
 
@@ -382,20 +389,35 @@ TEST(CgroupBundle, FiltersDevicesOrSaysWhyNot) {
     EXPECT_THAT(trial.said, ElementsAre(HasSubstr("left out: there is no cgroup")));
 }
 
-TEST(CgroupBundle, GivesTheLeafToTheContainersRoot) {
+TEST(CgroupBundle, GivesTheLeafToTheProcesssUser) {
     Pure host;
     host.put("/sys/kernel/cgroup/delegate", "cgroup.procs\nmemory.oom.group\n");
+    host.put("/proc/77/uid_map",
+             "         5          7          1\n         0       4242          5\n");
     BundleTrial trial;
     trial.spec.cgroup.path = "/x";
     trial.spec.cgroup.delegate = true;
-    trial.launch.facts.uids = {{5, 7, 1}, {0, 4242, 5}};
+    trial.spec.process.ids = spec::Ids{.uid = 3};
+    trial.launch.child = 77;
     host.answer("fchownat", "memory.oom.group", ENOENT); // of a controller that isn't there
-    EXPECT_EQ(trial.prepare(), "");
+    EXPECT_EQ(trial.go(), "");
     EXPECT_THAT(host.owners,
-                ElementsAre("/sys/fs/cgroup/x 4242", "/sys/fs/cgroup/x/cgroup.procs 4242"));
+                ElementsAre("/sys/fs/cgroup/x 4245", "/sys/fs/cgroup/x/cgroup.procs 4245"));
     host.answer("fchownat", "x\"", EPERM);
     trial.undo();
-    EXPECT_THAT(trial.prepare(), HasSubstr("EPERM"));
+    EXPECT_THAT(trial.go(), HasSubstr("EPERM"));
+}
+
+TEST(CgroupBundle, KeepsTheLeafFromAUserWhomTheContainerDoesNotKnow) {
+    Pure host;
+    host.put("/proc/77/uid_map", "0 4242 5\n");
+    BundleTrial trial;
+    trial.spec.cgroup.path = "/x";
+    trial.spec.cgroup.delegate = true;
+    trial.spec.process.ids = spec::Ids{.uid = 5};
+    trial.launch.child = 77;
+    EXPECT_EQ(trial.go(), "");
+    EXPECT_THAT(host.owners, IsEmpty());
 }
 
 TEST(CgroupBundle, MayManageACgroupBelowItsLeaf) {
@@ -404,8 +426,9 @@ TEST(CgroupBundle, MayManageACgroupBelowItsLeaf) {
     BundleTrial trial;
     trial.spec.cgroup.path = "/x";
     trial.spec.cgroup.payload = "inner";
-    trial.launch.facts.uids = {{0, 4242, 5}};
-    EXPECT_EQ(trial.prepare(), "");
+    trial.launch.child = 77;
+    host.put("/proc/77/uid_map", "0 4242 5\n");
+    EXPECT_EQ(trial.go(), "");
     EXPECT_THAT(host.owners,
                 ElementsAre(kRoot + "/x/inner 4242", kRoot + "/x/inner/cgroup.procs 4242",
                             kRoot + "/x/cgroup.procs 4242",
