@@ -128,13 +128,23 @@ Result<void> check_terminal(const spec::Spec& spec, const CreateOptions& options
     return {};
 }
 
+/// All of them, whatever one of them says: the container is gone (runtime.md, "Lifecycle", 13).
+void run_poststop(const Global& global, const spec::Hooks& hooks, const std::string& state) {
+    for (const spec::Hook& hook : hooks.poststop)
+        if (auto done =
+                run::run_hooks(hooks, {hook}, "poststop", run::with_status(state, "stopped", 0));
+            !done)
+            global.say("warning: " + sys::to_line(done.error()));
+}
+
 /// One launch of a container, from its state directory to a process that runs or waits.
 class Birth {
 public:
     Birth(const Global& global, const CreateOptions& options, Store store, Loaded loaded,
           Progress& progress)
-        : options_(options), store_(std::move(store)), config_(std::move(loaded.config)),
-          bundle_(std::move(loaded.bundle)), text_(std::move(loaded.text)), progress_(progress),
+        : global_(global), options_(options), store_(std::move(store)),
+          config_(std::move(loaded.config)), bundle_(std::move(loaded.bundle)),
+          text_(std::move(loaded.text)), progress_(progress),
           launch_{.spec = config_.spec, .ledger = &progress.ledger} {
         launch_.recorded = true;
         launch_.keep = [this] { return keep(); };
@@ -199,9 +209,8 @@ public:
         if (!store_.lock())
             return;
         run::undo(progress_.ledger);
-        (void)run::run_hooks(config_.spec.hooks, config_.spec.hooks.poststop, "poststop",
-                             run::with_status(state_, "stopped", 0)); // the first error counts
-        (void)store_.remove();                                        // likewise
+        (void)store_.remove(); // the first error counts
+        run_poststop(global_, config_.spec.hooks, state_);
     }
 
     Result<int> supervise() {
@@ -275,6 +284,7 @@ private:
                           "was it killed for want of memory? see linux.resources.memory.limit");
     }
 
+    const Global& global_;
     const CreateOptions& options_;
     Store store_;
     Config config_;
@@ -332,6 +342,35 @@ Result<void> kill_and_wait(pid_t pid, std::uint64_t started) {
     return {};
 }
 
+/// Whatever is left of a container whose first process has ended, and then its poststop hooks.
+Result<void> destroy(const Global& global, Store& store, stages::Ledger& ledger) {
+    run::undo(ledger);
+    std::optional<State> state = store.state().value_or(std::nullopt); // damaged: no hooks
+    spec::Hooks hooks;
+    if (state && state->has_poststop)
+        hooks = hooks_of(store).value_or(spec::Hooks{}); // likewise
+    TRY(store.remove());
+    if (state)
+        run_poststop(global, hooks, to_json(*state));
+    return {};
+}
+
+/// Until the container's first process has become the command.
+Result<void> pass_gate(const Store& store, const State& state, const Now& now) {
+    Fd socket = TRY(store.through_gate());
+    for (;;) {
+        run::Message message = TRY(run::hear(socket));
+        if (message.said == Said::failed)
+            return std::unexpected(run::error_of(message));
+        if (message.said == Said::listener) {
+            spec::Seccomp seccomp = TRY(seccomp_of(store));
+            TRY(send_listener(seccomp, state, Status::created, now.pid, now.pid, message.fd));
+        }
+        if (message.said == Said::end)
+            return {};
+    }
+}
+
 } // namespace
 
 Caller caller(const Global& global) {
@@ -371,28 +410,22 @@ Result<void> start(const Global& global, const std::string& id) {
     std::optional<State> state = TRY(store.state());
     if (!state)
         return sys::wrong("the container's state.json is missing", "'delete --force' removes it");
-    Fd socket = TRY(store.through_gate());
-    for (bool started = false; !started;) {
-        run::Message message = TRY(run::hear(socket));
-        if (message.said == Said::failed)
-            return std::unexpected(run::error_of(message));
-        if (message.said == Said::listener) {
-            spec::Seccomp seccomp = TRY(seccomp_of(store));
-            TRY(send_listener(seccomp, *state, Status::created, now.pid, now.pid, message.fd));
-        }
-        started = message.said == Said::end;
+    auto started = pass_gate(store, *state, now);
+    bool hook_failed = !started && started.error().stage.starts_with("startContainer hook");
+    if (started) {
+        store.remove_gate();
+        if (!state->has_poststart)
+            return {};
+        spec::Hooks hooks = TRY(hooks_of(store));
+        started = run::run_hooks(hooks, hooks.poststart, "poststart",
+                                 run::with_status(to_json(*state), "running", now.pid));
+        hook_failed = !started;
     }
-    store.remove_gate();
-    if (!state->has_poststart)
-        return {};
-    spec::Hooks hooks = TRY(hooks_of(store));
-    auto done = run::run_hooks(hooks, hooks.poststart, "poststart",
-                               run::with_status(to_json(*state), "running", now.pid));
-    if (!done) { // the container must not outlive it (runtime.md, "Lifecycle", 9)
+    if (hook_failed) { // the container must not outlive it (runtime.md, "Lifecycle", 7 and 10)
         (void)kill_and_wait(progress->ledger.child, progress->ledger.child_started);
-        run::undo(progress->ledger);
+        (void)destroy(global, store, progress->ledger); // the first error counts
     }
-    return done;
+    return started;
 }
 
 Result<int> run(const Global& global, const CreateOptions& options, const std::string& id) {
@@ -432,19 +465,7 @@ Result<void> remove(const Global& global, const std::string& id, bool force) {
                               " that is not stopped: " + std::string(name_of(now.status)));
         TRY(kill_and_wait(ledger.child, ledger.child_started));
     }
-    run::undo(ledger);
-    std::optional<State> state = store.state().value_or(std::nullopt); // damaged: no hooks
-    spec::Hooks hooks;
-    if (state && state->has_poststop)
-        hooks = hooks_of(store).value_or(spec::Hooks{}); // likewise
-    TRY(store.remove());
-    // All of them, whatever one of them says: the container is gone (runtime.md, 13).
-    for (const spec::Hook& hook : hooks.poststop)
-        if (auto done = run::run_hooks(hooks, {hook}, "poststop",
-                                       run::with_status(to_json(*state), "stopped", 0));
-            !done)
-            global.debug(sys::to_line(done.error()));
-    return {};
+    return destroy(global, store, ledger);
 }
 
 Result<unsigned> preserved_fds(unsigned asked, std::vector<std::string>& env) {

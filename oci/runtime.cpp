@@ -370,6 +370,9 @@ Result<Global> global_options(const Arguments& arguments, const Output& output) 
         return sys::wrong("--rootless \"" + rootless + "\": true, false or auto");
     out.rootless = rootless == "true" ||
                    (rootless == "auto" && (sys::geteuid() != 0 || out.in_user_namespace));
+    std::string format = arguments.value("log-format", "text");
+    if (format != "text" && format != "json")
+        return sys::wrong("--log-format \"" + format + "\": text or json");
     bool debug = arguments.has("debug");
     out.debug = [debug, &output](const std::string& line) {
         if (debug)

@@ -153,7 +153,7 @@ Result<void> LimitFiles::memory(const spec::Resources& wanted) {
         TRY(put(kMemory, "memory.max", or_max(*wanted.memory)));
     if (wanted.memory_swap)
         TRY(swap(wanted));
-    if (wanted.memory_reservation)
+    if (wanted.memory_reservation && !moot(*wanted.memory_reservation < 0, "memory.low"))
         TRY(put(kReservation, "memory.low", or_max(*wanted.memory_reservation)));
     return {};
 }

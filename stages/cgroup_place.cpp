@@ -73,7 +73,8 @@ std::vector<Limit> limits_of(const spec::Resources& wanted, spec::Naming naming)
     // The same number means that there shall be no swap: not a limit of its own.
     add(wanted.memory_swap && wanted.memory_swap != wanted.memory, kMemorySwap, "memory",
         none(wanted.memory_swap));
-    add(wanted.memory_reservation.has_value(), kReservation, "memory");
+    add(wanted.memory_reservation.has_value(), kReservation, "memory",
+        none(wanted.memory_reservation));
     add(wanted.cpu_quota.has_value(), kCpuQuota, "cpu", none(wanted.cpu_quota));
     add(wanted.cpu_period.has_value(), kCpuPeriod, "cpu", none(wanted.cpu_quota));
     add(wanted.cpu_burst.has_value(), kCpuBurst, "cpu");

@@ -175,6 +175,15 @@ TEST_F(BundleCgroup, HoldsToItsLimitsOrNamesTheOneThatItCannot) {
     }
 }
 
+TEST_F(BundleCgroup, NoLimitIsHeldToWithoutAController) {
+    config["linux"]["resources"] = {{"memory", {{"limit", -1}, {"swap", -1}, {"reservation", -1}}},
+                                    {"cpu", {{"quota", -1}, {"period", 100000}}},
+                                    {"pids", {{"limit", -1}}}};
+    EXPECT_EQ(start(id).status, 0) << printed();
+    EXPECT_EQ(runtime({"update", "--pids-limit", "-1", id}).err, "");
+    EXPECT_EQ(runtime({"update", "--memory", "-1", "--memory-swap", "-1", id}).err, "");
+}
+
 TEST_F(BundleCgroup, EveryProcessBelowItIsSignalled) {
     ASSERT_EQ(start(id).status, 0) << printed();
     std::string below = leaf() + "/below";
