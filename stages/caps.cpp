@@ -87,8 +87,8 @@ Result<void> child(Inside& inside) {
                    : std::string("an ordinary user has none to drop: keep the user stage, or "
                                  "--no-caps");
     }));
-    // Only ambient ones outlive an exec as another user than root.
-    if (!sets.ambient.empty())
+    // Only these outlive an exec as another user than root.
+    if (!sets.ambient.empty() || !sets.inheritable.empty())
         TRY(sys::prctl(PR_SET_KEEPCAPS, "PR_SET_KEEPCAPS", 1)); // the exec takes it back
     TRY(become_user(inside));
     TRY(sys::set_capabilities({.permitted = sets.permitted,
