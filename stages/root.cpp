@@ -9,6 +9,7 @@
 #include "stages/mounting.hpp"
 #include "stages/rootfs.hpp"
 #include "stages/stages.hpp"
+#include "sys/path.hpp"
 
 namespace stages::root {
 
@@ -60,6 +61,9 @@ Result<void> child(Inside& inside) {
         TRY(mask(root.masked, "/", inside.rootfs));
         TRY(make_readonly(root.readonly, "/", inside.rootfs));
     }
+    // The last moment to make a working directory; what can't be made, entering it tells.
+    if (root.read_only && !inside.spec.process.cwd.empty())
+        (void)sys::in_root(inside.rootfs.get(), inside.spec.process.cwd, sys::Want::directory);
     for (const Fd& mount : inside.read_only_later)
         TRY(set_attributes(mount, MOUNT_ATTR_RDONLY));
     inside.read_only_later.clear();
