@@ -87,8 +87,12 @@ void read_sysctl(Node sysctl, Reading& reading) {
             return at.fail("is not the name of a kernel parameter");
         if (std::string why = not_ours(path, reading); !why.empty())
             return at.fail(why);
-        if (at.into(value))
-            reading.spec.sysctl.emplace_back(std::move(path), std::move(value));
+        if (!at.into(value))
+            return;
+        if (const std::string& name = reading.spec.uts.domainname;
+            path == "kernel/domainname" && !name.empty() && name != value)
+            return at.fail("\"" + value + "\" is not what domainname says");
+        reading.spec.sysctl.emplace_back(std::move(path), std::move(value));
     });
 }
 
@@ -97,6 +101,7 @@ void read_devices(Node devices, std::vector<spec::Device>& out) {
         spec::Device& device = out.emplace_back();
         if (at["path"].required().into(device.path) && !device.path.starts_with('/'))
             at["path"].fail("\"" + device.path + "\": must be absolute");
+        device.path = clean(device.path);
         if (std::string type; at["type"].required().into(type)) {
             if (type != "c" && type != "b" && type != "u" && type != "p")
                 at["type"].fail("\"" + type + "\" is not c, b, u or p");
@@ -113,8 +118,7 @@ void read_devices(Node devices, std::vector<spec::Device>& out) {
     });
     // Docker lists all of the host's for --privileged. A container's is a link into its own
     // /dev/pts; the node would be of the host's.
-    std::erase_if(out,
-                  [](const spec::Device& device) { return clean(device.path) == "/dev/ptmx"; });
+    std::erase_if(out, [](const spec::Device& device) { return device.path == "/dev/ptmx"; });
 }
 
 void read_net_devices(Node devices, Reading& reading) {

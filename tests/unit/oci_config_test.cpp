@@ -183,6 +183,8 @@ const Right kRight[] = {
     {"/linux/readonlyPaths", R"(["/proc/sys"])",
      [](auto& s) { return s.root.readonly == std::vector<std::string>{"/proc/sys"}; }},
     {"/linux/mountLabel", R"("l")", [](auto& s) { return s.root.mount_label == "l"; }},
+    {"/linux/devices", R"([{"path": "/dev/a//f/", "type": "p"}])",
+     [](auto& s) { return s.root.devices.at(0).path == "/dev/a/f"; }},
     {"/linux/devices",
      R"([{"path": "/dev/f", "type": "b", "major": 1, "minor": 2, "fileMode": 8630, "uid": 3,
           "gid": 4}, {"path": "/p", "type": "p"}, {"path": "/u", "type": "u", "major": 5,
@@ -405,6 +407,15 @@ TEST(OciConfig, ChangesNothingOfTheHosts) {
     config["linux"].erase("gidMappings");
     config["linux"]["sysctl"] = {{"user.max_net_namespaces", "1"}};
     EXPECT_THAT(said(convert(config)), HasSubstr("user namespace"));
+}
+
+TEST(OciConfig, HasOneDomainName) {
+    nlohmann::json config = with("/domainname", R"("a.example")");
+    config["linux"]["sysctl"] = {{"kernel.domainname", "b.example"}};
+    EXPECT_EQ(said(convert(config)),
+              R"(linux.sysctl["kernel.domainname"]: "b.example" is not what domainname says)");
+    config["linux"]["sysctl"] = {{"kernel.domainname", "a.example"}};
+    EXPECT_EQ(said(convert(config)), "accepted");
 }
 
 TEST(OciConfig, GivesNoOffsetsToATimeNamespaceOfSomebodyElse) {
