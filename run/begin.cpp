@@ -6,6 +6,7 @@
 
 #include "run/binary.hpp"
 #include "run/child.hpp"
+#include "run/guard.hpp"
 #include "run/join.hpp"
 #include "run/refused.hpp"
 #include "stages/stages.hpp"
@@ -26,20 +27,6 @@ Error at(std::string_view stage, Error error) {
     if (error.stage.empty())
         error.stage = stage;
     return error;
-}
-
-/// Inodes of our own namespaces: what the child must not find itself in.
-Result<std::vector<std::uint64_t>> own_namespaces() {
-    std::vector<std::uint64_t> inodes;
-    for (const Stage& stage : stages::table()) {
-        if (stage.ns == nullptr)
-            continue;
-        auto info = sys::fstatat(AT_FDCWD, std::string("/proc/self/ns/") + stage.ns, 0);
-        if (!info && info.error().code != ENOENT) // this kernel has no such namespace
-            return std::unexpected(std::move(info).error());
-        inodes.push_back(info ? info->st_ino : 0);
-    }
-    return inodes;
 }
 
 Result<void> each(const std::vector<const Stage*>& order, auto half, auto& launch) {
@@ -130,6 +117,30 @@ Result<void> see_off(Launch& launch, const std::vector<const Stage*>& order) {
     return each(order, &Stage::parent, launch);
 }
 
+/// pidfd_open(2): readable once its process has ended, waited for or not.
+bool has_ended(const Fd& pidfd) {
+    pollfd end{.fd = pidfd.get(), .events = POLLIN, .revents = 0};
+    return sys::poll(std::span(&end, 1), std::chrono::milliseconds(0)).value_or(0) != 0;
+}
+
+/// All that the child does not need before its re-exec is made and said while it is at that: the
+/// start of a program is a good part of a launch. A child that has died can't be told; what it
+/// died of is found by who waits for it.
+Result<void> tell(Launch& launch, const Fd& socket) {
+    if (!launch.spec.inside_already)
+        if (auto apart = check_namespaces(launch); !apart && !has_ended(launch.pidfd))
+            return apart;
+    (void)say_spec(socket, TRY(pack(launch.spec, launch.facts)));
+    if (launch.rootfs.valid())
+        (void)say_rootfs(socket, launch.rootfs);
+    for (const Fd& tree : launch.trees)
+        (void)say_tree(socket, tree);
+    launch.trees.clear();
+    if (launch.slate != nullptr)
+        (void)say_slate(socket, *launch.slate);
+    return {};
+}
+
 } // namespace
 
 void end_child(Launch& launch) {
@@ -144,11 +155,8 @@ void end_child(Launch& launch) {
 Result<Fd> begin(Launch& launch) {
     const spec::Spec& spec = launch.spec;
     std::vector<const Stage*> order = stages::wanted(spec);
-    if (!spec.inside_already)
-        launch.facts.host_namespaces = TRY(own_namespaces());
     Joins joins = TRY(Joins::open(spec));
     TRY(each(order, &Stage::prepare, launch));
-    Fd packed = TRY(pack(spec, launch.facts));
     auto [ours, theirs] = TRY(sys::socketpair(SOCK_SEQPACKET));
     // Where the child comes into a mount namespace that is not its own making, it can't take the
     // copy of our binary itself.
@@ -160,7 +168,6 @@ Result<Fd> begin(Launch& launch) {
                       .joins = joins,
                       .socket = theirs.get(),
                       .parents_socket = ours.get(),
-                      .packed = packed.get(),
                       .gate = launch.gate.get(),
                       .binary = binary.get()};
     sys::MemoryLeft left;
@@ -178,13 +185,10 @@ Result<Fd> begin(Launch& launch) {
     left.wait(); // it works in our memory until its exec: not even errno is ours alone
     if (joins.has(CLONE_NEWUSER | CLONE_NEWPID))
         TRY(sys::prctl(PR_SET_DUMPABLE, "PR_SET_DUMPABLE", 1)); // the joiner has changed it
-    if (launch.rootfs.valid())
-        (void)say_rootfs(ours, launch.rootfs); // a child that has died, likewise
-    for (const Fd& tree : launch.trees)
-        (void)say_tree(ours, tree);
-    launch.trees.clear();
-    if (launch.slate != nullptr)
-        (void)say_slate(ours, *launch.slate);
+    if (auto told = tell(launch, ours); !told) {
+        end_child(launch);
+        return std::unexpected(std::move(told).error());
+    }
     launch.leaf.close();
     launch.gate.close();
     return std::move(ours);

@@ -20,7 +20,6 @@
 
 namespace run {
 
-using stages::Facts;
 using stages::Inside;
 using stages::Stage;
 
@@ -69,7 +68,7 @@ Result<void> re_exec(const Entering& with, const Fd& socket, const Fd& binary) {
     int high = kHigh + next;
     Fd own = TRY(sys::dup_above(binary.get(), high));
     std::vector<Fd> kept; // all moved away before the first is put where another may still be
-    for (int fd : {socket.get(), with.packed, with.gate, with.joins.time()})
+    for (int fd : {socket.get(), with.gate, with.joins.time()})
         kept.push_back(fd < 0 ? Fd() : TRY(sys::dup_above(fd, high)));
     sys::Strings argv{"/proc/self/exe", "child"};
     for (const Fd& fd : kept) {
@@ -127,32 +126,6 @@ void enter(void* entering) {
 }
 
 namespace {
-
-/// The guard: no child half may run in a namespace of the parent's. A stage run by mistake on the
-/// host renames the host.
-Result<void> check_namespaces(const spec::Spec& spec, const Facts& facts) {
-    std::size_t index = 0;
-    for (const Stage& stage : stages::table()) {
-        if (stage.ns == nullptr)
-            continue;
-        std::size_t number = index++;
-        // What a stage unshares itself does not exist yet.
-        if ((stages::clone_flags(spec) & stage.clone_flag) == 0)
-            continue;
-        if (number >= facts.host_namespaces.size())
-            return sys::wrong("the parent has not said which namespaces are its own");
-        std::uint64_t host = facts.host_namespaces[number];
-        struct stat own = TRY(sys::fstatat(AT_FDCWD, std::string("/proc/self/ns/") + stage.ns, 0));
-        if (own.st_ino == host)
-            return std::unexpected(
-                at(stage, Error{.stage = {},
-                                .call = {},
-                                .detail = std::string("still in the host's ") + stage.ns +
-                                          " namespace, so nothing was done",
-                                .hint = {}}));
-    }
-    return {};
-}
 
 /// Everything that the last stages would forbid, or that must be the last before them.
 Result<void> settle(Inside& inside) {
@@ -261,19 +234,18 @@ Fd kept(const std::string& text, mode_t kind) {
 // host's root and mounts still around us (or a running container's, with inside_already), a few
 // descriptors of the parent's.
 std::string child_main(const std::vector<std::string>& args) {
-    constexpr std::size_t count = 4;
+    constexpr std::size_t count = 3;
     Fd socket = args.size() == count ? kept(args[0], S_IFSOCK) : Fd();
-    Fd memfd = args.size() == count ? kept(args[1], S_IFREG) : Fd();
-    if (!socket.valid() || !memfd.valid())
+    if (!socket.valid())
         return "child is what 'gocontainer parent' turns into inside the new namespaces, by "
                "executing /proc/self/exe: it is not for calling by hand; try 'gocontainer parent "
                "/bin/sh'";
-    Fd gate = kept(args[2], S_IFSOCK);
-    Fd time = kept(args[3], S_IFREG);
-    auto packed = unpack(memfd);
+    Fd gate = kept(args[1], S_IFSOCK);
+    Fd time = kept(args[2], S_IFREG);
+    // The parent has looked where we are: else it would not say what to do here.
+    auto packed = unpack(next_of(socket, Said::spec));
     if (!packed)
         fail(socket, packed.error());
-    memfd.close();
     const spec::Spec& spec = packed->spec;
     Inside inside{.spec = spec, .facts = packed->facts};
     inside.note = [&socket](const std::string& line) { (void)say_note(socket, line); };
@@ -294,7 +266,6 @@ std::string child_main(const std::vector<std::string>& args) {
         if (packed->facts.slated)
             slate = TRY(Slate::open(next_of(socket, Said::slate)));
         slate.set_filtered(packed->facts.slated); // soon, and nothing else ends us by SIGSYS before
-        TRY(check_namespaces(spec, inside.facts));
         return Walk(inside, socket, std::move(gate)).go();
     }();
     if (!walked)

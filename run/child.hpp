@@ -19,7 +19,6 @@ struct Entering {
     const Joins& joins;
     int socket;
     int parents_socket;
-    int packed;
     int gate;   ///< -1: none
     int binary; ///< -1: the child takes its own copy
 };
@@ -27,7 +26,7 @@ struct Entering {
 /// First half: in the cloned child, until it is `/proc/self/exe child`. `entering` is an Entering.
 [[noreturn]] void enter(void* entering);
 
-/// Second half: `gocontainer child SOCKET PACKED GATE TIME`, until it is the command. Returns only
+/// Second half: `gocontainer child SOCKET GATE TIME`, until it is the command. Returns only
 /// when it was called by hand (the line to print) or has failed (empty: the parent has been told).
 std::string child_main(const std::vector<std::string>& args);
 

@@ -34,6 +34,9 @@ std::string dump(const json& value) {
 Result<void> say_go(const Fd& socket) {
     return say(socket, Said::go, "");
 }
+Result<void> say_spec(const Fd& socket, const Fd& packed) {
+    return say(socket, Said::spec, "", &packed);
+}
 Result<void> say_rootfs(const Fd& socket, const Fd& mount) {
     return say(socket, Said::rootfs, "", &mount);
 }
@@ -101,7 +104,6 @@ Error error_of(const Message& failed) {
 
 Result<Fd> pack(const spec::Spec& spec, const stages::Facts& facts) {
     json out = {{"spec", spec},
-                {"namespaces", facts.host_namespaces},
                 {"uids", facts.uids},
                 {"gids", facts.gids},
                 {"resolvConf", facts.resolv_conf},
@@ -143,7 +145,6 @@ Result<Packed> unpack(const Fd& memfd) {
     Packed out;
     try {
         in.at("spec").get_to(out.spec);
-        in.at("namespaces").get_to(out.facts.host_namespaces);
         in.at("uids").get_to(out.facts.uids);
         in.at("gids").get_to(out.facts.gids);
         in.at("resolvConf").get_to(out.facts.resolv_conf);

@@ -5,6 +5,8 @@
 //     │ clone3 ───────────────────────────────────►   │ blocked in receive()
 //     │ parent halves: id maps, network               │
 //     │ go ───────────────────────────────────────►   │ enter halves, re-exec
+//     │ compares its namespaces with the child's        .
+//     │ spec {+ fd} ──────────────────────────────►   │ `gocontainer child`: what is to be done
 //     │ rootfs {+ fd} ────────────────────────────►   │ (only where the child can't copy it)
 //     │ tree {+ fd} ──────────────────────────────►   │ (likewise) …
 //     │ slate {+ fd} ─────────────────────────────►   │ (only with a filter of one's own)
@@ -38,6 +40,7 @@ using sys::Result;
 
 enum class Said : char {
     go = 'G',
+    spec = 'W',
     rootfs = 'R',
     tree = 'T',
     slate = 'S',
@@ -54,10 +57,11 @@ enum class Said : char {
 struct Message {
     Said said = Said::end; ///< end: the other side has closed
     std::string text;      ///< note: the line; failed: the Error as JSON
-    Fd fd;                 ///< rootfs, tree: the mount; slate: its memory; console: the master
+    Fd fd; ///< spec: pack(); rootfs, tree: the mount; slate: its memory; console: the master
 };
 
 Result<void> say_go(const Fd& socket);
+Result<void> say_spec(const Fd& socket, const Fd& packed);
 Result<void> say_rootfs(const Fd& socket, const Fd& mount);
 Result<void> say_tree(const Fd& socket, const Fd& mount);
 Result<void> say_slate(const Fd& socket, const Fd& memory);

@@ -13,9 +13,6 @@
 namespace stages {
 
 struct Facts {
-    /// Inodes of the parent's own namespaces, in the order of the stage table; the walker's guard
-    /// compares them with the child's.
-    std::vector<std::uint64_t> host_namespaces;
     std::vector<spec::IdMap> uids; ///< the maps that are written; empty without the user stage
     std::vector<spec::IdMap> gids;
     std::string resolv_conf;    ///< text; empty: leave the rootfs's own

@@ -202,8 +202,7 @@ TEST(SpecJson, BringsAnEmptyRootfsBack) {
 
 TEST(Packed, BringsSpecAndFactsBackByteForByte) {
     Spec spec = every_field();
-    stages::Facts facts{.host_namespaces = {1, ~std::uint64_t{0}},
-                        .uids = {{1, 2, 3}},
+    stages::Facts facts{.uids = {{1, 2, 3}},
                         .gids = {{0, 0, 4294967295}},
                         .resolv_conf = "nameserver \xff\n",
                         .seccomp_filter = std::string("\0\xff", 2),
@@ -222,9 +221,8 @@ TEST(Packed, BringsSpecAndFactsBackByteForByte) {
     auto back = run::unpack(*memfd);
     ASSERT_TRUE(back) << sys::to_line(back.error());
     EXPECT_EQ(back->spec, spec);
-    auto& [namespaces, uids, gids, resolv_conf, filter, flags, sent, sent_mounts, addresses, slated,
-           meets, gated, orphan, state, mask] = back->facts;
-    EXPECT_EQ(namespaces, facts.host_namespaces);
+    auto& [uids, gids, resolv_conf, filter, flags, sent, sent_mounts, addresses, slated, meets,
+           gated, orphan, state, mask] = back->facts;
     EXPECT_EQ(uids, facts.uids);
     EXPECT_EQ(gids, facts.gids);
     EXPECT_EQ(resolv_conf, facts.resolv_conf);

@@ -216,8 +216,7 @@ TEST(CloneFlags, AreThoseOfTheStagesThatRun) {
 // --- user ----------------------------------------------------------------------------------------
 
 Facts mapped_to(std::uint32_t id, std::uint32_t count = 1) {
-    return {.host_namespaces = {},
-            .uids = {{0, id, count}},
+    return {.uids = {{0, id, count}},
             .gids = {{0, id, count}},
             .resolv_conf = {},
             .seccomp_filter = {}};
@@ -225,8 +224,7 @@ Facts mapped_to(std::uint32_t id, std::uint32_t count = 1) {
 
 TEST(User, WritesTheMapsOfTheCallerItself) {
     Recorder kernel;
-    Facts own{.host_namespaces = {},
-              .uids = {{0, sys::geteuid(), 1}},
+    Facts own{.uids = {{0, sys::geteuid(), 1}},
               .gids = {{0, sys::getgid(), 1}},
               .resolv_conf = {},
               .seccomp_filter = {}};
@@ -331,8 +329,7 @@ TEST(User, SaysWhatNewuidmapWouldGive) {
 }
 
 TEST(User, FailsClosed) {
-    Facts own{.host_namespaces = {},
-              .uids = {{0, sys::geteuid(), 1}},
+    Facts own{.uids = {{0, sys::geteuid(), 1}},
               .gids = {{0, sys::getgid(), 1}},
               .resolv_conf = {},
               .seccomp_filter = {}};
