@@ -93,12 +93,13 @@ clean:
 	rm -rf build build-* gocontainer
 
 # --- tests -------------------------------------------------------------------------------------
-# unit links the product's own objects; stage and system know only the binary; so does vm, whose
-# tests need a machine that they may break.
+# unit links the product's own objects; stage and system know only the binary; so do engines, whose
+# tests are what Docker, Podman and containerd make of it, and vm, whose tests need a machine that
+# they may break.
 
 TEST_FLAGS := $(CXXSTD) -O1 -g1 $(WARN) -I. -I$(BUILD)/gen $(SANITIZERS) -MMD -MP
 SUPPORT := $(patsubst %.cpp,$(BUILD)/obj/%.o,$(wildcard tests/support/*.cpp))
-SUITES := unit stage system vm
+SUITES := unit stage system engines vm
 TEST_BINS := $(SUITES:%=$(BUILD)/tests/%)
 
 $(BUILD)/obj/tests/%.o: tests/%.cpp Makefile
@@ -114,6 +115,7 @@ endef
 $(eval $(call suite,unit,$(LIBOBJ)))
 $(eval $(call suite,stage))
 $(eval $(call suite,system))
+$(eval $(call suite,engines))
 $(eval $(call suite,vm))
 -include $(SUPPORT:.o=.d)
 
@@ -134,10 +136,10 @@ test: test-host test-vm
 test-host:
 	@tools/install build shell test
 	@$(MAKE) --no-print-directory test-bins
-	@tests/run unit stage system
+	@tests/run unit stage system engines
 
-.PHONY: test-unit test-stage test-system test-vm
-test-unit test-stage test-system:
+.PHONY: test-unit test-stage test-system test-engines test-vm
+test-unit test-stage test-system test-engines:
 	@tools/install build shell test
 	@$(MAKE) --no-print-directory test-bins
 	@tests/run $(@:test-%=%)
