@@ -62,6 +62,19 @@ std::uint64_t interpret(const DeviceProgram& program, const Request& request) {
         case BPF_ALU | BPF_RSH | BPF_K:
             to = std::uint32_t(to) >> from;
             break;
+        case BPF_ALU64 | BPF_LSH | BPF_K:
+            to <<= from;
+            break;
+        case BPF_ALU64 | BPF_OR | BPF_X:
+            to |= from;
+            break;
+        case BPF_LD | BPF_DW | BPF_IMM:
+            to = std::uint32_t(now.imm) | (program.at(at + 1) >> 32 << 32);
+            ++at;
+            break;
+        case BPF_JMP | BPF_JNE | BPF_X:
+            at += to != from ? std::size_t(now.off) : 0;
+            break;
         case BPF_JMP32 | BPF_JNE | BPF_K:
             at += std::uint32_t(to) != std::uint32_t(from) ? std::size_t(now.off) : 0;
             break;
