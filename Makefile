@@ -25,7 +25,8 @@ endif
 
 SRC := main.cpp $(wildcard sys/*.cpp spec/*.cpp cli/*.cpp oci/*.cpp run/*.cpp stages/*.cpp)
 OBJ := $(SRC:%.cpp=$(BUILD)/%.o)
-LIBOBJ := $(filter-out $(BUILD)/main.o,$(OBJ))
+# main.o and the start of a static program: no test's.
+LIBOBJ := $(filter-out $(BUILD)/main.o $(BUILD)/sys/quick_start.o,$(OBJ))
 SANITIZERS ?=
 CXXFLAGS += $(CXXSTD) $(OPT) -g1 $(WARN) -I. -I$(BUILD)/gen -ffunction-sections -fdata-sections -fno-plt $(SANITIZERS) -MMD -MP
 ifeq ($(SANITIZERS),)
