@@ -5,8 +5,8 @@
 #include "oci/notify.hpp"
 #include "run/begin.hpp"
 #include "run/supervise.hpp"
-#include "spec/json.hpp"
 #include "spec/options.hpp"
+#include "spec/pack.hpp"
 #include "stages/cgroup_ops.hpp"
 #include "stages/stages.hpp"
 #include "sys/affinity.hpp"
@@ -33,20 +33,26 @@ struct Template {
     std::uint32_t seccomp_flags = 0;
 };
 
+void template_fields(auto& field, auto& exec) {
+    field("seccompFlags", exec.seccomp_flags);
+    field.list("uids", exec.uids, spec::kIdMapFields);
+    field.list("gids", exec.gids, spec::kIdMapFields);
+    field("initialAffinity", exec.affinity.initial);
+    field("finalAffinity", exec.affinity.final);
+}
+
 Result<Template> unpack_exec(const std::string& text) {
-    json in = json::from_cbor(text, /*strict=*/true, /*allow_exceptions=*/false);
+    spec::Unpacker unpacker(text);
     Template out;
-    try {
-        in.at("spec").get_to(out.spec);
-        in.at("seccompFlags").get_to(out.seccomp_flags);
-        in.at("uids").get_to(out.uids);
-        in.at("gids").get_to(out.gids);
-        in.at("initialAffinity").get_to(out.affinity.initial);
-        in.at("finalAffinity").get_to(out.affinity.final);
-    } catch (const json::exception& problem) {
-        return sys::wrong(std::string("the container's state is damaged: ") + problem.what(),
-                          "'delete --force' removes it");
-    }
+    std::string spec;
+    bool end = false;
+    unpacker.must("spec", spec);
+    template_fields(unpacker, out);
+    unpacker.must("end", end);
+    if (!unpacker.whole() || !end || !spec::unpack(spec, out.spec))
+        return sys::wrong("the container's state is damaged, or was written by another version of "
+                          "gocontainer",
+                          "use that one, or remove the container with 'delete --force'");
     return out;
 }
 
@@ -216,7 +222,12 @@ Result<Fd> listen(const Store& store, const ExecOptions& options, const stages::
 
 std::string pack_exec(const Config& config, const stages::Facts& facts) {
     const spec::Spec& spec = config.spec;
-    spec::Spec out;
+    Template from{.spec = {},
+                  .uids = facts.uids,
+                  .gids = facts.gids,
+                  .affinity = config.exec_affinity,
+                  .seccomp_flags = facts.seccomp_flags};
+    spec::Spec& out = from.spec;
     out.name = spec.name;
     out.quiet = true;
     out.inside_already = true;
@@ -234,14 +245,11 @@ std::string pack_exec(const Config& config, const stages::Facts& facts) {
     out.process.preserved_fds = 0;
     out.process.keyring.clear();
     out.root.path = spec.root.path;
-    json document = {{"spec", out},
-                     {"seccompFlags", facts.seccomp_flags},
-                     {"uids", facts.uids},
-                     {"gids", facts.gids},
-                     {"initialAffinity", config.exec_affinity.initial},
-                     {"finalAffinity", config.exec_affinity.final}};
-    std::vector<std::uint8_t> bytes = json::to_cbor(document);
-    return {bytes.begin(), bytes.end()};
+    spec::Packer packer;
+    packer.must("spec", spec::pack(out));
+    template_fields(packer, from);
+    packer.must("end", true);
+    return std::move(packer).finish();
 }
 
 Result<spec::Seccomp> seccomp_of(const Store& store) {

@@ -1,7 +1,7 @@
-// Messages and the packed Spec, as JSON.
+// Messages, and the packed Spec.
 #include "run/handshake.hpp"
 
-#include "spec/json.hpp"
+#include "spec/pack.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -102,26 +102,35 @@ Error error_of(const Message& failed) {
     }
 }
 
+namespace {
+
+void fact_fields(auto& field, auto& facts) {
+    field.list("uids", facts.uids, spec::kIdMapFields);
+    field.list("gids", facts.gids, spec::kIdMapFields);
+    field("resolvConf", facts.resolv_conf);
+    field("seccompFilter", facts.seccomp_filter);
+    field("seccompFlags", facts.seccomp_flags);
+    field("sentRootfs", facts.sent_rootfs);
+    field("sentMounts", facts.sent_mounts);
+    field("deviceAddresses", facts.device_addresses);
+    field("slated", facts.slated);
+    field("meets", facts.meets);
+    field("gated", facts.gated);
+    field("orphan", facts.orphan);
+    field("state", facts.state);
+    field("signalMask", facts.signal_mask);
+}
+
+} // namespace
+
 Result<Fd> pack(const spec::Spec& spec, const stages::Facts& facts) {
-    json out = {{"spec", spec},
-                {"uids", facts.uids},
-                {"gids", facts.gids},
-                {"resolvConf", facts.resolv_conf},
-                {"seccompFilter", facts.seccomp_filter},
-                {"sentRootfs", facts.sent_rootfs},
-                {"sentMounts", facts.sent_mounts},
-                {"deviceAddresses", facts.device_addresses},
-                {"slated", facts.slated},
-                {"seccompFlags", facts.seccomp_flags},
-                {"signalMask", facts.signal_mask},
-                {"meets", facts.meets},
-                {"gated", facts.gated},
-                {"orphan", facts.orphan},
-                {"state", facts.state}};
-    // Strings of bytes, not of text: a path that is not UTF-8 must arrive as it is.
-    std::vector<std::uint8_t> bytes = json::to_cbor(out);
+    spec::Packer packer;
+    packer.must("spec", spec::pack(spec));
+    fact_fields(packer, facts);
+    packer.must("end", true);
+    std::string bytes = std::move(packer).finish();
+    std::string_view text = bytes;
     Fd memfd = TRY(sys::memfd_create("gocontainer-spec"));
-    std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
     while (!text.empty())
         text.remove_prefix(TRY(sys::write(memfd.get(), text)));
     TRY(sys::seal(memfd.get()));
@@ -139,29 +148,15 @@ Result<Packed> unpack(const Fd& memfd) {
             break;
         have += got;
     }
-    json in = json::from_cbor(bytes, /*strict=*/true, /*allow_exceptions=*/false);
-    if (!in.is_object())
-        return sys::wrong("the packed spec is damaged");
+    spec::Unpacker unpacker(bytes);
     Packed out;
-    try {
-        in.at("spec").get_to(out.spec);
-        in.at("uids").get_to(out.facts.uids);
-        in.at("gids").get_to(out.facts.gids);
-        in.at("resolvConf").get_to(out.facts.resolv_conf);
-        in.at("seccompFilter").get_to(out.facts.seccomp_filter);
-        in.at("sentRootfs").get_to(out.facts.sent_rootfs);
-        in.at("sentMounts").get_to(out.facts.sent_mounts);
-        in.at("deviceAddresses").get_to(out.facts.device_addresses);
-        in.at("slated").get_to(out.facts.slated);
-        in.at("seccompFlags").get_to(out.facts.seccomp_flags);
-        in.at("signalMask").get_to(out.facts.signal_mask);
-        in.at("meets").get_to(out.facts.meets);
-        in.at("gated").get_to(out.facts.gated);
-        in.at("orphan").get_to(out.facts.orphan);
-        in.at("state").get_to(out.facts.state);
-    } catch (const json::exception& problem) {
-        return sys::wrong(std::string("the packed spec is damaged: ") + problem.what());
-    }
+    std::string spec;
+    bool end = false;
+    unpacker.must("spec", spec);
+    fact_fields(unpacker, out.facts);
+    unpacker.must("end", end);
+    if (!unpacker.whole() || !end || !spec::unpack(spec, out.spec))
+        return sys::wrong("the packed spec is damaged");
     return out;
 }
 

@@ -1,105 +1,16 @@
-// Spec to JSON and back. Fields that are at their default are left out: a typical launch is a few
-// hundred bytes, and the child parses them on its way to every container.
-#include "spec/json.hpp"
-
-#include <nlohmann/json.hpp>
+// The fields of a Spec, by name.
+#include "spec/pack.hpp"
 
 #include <cstdint>
-#include <type_traits>
 
 namespace spec {
 
-using nlohmann::json;
-
 namespace {
-
-template <class T>
-struct is_optional : std::false_type {};
-template <class T>
-struct is_optional<std::optional<T>> : std::true_type {};
-
-// One visitor for both directions keeps reading and writing from drifting apart.
-struct Writer {
-    json& out;
-    template <class T>
-    void operator()(const char* key, const T& value, const T& usual = T{}) {
-        if (value == usual)
-            return;
-        if constexpr (is_optional<T>::value)
-            out[key] = *value;
-        else if constexpr (std::is_enum_v<T>)
-            out[key] = static_cast<unsigned>(value);
-        else
-            out[key] = value;
-    }
-    template <class T, class Fields>
-    void list(const char* key, const std::vector<T>& values, Fields fields) {
-        for (const T& value : values) {
-            json item = json::object();
-            Writer writer{item};
-            fields(writer, value);
-            out[key].push_back(std::move(item));
-        }
-    }
-    template <class T, class Fields>
-    void one(const char* key, const std::optional<T>& value, Fields fields) {
-        if (!value)
-            return;
-        json item = json::object();
-        Writer writer{item};
-        fields(writer, *value);
-        out[key] = std::move(item);
-    }
-};
-
-struct Reader {
-    const json& in;
-    template <class T>
-    void operator()(const char* key, T& value, const T& = T{}) {
-        auto found = in.find(key);
-        if (found == in.end())
-            return;
-        if constexpr (is_optional<T>::value)
-            value = found->get<typename T::value_type>();
-        else if constexpr (std::is_enum_v<T>)
-            value = static_cast<T>(found->get<unsigned>());
-        else
-            value = found->get<T>();
-    }
-    template <class T, class Fields>
-    void list(const char* key, std::vector<T>& values, Fields fields) {
-        auto found = in.find(key);
-        if (found == in.end())
-            return;
-        for (const json& item : *found) {
-            Reader reader{item};
-            fields(reader, values.emplace_back());
-        }
-    }
-    template <class T, class Fields>
-    void one(const char* key, std::optional<T>& value, Fields fields) {
-        auto found = in.find(key);
-        if (found == in.end())
-            return;
-        Reader reader{*found};
-        fields(reader, value.emplace());
-    }
-};
-
-void fields(auto& field, auto& map)
-    requires std::is_same_v<std::remove_cvref_t<decltype(map)>, IdMap>
-{
-    field("inside", map.inside);
-    field("outside", map.outside);
-    field("count", map.count, std::uint32_t{1});
-}
-
-constexpr auto kIdMap = [](auto& field, auto& map) { fields(field, map); };
 
 void map_fields(auto& field, auto& spec) {
     field("mapping", spec.user.mapping);
-    field.list("uids", spec.user.uids, kIdMap);
-    field.list("gids", spec.user.gids, kIdMap);
+    field.list("uids", spec.user.uids, kIdMapFields);
+    field.list("gids", spec.user.gids, kIdMapFields);
 }
 
 void limit_fields(auto& field, auto& r) {
@@ -200,8 +111,8 @@ void root_fields(auto& field, auto& root) {
         f("propagation", mount.propagation);
         f("propagationBelow", mount.propagation_below);
         f("idmap", mount.idmap);
-        f.list("uids", mount.uids, kIdMap);
-        f.list("gids", mount.gids, kIdMap);
+        f.list("uids", mount.uids, kIdMapFields);
+        f.list("gids", mount.gids, kIdMapFields);
         f("copyUp", mount.copy_up);
         f("noFollow", mount.no_follow);
         f("options", mount.options);
@@ -355,29 +266,24 @@ void all_fields(auto& field, auto& spec) {
 
 } // namespace
 
-void to_json(json& out, const IdMap& map) {
-    out = json::object();
-    Writer writer{out};
-    fields(writer, map);
+std::string pack(const Spec& spec) {
+    Packer packer;
+    packer.must("stages", spec.stages.bits());
+    all_fields(packer, spec);
+    packer.must("end", true); // else a Spec that was cut off would ask for less
+    return std::move(packer).finish();
 }
 
-void from_json(const json& in, IdMap& map) {
-    Reader reader{in};
-    fields(reader, map);
-}
-
-void to_json(json& out, const Spec& spec) {
-    out = json::object();
-    out["stages"] = spec.stages.bits();
-    Writer writer{out};
-    all_fields(writer, spec);
-}
-
-void from_json(const json& in, Spec& spec) {
-    spec.stages = StageSet(in.at("stages").get<std::uint32_t>());
-    Reader reader{in};
+bool unpack(std::string_view bytes, Spec& spec) {
+    Unpacker unpacker(bytes);
+    std::uint32_t stages = 0;
+    unpacker.must("stages", stages);
+    spec.stages = StageSet(stages);
     spec.root.path.clear(); // its default is not the empty one
-    all_fields(reader, spec);
+    all_fields(unpacker, spec);
+    bool end = false;
+    unpacker.must("end", end);
+    return unpacker.whole() && end;
 }
 
 } // namespace spec
