@@ -154,6 +154,18 @@ void join_all(spec::Spec& spec, pid_t pid) {
     }
 }
 
+/// The first process for good, not its number, which may be another's soon.
+Result<void> find_container(stages::Launch& launch, const Now& now, const Progress& progress) {
+    auto pidfd = sys::pidfd_open(now.pid);
+    if (!pidfd && pidfd.error().code == ENOSYS)
+        return {}; // then by its namespaces' paths
+    if (!pidfd || sys::start_time(now.pid).value_or(0) != progress.ledger.child_started)
+        return sys::wrong("cannot exec in a stopped container");
+    launch.container = std::move(*pidfd);
+    launch.container_pid = now.pid;
+    return {};
+}
+
 /// The cgroup that the new process is born in. One that hands controllers to children of its own
 /// (systemd in the container does that) can hold no process: then it is the first process's.
 Result<Fd> open_cgroup(const Progress& progress, const ExecOptions& options, pid_t pid) {
@@ -273,6 +285,7 @@ Result<int> exec(const Global& global, const ExecOptions& options, const std::st
     launch.facts.uids = std::move(from.uids);
     launch.facts.gids = std::move(from.gids);
     launch.facts.orphan = options.detach;
+    TRY(find_container(launch, now, progress));
     if (spec.stages.has(Stage::seccomp))
         launch.facts.seccomp_filter = TRY(store.read("filter"));
     launch.facts.seccomp_flags = from.seccomp_flags;

@@ -40,10 +40,22 @@ Result<void> each(const std::vector<const Stage*>& order, auto half, auto& launc
     return {};
 }
 
+/// Who is in a namespace that we join must not trace us, nor look through our descriptors
+/// (CVE-2016-9962). It is the memory's property: all of ours who share it are hidden.
+Result<void> hide() {
+    return sys::prctl(PR_SET_DUMPABLE, "PR_SET_DUMPABLE", 0);
+}
+
 /// The child is born into its namespaces and, with a leaf, into its cgroup, and blocks until go.
 /// The kernel writes its pid into the ledger before it runs (CLONE_PARENT_SETTID), so that no kill
 /// of ours is too early for the keeper, or `delete --force`, to know it.
 Result<void> clone(Launch& launch, Entering& entering, sys::MemoryLeft& left) {
+    Fd own_pids;
+    if (entering.joins.has(CLONE_NEWPID)) {
+        own_pids = TRY(sys::openat(AT_FDCWD, "/proc/self/ns/pid", O_RDONLY));
+        TRY(hide());
+        TRY(entering.joins.join_pid());
+    }
     int pidfd = -1;
     clone_args args{};
     args.flags = stages::clone_flags(launch.spec) | CLONE_PIDFD | CLONE_PARENT_SETTID;
@@ -55,10 +67,14 @@ Result<void> clone(Launch& launch, Entering& entering, sys::MemoryLeft& left) {
         args.cgroup = static_cast<std::uint64_t>(launch.leaf.get());
     }
     auto pid = sys::clone3(args, enter, &entering, &left);
+    if (pid) {
+        launch.child = *pid;
+        launch.pidfd = Fd(pidfd);
+    }
+    if (own_pids.valid()) // whatever we start after it is the host's again
+        TRY(sys::setns(own_pids.get(), CLONE_NEWPID));
     if (!pid)
         return std::unexpected(refused_clone(launch, std::move(pid).error()));
-    launch.child = *pid;
-    launch.pidfd = Fd(pidfd);
     return {};
 }
 
@@ -75,11 +91,10 @@ struct Joining {
     Joining& with = *static_cast<Joining*>(argument);
     const Joins& joins = with.entering.joins;
     with.result = [&]() -> Result<void> {
-        // Who is in there already must not trace us, nor look through our descriptors
-        // (CVE-2016-9962). It is the memory's property: our parent's too, until it takes it back.
         if (joins.has(CLONE_NEWUSER | CLONE_NEWPID))
-            TRY(sys::prctl(PR_SET_DUMPABLE, "PR_SET_DUMPABLE", 0));
+            TRY(hide());
         TRY(joins.join_first());
+        TRY(joins.join_pid());
         clone_args args{};
         args.flags = stages::clone_flags(with.launch.spec) | CLONE_PARENT | CLONE_PARENT_SETTID;
         args.parent_tid = reinterpret_cast<std::uint64_t>(&with.launch.ledger->child);
@@ -155,7 +170,10 @@ void end_child(Launch& launch) {
 Result<Fd> begin(Launch& launch) {
     const spec::Spec& spec = launch.spec;
     std::vector<const Stage*> order = stages::wanted(spec);
-    Joins joins = TRY(Joins::open(spec));
+    std::optional<Joins> at_once;
+    if (launch.container.valid())
+        at_once = TRY(Joins::of_process(launch.container.get(), launch.container_pid));
+    Joins joins = at_once ? std::move(*at_once) : TRY(Joins::open(spec));
     TRY(each(order, &Stage::prepare, launch));
     auto [ours, theirs] = TRY(sys::socketpair(SOCK_SEQPACKET));
     // Where the child comes into a mount namespace that is not its own making, it can't take the
@@ -184,7 +202,7 @@ Result<Fd> begin(Launch& launch) {
     (void)say_go(ours);
     left.wait(); // it works in our memory until its exec: not even errno is ours alone
     if (joins.has(CLONE_NEWUSER | CLONE_NEWPID))
-        TRY(sys::prctl(PR_SET_DUMPABLE, "PR_SET_DUMPABLE", 1)); // the joiner has changed it
+        TRY(sys::prctl(PR_SET_DUMPABLE, "PR_SET_DUMPABLE", 1)); // hidden no more
     if (auto told = tell(launch, ours); !told) {
         end_child(launch);
         return std::unexpected(std::move(told).error());

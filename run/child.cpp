@@ -107,8 +107,7 @@ void enter(void* entering) {
         // So that the kernel ends us with the parent from now on. Was it gone already?
         // child_main() asks once more, after the last time this is said.
         TRY(stages::die_with_parent());
-        if (with.joins.any() && !with.joins.has(CLONE_NEWPID) &&
-            !with.joins.need_joiner(stages::clone_flags(with.spec)))
+        if (with.joins.any() && !with.joins.need_joiner(stages::clone_flags(with.spec)))
             TRY(with.joins.join_first());
         for (const Stage* stage : with.order)
             if (stage->enter != nullptr)

@@ -16,6 +16,11 @@ namespace {
 
 /// The child enters these itself: its cgroup and its root directory are its own affair.
 constexpr std::uint64_t kRest = CLONE_NEWCGROUP | CLONE_NEWNS;
+/// Of a process's, what the child joins by one call. To name one that is its own already is fine.
+constexpr std::uint64_t kAtOnce = kRest | CLONE_NEWNET | CLONE_NEWUTS | CLONE_NEWIPC;
+constexpr const char* kPowerless =
+    "joining it takes CAP_SYS_ADMIN in the user namespace that owns it: join that one too, or be "
+    "its owner";
 
 Error at(const Join& join, Error error) {
     error.stage = name_of(join.stage);
@@ -54,8 +59,7 @@ Result<void> enter(const Join& join) {
     if (!entered) {
         Error error = at(join, std::move(entered).error());
         if (error.code == EPERM)
-            error.hint = "joining it takes CAP_SYS_ADMIN in the user namespace that owns it: join "
-                         "that one too, or be its owner";
+            error.hint = kPowerless;
         return std::unexpected(std::move(error));
     }
     return {};
@@ -95,27 +99,47 @@ Result<Joins> Joins::open(const spec::Spec& spec) {
     return out;
 }
 
+Result<std::optional<Joins>> Joins::of_process(int pidfd, pid_t pid) {
+    auto ours = TRY(sys::openat(AT_FDCWD, "/proc/self/ns", O_PATH | O_DIRECTORY));
+    auto theirs =
+        TRY(sys::openat(AT_FDCWD, "/proc/" + std::to_string(pid) + "/ns", O_PATH | O_DIRECTORY));
+    auto is_ours = [&](const char* name) -> Result<bool> {
+        struct stat own = TRY(sys::fstatat(ours.get(), name, 0));
+        struct stat its = TRY(sys::fstatat(theirs.get(), name, 0));
+        return own.st_ino == its.st_ino && own.st_dev == its.st_dev;
+    };
+    if (!TRY(is_ours("user")))
+        return std::nullopt;
+    Joins out;
+    out.process_ = pidfd;
+    auto time = is_ours("time");
+    if (!time && time.error().code != ENOENT) // this kernel has none
+        return std::unexpected(std::move(time).error());
+    if (time && !*time)
+        out.all_.push_back({spec::Stage::time, CLONE_NEWTIME, "time",
+                            TRY(sys::openat(theirs.get(), "time", O_RDONLY))});
+    return out;
+}
+
 bool Joins::has(std::uint64_t flag) const {
+    if (process_ >= 0 && (flag & (kAtOnce | CLONE_NEWPID)) != 0)
+        return true;
     return std::ranges::any_of(all_, [flag](const Join& join) { return (join.flag & flag) != 0; });
 }
 
 bool Joins::need_joiner(std::uint64_t made) const {
-    return any() && (has(CLONE_NEWUSER | CLONE_NEWPID) || (made & CLONE_NEWUSER) != 0);
+    return any() && (has(CLONE_NEWUSER) || (made & CLONE_NEWUSER) != 0);
 }
 
 // With the caller's privileges, until the user namespace is joined. What those are not enough for
-// belongs to that user namespace, in which we then have every capability. The PID namespace is the
-// last, so that nothing of ours is in it before the child.
+// belongs to that user namespace, in which we then have every capability.
 Result<void> Joins::join_first() const {
     std::vector<const Join*> later;
     const Join* user = nullptr;
-    const Join* pid = nullptr;
     for (const Join& join : all_) {
         if (join.flag == CLONE_NEWUSER)
             user = &join;
-        else if (join.flag == CLONE_NEWPID)
-            pid = &join;
-        else if ((join.flag & (kRest | CLONE_NEWTIME)) == 0 &&
+        else if ((join.flag & (kRest | CLONE_NEWPID | CLONE_NEWTIME)) == 0 &&
                  (!has(CLONE_NEWUSER) || !sys::setns(join.fd.get(), join.flag)))
             later.push_back(&join);
     }
@@ -123,14 +147,28 @@ Result<void> Joins::join_first() const {
         TRY(enter(*user));
     for (const Join* join : later)
         TRY(enter(*join));
-    if (pid != nullptr)
-        TRY(enter(*pid));
+    return {};
+}
+
+// The last before the child is born, so that nothing of ours is in it before.
+Result<void> Joins::join_pid() const {
+    if (process_ >= 0)
+        return sys::setns(process_, CLONE_NEWPID);
+    for (const Join& join : all_)
+        if (join.flag == CLONE_NEWPID)
+            return enter(join);
     return {};
 }
 
 // In the child: in the joined user and PID namespaces. The mount namespace is the last, since the
 // host's tree is out of reach from there.
 Result<void> Joins::join_rest() const {
+    if (process_ >= 0) {
+        auto entered = sys::setns(process_, kAtOnce);
+        if (!entered && entered.error().code == EPERM)
+            entered.error().hint = kPowerless;
+        return entered;
+    }
     for (std::uint64_t flag : {CLONE_NEWCGROUP, CLONE_NEWNS})
         for (const Join& join : all_)
             if (join.flag == flag)

@@ -1,9 +1,9 @@
 // Joining namespaces that are there already, instead of making them.
 //
-// A process enters a PID namespace by being born in it, and what a joined user namespace allows
-// must be asked for by somebody who is in it. So where one of the two is joined, or where a new
-// user namespace would take away the right to join the rest, a joiner stands between us and the
-// child, for a few system calls:
+// A process enters a PID namespace by being born in it: for that one call, ours is not the one that
+// our children are born in. What a joined user namespace allows must be asked for by somebody who
+// is in it. So where that is joined, or where a new user namespace would take away the right to
+// join the rest, a joiner stands between us and the child, for a few system calls:
 //
 //   parent              joiner                                  child
 //     │ clone3 ────────►  │                                       .
@@ -15,6 +15,7 @@
 #include "spec/spec.hpp"
 #include "sys/kernel.hpp"
 
+#include <optional>
 #include <vector>
 
 namespace run {
@@ -32,12 +33,18 @@ public:
     /// already is left out.
     static sys::Result<Joins> open(const spec::Spec& spec);
 
+    /// All those of the process `pid`, behind `pidfd`, in one call (setns(2)); `pidfd` is to stay
+    /// open. None where it has a user namespace of its own, which decides on the others one by one.
+    static sys::Result<std::optional<Joins>> of_process(int pidfd, pid_t pid);
+
     bool has(std::uint64_t flag) const;
-    bool any() const { return !all_.empty(); }
+    bool any() const { return !all_.empty() || process_ >= 0; }
     /// Must a joiner stand in between? `made`: CLONE_NEW* of what is made.
     bool need_joiner(std::uint64_t made) const;
-    /// What can be joined before the child is born.
+    /// What is joined with the caller's privileges, or those in the user namespace that is joined.
     sys::Result<void> join_first() const;
+    /// From here on our children are born there.
+    sys::Result<void> join_pid() const;
     /// The rest, in the child.
     sys::Result<void> join_rest() const;
     /// The time namespace's descriptor, or -1: it can be joined after the re-exec only.
@@ -45,6 +52,7 @@ public:
 
 private:
     std::vector<Join> all_;
+    int process_ = -1;
 };
 
 } // namespace run

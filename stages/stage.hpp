@@ -48,6 +48,8 @@ struct Launch {
     Fd leaf;                  ///< the leaf cgroup's directory, for CLONE_INTO_CGROUP
     std::string filter_cache; ///< directory of compiled filters; empty: none are kept
     Fd gate;                  ///< listens for `start`; the child waits at it
+    Fd container;             ///< pidfd of the process whose namespaces are joined, all of them
+    pid_t container_pid = 0;  ///< and its number
     Fd rootfs;                ///< copy of the rootfs's mount, for the child
     std::vector<Fd> trees;    ///< likewise of what Facts.sent_mounts names
     spec::NetMode net = spec::NetMode::none; ///< what --net has come to on this host
