@@ -93,6 +93,20 @@ TEST_F(BundleCgroup, WithProcessesInItIsAnError) {
     EXPECT_EQ(slurp(leaf() + "/cgroup.procs"), std::to_string(pid()) + "\n");
 }
 
+// All that we do in the leaf, from the clone to the exec, and two processes of the container's.
+TEST_F(BundleCgroup, StartsUnder512KiBOfMemory) {
+    if (!slurp(hierarchy() + "/cgroup.controllers").contains("memory"))
+        GTEST_SKIP() << "host lacks a memory controller in cgroup v2";
+    config["linux"]["resources"]["memory"] = {{"limit", 512 * 1024}};
+    for (int times = 0; times < 2; ++times) {
+        ASSERT_EQ(start(id).status, 0) << printed();
+        EXPECT_EQ(slurp(leaf() + "/memory.max"), "524288\n");
+        EXPECT_EQ(runtime({"exec", id, "/bin/true"}).status, 0);
+        EXPECT_THAT(slurp(leaf() + "/memory.events"), HasSubstr("oom_kill 0\n"));
+        ASSERT_EQ(runtime({"delete", "--force", id}).status, 0);
+    }
+}
+
 TEST_F(BundleCgroup, FiltersDevices) {
     // A file system of its own, on which device nodes may be made and opened.
     config["mounts"].push_back({{"destination", "/tmp"}, {"type", "tmpfs"}, {"source", "tmpfs"}});
