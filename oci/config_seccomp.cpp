@@ -45,11 +45,14 @@ void check_rule(Node at, Checking& checking) {
     if (!at.object())
         return;
     checking.unknown = checking.unknown || strange(at, kRuleKeys);
-    std::vector<std::string> names;
-    if (at["names"].required().into(names) && names.empty())
-        at["names"].fail("is empty");
-    if (std::ranges::find(names, "") != names.end())
-        at["names"].fail("an empty name");
+    Node names = at["names"].required();
+    if (names.list() && names.value().empty())
+        names.fail("is empty");
+    std::string name; // there are hundreds: one string for all of them
+    names.items([&](Node item) {
+        if (item.into(name) && name.empty())
+            names.fail("an empty name");
+    });
     check_action(at, "action", "errnoRet", checking);
     at["args"].items([&](Node arg) {
         if (!arg.object())

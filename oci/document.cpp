@@ -77,7 +77,7 @@ std::string Document::path_of(const json* value) const {
 Node Node::operator[](const char* key) const {
     if (!object())
         return {*document_, nullptr, parent_, key_};
-    auto found = value_->find(key);
+    auto found = value_->find(std::string_view(key)); // whose length is taken once
     bool there = found != value_->end() && !found->is_null();
     return {*document_, there ? &*found : nullptr, value_, key};
 }

@@ -161,20 +161,21 @@ public:
 
     /// `gated`: until the child waits at the gate. Else until it has become the command.
     Result<void> go(bool gated, bool orphan) {
-        TRY(store_.write("config.json", text_));
+        const spec::Hooks& hooks = config_.spec.hooks;
+        if (!hooks.poststart.empty() || !hooks.poststop.empty()) // for whoever runs them
+            TRY(store_.write("config.json", text_));
         known_ = {.version = config_.version,
                   .id = store_.id(),
                   .bundle = bundle_,
                   .rootfs = config_.rootfs,
                   .created = rfc3339_now(),
                   .shares_pids = !config_.spec.stages.has(spec::Stage::pid),
-                  .has_poststart = !config_.spec.hooks.poststart.empty(),
-                  .has_poststop = !config_.spec.hooks.poststop.empty(),
+                  .has_poststart = !hooks.poststart.empty(),
+                  .has_poststop = !hooks.poststop.empty(),
                   .systemd = config_.spec.cgroup.manager == spec::CgroupManager::systemd,
                   .annotations = config_.annotations};
         TRY(store_.write_state(known_));
         state_ = to_json(known_);
-        const spec::Hooks& hooks = config_.spec.hooks;
         launch_.facts.state = state_;
         launch_.facts.gated = gated;
         launch_.facts.orphan = orphan;
@@ -182,10 +183,8 @@ public:
         if (gated)
             launch_.gate = TRY(store_.make_gate());
         socket_ = TRY(run::begin(launch_));
+        TRY(store_.write("exec", pack_exec(config_, launch_.facts))); // the child is busy meanwhile
         TRY(converse());
-        TRY(store_.write("exec", pack_exec(config_, launch_.facts)));
-        if (!launch_.facts.seccomp_filter.empty())
-            TRY(store_.write("filter", launch_.facts.seccomp_filter));
         if (!options_.pidfd_socket.empty())
             TRY(sys::send_to(options_.pidfd_socket, "pidfd", launch_.pidfd.get()));
         if (!options_.pid_file.empty())

@@ -30,10 +30,12 @@ struct Template {
     spec::Spec spec;
     std::vector<spec::IdMap> uids, gids;
     Affinity affinity;
+    std::string seccomp_filter; ///< compiled
     std::uint32_t seccomp_flags = 0;
 };
 
 void template_fields(auto& field, auto& exec) {
+    field("seccompFilter", exec.seccomp_filter);
     field("seccompFlags", exec.seccomp_flags);
     field.list("uids", exec.uids, spec::kIdMapFields);
     field.list("gids", exec.gids, spec::kIdMapFields);
@@ -49,7 +51,9 @@ Result<Template> unpack_exec(const std::string& text) {
     unpacker.must("spec", spec);
     template_fields(unpacker, out);
     unpacker.must("end", end);
-    if (!unpacker.whole() || !end || !spec::unpack(spec, out.spec))
+    // A seccomp stage without a program would take the default one.
+    if (!unpacker.whole() || !end || !spec::unpack(spec, out.spec) ||
+        out.spec.stages.has(Stage::seccomp) == out.seccomp_filter.empty())
         return sys::wrong("the container's state is damaged, or was written by another version of "
                           "gocontainer",
                           "use that one, or remove the container with 'delete --force'");
@@ -238,6 +242,7 @@ std::string pack_exec(const Config& config, const stages::Facts& facts) {
                   .uids = facts.uids,
                   .gids = facts.gids,
                   .affinity = config.exec_affinity,
+                  .seccomp_filter = facts.seccomp_filter,
                   .seccomp_flags = facts.seccomp_flags};
     spec::Spec& out = from.spec;
     out.name = spec.name;
@@ -286,8 +291,7 @@ Result<int> exec(const Global& global, const ExecOptions& options, const std::st
     launch.facts.gids = std::move(from.gids);
     launch.facts.orphan = options.detach;
     TRY(find_container(launch, now, progress));
-    if (spec.stages.has(Stage::seccomp))
-        launch.facts.seccomp_filter = TRY(store.read("filter"));
+    launch.facts.seccomp_filter = std::move(from.seccomp_filter);
     launch.facts.seccomp_flags = from.seccomp_flags;
     launch.leaf = TRY(open_cgroup(progress, options, now.pid));
     sys::default_signal(SIGCHLD);
