@@ -15,6 +15,8 @@ namespace stages {
 struct Facts {
     std::vector<spec::IdMap> uids; ///< the maps that are written; empty without the user stage
     std::vector<spec::IdMap> gids;
+    /// setgroups is off in the new user namespace. For the child before its re-exec only.
+    bool groups_denied = false;
     std::string resolv_conf;    ///< text; empty: leave the rootfs's own
     std::string seccomp_filter; ///< bytes of struct sock_filter; empty: the compiled-in default
     std::uint32_t seccomp_flags = 0; ///< SECCOMP_FILTER_FLAG_*

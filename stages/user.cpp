@@ -10,6 +10,7 @@
 
 #include <sys/wait.h>
 
+#include <cerrno>
 #include <charconv>
 #include <sstream>
 
@@ -168,18 +169,19 @@ Result<void> map_with_helpers(Launch& launch) {
 Result<void> prepare(Launch& launch) {
     const spec::User& user = launch.spec.user;
     Facts& facts = launch.facts;
-    switch (user.mapping) {
-    case spec::Mapping::automatic:
-        return map_automatically(launch);
-    case spec::Mapping::single:
+    if (user.mapping == spec::Mapping::automatic) {
+        TRY(map_automatically(launch));
+    } else if (user.mapping == spec::Mapping::single) {
         facts.uids = {{0, sys::geteuid(), 1}};
         facts.gids = {{0, sys::getgid(), 1}};
-        return {};
-    case spec::Mapping::listed:
+    } else {
         facts.uids = user.uids;
         facts.gids = user.gids.empty() ? user.uids : user.gids;
-        return {};
     }
+    // CVE-2014-8989: who drops a group that a file's mode denies would gain access by it. So who
+    // maps an id without privileges gives up setgroups.
+    facts.groups_denied =
+        sys::geteuid() != 0 && just(facts.uids, sys::geteuid()) && just(facts.gids, sys::getgid());
     return {};
 }
 
@@ -187,8 +189,7 @@ Result<void> prepare(Launch& launch) {
 // capabilities for good.
 Result<void> parent(Launch& launch) {
     const Facts& facts = launch.facts;
-    bool own_ids = just(facts.uids, sys::geteuid()) && just(facts.gids, sys::getgid());
-    if (sys::geteuid() != 0 && !own_ids)
+    if (sys::geteuid() != 0 && !facts.groups_denied)
         return map_with_helpers(launch);
     std::string proc = "/proc/" + std::to_string(launch.child);
     auto refused = [](const Error& error) {
@@ -198,8 +199,7 @@ Result<void> parent(Launch& launch) {
                    : std::string("root may map only ids that exist here, and needs CAP_SETUID and "
                                  "CAP_SETGID for it: see /proc/self/uid_map, or --map single");
     };
-    // CVE-2014-8989: who drops a group that a file's mode denies would gain access by it.
-    if (sys::geteuid() != 0)
+    if (facts.groups_denied)
         TRY(hint(sys::write_proc(proc + "/setgroups", "deny"), refused));
     TRY(hint(sys::write_proc(proc + "/uid_map", map_text(facts.uids)), refused));
     TRY(hint(sys::write_proc(proc + "/gid_map", map_text(facts.gids)), refused));
@@ -208,10 +208,14 @@ Result<void> parent(Launch& launch) {
 
 // In the new user namespace, all capabilities in it, still nobody (65534) unless mapped to 0.
 Result<void> enter(const spec::Spec&, const Facts& facts) {
-    // With one id and setgroups denied, the caller's groups stay; they can't be named inside.
-    bool groups_denied = TRY(sys::read_file("/proc/self/setgroups", 64)).starts_with("deny");
-    if (!groups_denied && maps(facts.gids, 0))
-        TRY(sys::setgroups({}));
+    // Where setgroups is denied the caller's groups stay; they can't be named inside.
+    if (!facts.groups_denied && maps(facts.gids, 0))
+        if (auto none = sys::setgroups({}); !none) {
+            bool denied = none.error().code == EPERM && // by an outer user namespace, for all below
+                          TRY(sys::read_file("/proc/self/setgroups", 64)).starts_with("deny");
+            if (!denied)
+                return none;
+        }
     TRY(sys::setresgid(0));
     TRY(sys::setresuid(0));
     return {};

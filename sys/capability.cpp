@@ -81,12 +81,13 @@ Result<void> bound_capabilities(const std::vector<std::string>& keep) {
     for (cap_value_t number = 0; number < cap_max_bits(); ++number) {
         if (std::ranges::find(kept, number) != kept.end())
             continue;
-        // Already gone is fine; a nested container's bounding set is small to begin with.
-        if (cap_get_bound(number) != 1)
-            continue;
-        TRY(invoke(
+        auto dropped = invoke(
             "prctl", [&] { return ::prctl(PR_CAPBSET_DROP, number, 0L, 0L, 0L); },
-            Shown{"PR_CAPBSET_DROP"}, Capability{number}));
+            Shown{"PR_CAPBSET_DROP"}, Capability{number});
+        // Already gone is fine, for who may drop none too: a nested container's bounding set is
+        // small to begin with.
+        if (!dropped && cap_get_bound(number) != 0)
+            return std::unexpected(std::move(dropped).error());
     }
     return {};
 }
@@ -109,8 +110,8 @@ Result<void> set_capabilities(const CapabilitySets& sets) {
     TRY(put(sets.effective, CAP_EFFECTIVE));
     TRY(put(sets.inheritable, CAP_INHERITABLE));
     TRY(invoke(
-        "prctl", [&] { return ::cap_reset_ambient(); }, Shown{"PR_CAP_AMBIENT"},
-        Shown{"PR_CAP_AMBIENT_CLEAR_ALL"}));
+        "prctl", [&] { return ::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0L, 0L, 0L); },
+        Shown{"PR_CAP_AMBIENT"}, Shown{"PR_CAP_AMBIENT_CLEAR_ALL"}));
     TRY(invoke(
         "capset", [&] { return ::cap_set_proc(wanted.get()); }, Shown{[&] {
             std::string list;

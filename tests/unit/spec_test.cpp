@@ -245,6 +245,7 @@ TEST(Packed, BringsSpecAndFactsBackByteForByte) {
     Spec spec = every_field();
     stages::Facts facts{.uids = {{1, 2, 3}},
                         .gids = {{0, 0, 4294967295}},
+                        .groups_denied = true,
                         .resolv_conf = "nameserver \xff\n",
                         .seccomp_filter = std::string("\0\xff", 2),
                         .seccomp_flags = 7,
@@ -262,10 +263,11 @@ TEST(Packed, BringsSpecAndFactsBackByteForByte) {
     auto back = run::unpack(*memfd);
     ASSERT_TRUE(back) << sys::to_line(back.error());
     EXPECT_EQ(back->spec, spec);
-    auto& [uids, gids, resolv_conf, filter, flags, sent, sent_mounts, addresses, slated, meets,
-           gated, orphan, state, mask] = back->facts;
+    auto& [uids, gids, groups_denied, resolv_conf, filter, flags, sent, sent_mounts, addresses,
+           slated, meets, gated, orphan, state, mask] = back->facts;
     EXPECT_EQ(uids, facts.uids);
     EXPECT_EQ(gids, facts.gids);
+    EXPECT_FALSE(groups_denied); // what the re-exec has behind it
     EXPECT_EQ(resolv_conf, facts.resolv_conf);
     EXPECT_EQ(filter, facts.seccomp_filter);
     EXPECT_EQ(flags, facts.seccomp_flags);
