@@ -141,10 +141,11 @@ bool has_ended(const Fd& pidfd) {
 /// All that the child does not need before its re-exec is made and said while it is at that: the
 /// start of a program is a good part of a launch. A child that has died can't be told; what it
 /// died of is found by who waits for it.
-Result<void> tell(Launch& launch, const Fd& socket) {
+Result<void> tell(Launch& launch, const std::vector<const Stage*>& order, const Fd& socket) {
     if (!launch.spec.inside_already)
         if (auto apart = check_namespaces(launch); !apart && !has_ended(launch.pidfd))
             return apart;
+    TRY(each(order, &Stage::meanwhile, launch));
     (void)say_spec(socket, TRY(pack(launch.spec, launch.facts)));
     if (launch.rootfs.valid())
         (void)say_rootfs(socket, launch.rootfs);
@@ -203,7 +204,7 @@ Result<Fd> begin(Launch& launch) {
     left.wait(); // it works in our memory until its exec: not even errno is ours alone
     if (joins.has(CLONE_NEWUSER | CLONE_NEWPID))
         TRY(sys::prctl(PR_SET_DUMPABLE, "PR_SET_DUMPABLE", 1)); // hidden no more
-    if (auto told = tell(launch, ours); !told) {
+    if (auto told = tell(launch, order, ours); !told) {
         end_child(launch);
         return std::unexpected(std::move(told).error());
     }

@@ -236,16 +236,12 @@ Result<void> make_payload(const Launch& launch, const std::string& leaf) {
     return give(sys::join(leaf, "cgroup.subtree_control"), root);
 }
 
-/// What the leaf is given before there is a process in it.
+/// What the leaf is given before there is a process of the container's in it.
 Result<void> furnish(Launch& launch) {
     LimitFiles files(launch.leaf, launch.ledger->leaf, launch.spec.naming, launch.say,
                      Remember::nothing);
     const spec::Resources& resources = launch.spec.cgroup.resources;
     TRY(files.write(resources));
-    if (!resources.devices.empty() &&
-        !TRY(filter_devices(launch.leaf, resources.devices, launch.spec.naming)))
-        leave_out_devices(launch, "only root can filter devices, and only root's containers can "
-                                  "make any");
     return {};
 }
 
@@ -316,6 +312,17 @@ Result<void> parent(Launch& launch) {
         TRY(furnish(launch));
     }
     return hand_over(launch);
+}
+
+// In the parent, the child in its leaf but with nothing to do yet. The kernel checks a filter
+// before it takes it, which is a good part of a launch.
+Result<void> meanwhile(Launch& launch) {
+    const auto& devices = launch.spec.cgroup.resources.devices;
+    if (launch.leaf.valid() && !devices.empty() &&
+        !TRY(filter_devices(launch.leaf, devices, launch.spec.naming)))
+        leave_out_devices(launch, "only root can filter devices, and only root's containers can "
+                                  "make any");
+    return {};
 }
 
 namespace {

@@ -1,8 +1,9 @@
-// What a stage is: five small functions and a line for people.
+// What a stage is: six small functions and a line for people.
 //
 //   prepare   parent, before the clone   what the clone itself needs; what this host answers
 //   parent    parent, child blocked      what only the host's side may do to the child
 //   enter     child, before its re-exec  what an exec would spoil
+//   meanwhile parent, during that        what has to be there before the child is told what to do
 //   child     child, after its re-exec   what the stage is about
 //   undo      parent or keeper, last     in reverse order; works from the Ledger alone
 //
@@ -102,6 +103,7 @@ struct Stage {
     Result<void> (*prepare)(Launch&);
     Result<void> (*parent)(Launch&);
     Result<void> (*enter)(const spec::Spec&, const Facts&);
+    Result<void> (*meanwhile)(Launch&);
     Result<void> (*child)(Inside&);
     void (*undo)(Ledger&);
 };

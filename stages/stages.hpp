@@ -15,6 +15,7 @@ Result<void> enter(const spec::Spec&, const Facts&);
 namespace cgroup {
 Result<void> prepare(Launch&);
 Result<void> parent(Launch&);
+Result<void> meanwhile(Launch&);
 Result<void> child(Inside&);
 void undo(Ledger&);
 } // namespace cgroup

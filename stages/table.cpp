@@ -1,6 +1,6 @@
 // The stage table: the one place that knows the order.
 //
-// Parent halves run in this order, then child halves in the same order, undo backwards. Why so:
+// Each kind of half runs in this order, undo backwards. Why so:
 //
 //   user     first: every other namespace is owned by it, and its maps give the child its id 0
 //   cgroup   the child is born in its leaf, and unshares once it is there: the leaf becomes "/"
@@ -25,40 +25,40 @@ namespace {
 constexpr Stage kTable[] = {
     {.id = spec::Stage::user, .summary = "a user namespace: be root inside without being root outside",
      .lesson = "02-user", .on_by_default = true, .clone_flag = CLONE_NEWUSER, .unshares = false, .ns = "user", .only_makes = true, .leaves_host = false, .restricts = false, .filters = false,
-     .prepare = user::prepare, .parent = user::parent, .enter = user::enter, .child = nullptr, .undo = nullptr},
+     .prepare = user::prepare, .parent = user::parent, .enter = user::enter, .meanwhile = nullptr, .child = nullptr, .undo = nullptr},
     {.id = spec::Stage::cgroup, .summary = "a cgroup v2 leaf with limits, and a namespace that hides the rest",
      .lesson = "11-cgroup", .on_by_default = true, .clone_flag = CLONE_NEWCGROUP, .unshares = true, .ns = "cgroup", .only_makes = false, .leaves_host = false, .restricts = false, .filters = false,
-     .prepare = cgroup::prepare, .parent = cgroup::parent, .enter = nullptr, .child = cgroup::child, .undo = cgroup::undo},
+     .prepare = cgroup::prepare, .parent = cgroup::parent, .enter = nullptr, .meanwhile = cgroup::meanwhile, .child = cgroup::child, .undo = cgroup::undo},
     {.id = spec::Stage::net, .summary = "a network of its own, with a way out through slirp4netns or pasta",
      .lesson = "09-net", .on_by_default = true, .clone_flag = CLONE_NEWNET, .unshares = false, .ns = "net", .only_makes = true, .leaves_host = false, .restricts = false, .filters = false,
-     .prepare = net::prepare, .parent = net::parent, .enter = nullptr, .child = net::child, .undo = net::undo},
+     .prepare = net::prepare, .parent = net::parent, .enter = nullptr, .meanwhile = nullptr, .child = net::child, .undo = net::undo},
     {.id = spec::Stage::uts, .summary = "a host name of its own",
      .lesson = "03-uts", .on_by_default = true, .clone_flag = CLONE_NEWUTS, .unshares = false, .ns = "uts", .only_makes = false, .leaves_host = false, .restricts = false, .filters = false,
-     .prepare = nullptr, .parent = nullptr, .enter = nullptr, .child = uts::child, .undo = nullptr},
+     .prepare = nullptr, .parent = nullptr, .enter = nullptr, .meanwhile = nullptr, .child = uts::child, .undo = nullptr},
     {.id = spec::Stage::ipc, .summary = "System V and POSIX message queues of its own",
      .lesson = "03-uts", .on_by_default = true, .clone_flag = CLONE_NEWIPC, .unshares = false, .ns = "ipc", .only_makes = false, .leaves_host = false, .restricts = false, .filters = false,
-     .prepare = nullptr, .parent = nullptr, .enter = nullptr, .child = nullptr, .undo = nullptr},
+     .prepare = nullptr, .parent = nullptr, .enter = nullptr, .meanwhile = nullptr, .child = nullptr, .undo = nullptr},
     {.id = spec::Stage::time, .summary = "clocks that started at another time",
      .lesson = "07-pid", .on_by_default = false, .clone_flag = CLONE_NEWTIME, .unshares = true, .ns = "time", .only_makes = true, .leaves_host = false, .restricts = false, .filters = false,
-     .prepare = nullptr, .parent = nullptr, .enter = nullptr, .child = time::child, .undo = nullptr},
+     .prepare = nullptr, .parent = nullptr, .enter = nullptr, .meanwhile = nullptr, .child = time::child, .undo = nullptr},
     {.id = spec::Stage::mount, .summary = "a root filesystem, /dev, /sys, volumes; nothing reaches the host",
      .lesson = "04-mount", .on_by_default = true, .clone_flag = CLONE_NEWNS, .unshares = false, .ns = "mnt", .only_makes = false, .leaves_host = false, .restricts = false, .filters = false,
-     .prepare = mount::prepare, .parent = mount::parent, .enter = nullptr, .child = mount::child, .undo = mount::undo},
+     .prepare = mount::prepare, .parent = mount::parent, .enter = nullptr, .meanwhile = nullptr, .child = mount::child, .undo = mount::undo},
     {.id = spec::Stage::pid, .summary = "process numbers that start at 1, and a /proc that shows them",
      .lesson = "07-pid", .on_by_default = true, .clone_flag = CLONE_NEWPID, .unshares = false, .ns = "pid", .only_makes = false, .leaves_host = false, .restricts = false, .filters = false,
-     .prepare = nullptr, .parent = nullptr, .enter = nullptr, .child = pid::child, .undo = nullptr},
+     .prepare = nullptr, .parent = nullptr, .enter = nullptr, .meanwhile = nullptr, .child = pid::child, .undo = nullptr},
     {.id = spec::Stage::root, .summary = "the root filesystem becomes /, and the old one is gone",
      .lesson = "06-pivot-root", .on_by_default = true, .clone_flag = 0, .unshares = false, .ns = nullptr, .only_makes = false, .leaves_host = true, .restricts = false, .filters = false,
-     .prepare = root::prepare, .parent = nullptr, .enter = nullptr, .child = root::child, .undo = nullptr},
+     .prepare = root::prepare, .parent = nullptr, .enter = nullptr, .meanwhile = nullptr, .child = root::child, .undo = nullptr},
     {.id = spec::Stage::caps, .summary = "14 of root's 41 capabilities, and no way to more",
      .lesson = "12-capabilities", .on_by_default = true, .clone_flag = 0, .unshares = false, .ns = nullptr, .only_makes = false, .leaves_host = false, .restricts = true, .filters = false,
-     .prepare = nullptr, .parent = nullptr, .enter = nullptr, .child = caps::child, .undo = nullptr},
+     .prepare = nullptr, .parent = nullptr, .enter = nullptr, .meanwhile = nullptr, .child = caps::child, .undo = nullptr},
     {.id = spec::Stage::seccomp, .summary = "a filter of system calls",
      .lesson = "13-seccomp", .on_by_default = true, .clone_flag = 0, .unshares = false, .ns = nullptr, .only_makes = false, .leaves_host = false, .restricts = true, .filters = true,
-     .prepare = seccomp::prepare, .parent = nullptr, .enter = nullptr, .child = seccomp::child, .undo = nullptr},
+     .prepare = seccomp::prepare, .parent = nullptr, .enter = nullptr, .meanwhile = nullptr, .child = seccomp::child, .undo = nullptr},
     {.id = spec::Stage::init, .summary = "a PID 1 that reaps orphans and forwards signals",
      .lesson = "08-init", .on_by_default = false, .clone_flag = 0, .unshares = false, .ns = nullptr, .only_makes = false, .leaves_host = false, .restricts = true, .filters = false,
-     .prepare = nullptr, .parent = nullptr, .enter = nullptr, .child = init::child, .undo = nullptr},
+     .prepare = nullptr, .parent = nullptr, .enter = nullptr, .meanwhile = nullptr, .child = init::child, .undo = nullptr},
 };
 // clang-format on
 

@@ -45,6 +45,8 @@ struct Trial {
     /// "" or the error as one line.
     std::string prepare() {
         auto done = stages::cgroup::prepare(launch);
+        if (done)
+            done = stages::cgroup::meanwhile(launch);
         return done ? "" : sys::to_line(done.error());
     }
     /// As prepare(), and when that has worked, the half after the clone.
@@ -54,7 +56,10 @@ struct Trial {
         auto done = stages::cgroup::parent(launch);
         return done ? "" : sys::to_line(done.error());
     }
-    void undo() { stages::cgroup::undo(*ledger); }
+    void undo() {
+        stages::cgroup::undo(*ledger);
+        launch.leaf.close();
+    }
 };
 
 /// cgroup v2 alone; we are in /shell, with every controller at hand.
@@ -383,6 +388,7 @@ TEST(CgroupBundle, FiltersDevicesOrSaysWhyNot) {
     EXPECT_THAT(line, AnyOf("", AllOf(StartsWith("bpf(BPF_PROG_LOAD, [8 instructions]): EPERM"),
                                       HasSubstr("linux.resources.devices: can't be enforced"))));
     EXPECT_EQ(line.empty(), ::geteuid() != 0);
+    trial.undo();
     trial.said.clear();
     trial.spec.cgroup.manager = spec::CgroupManager::disabled;
     EXPECT_EQ(trial.prepare(), "");
