@@ -9,6 +9,7 @@
 #include "run/guard.hpp"
 #include "run/join.hpp"
 #include "run/refused.hpp"
+#include "stages/settings.hpp"
 #include "stages/stages.hpp"
 #include "sys/path.hpp"
 
@@ -190,6 +191,7 @@ Result<Fd> begin(Launch& launch) {
                       .gate = launch.gate.get(),
                       .binary = binary.get()};
     sys::MemoryLeft left;
+    auto score = TRY(stages::OomScore::of_child(spec));
     auto cloned = joins.need_joiner(stages::clone_flags(spec))
                       ? clone_through_joiner(launch, entering, left)
                       : clone(launch, entering, left);

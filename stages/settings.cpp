@@ -172,6 +172,26 @@ Result<void> set_oom_score(const Fd& proc, int score) {
 
 } // namespace
 
+// The kernel sets it for every process of the memory that it is said of, and the child shares ours
+// until its exec: hence before the clone, and taken back after that exec.
+Result<OomScore> OomScore::of_child(const spec::Spec& spec) {
+    OomScore out;
+    if (!spec.process.oom_score_adj || !spec.stages.has(spec::Stage::user) || cgroup::rootless())
+        return out;
+    Fd proc = TRY(outer_proc());
+    std::string before = TRY(sys::read_file(proc.get(), "self/oom_score_adj", 64));
+    TRY(write_within(proc, "self/oom_score_adj", std::to_string(*spec.process.oom_score_adj)));
+    out.before_ = std::move(before);
+    return out;
+}
+
+OomScore::~OomScore() {
+    if (before_.empty())
+        return;
+    if (auto proc = outer_proc())
+        (void)write_within(*proc, "self/oom_score_adj", before_); // nothing is left to be done
+}
+
 Result<void> set_parameters(const Inside& inside) {
     const spec::Spec& spec = inside.spec;
     // Rather none than one without what it was to have.

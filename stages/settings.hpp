@@ -4,11 +4,27 @@
 
 #include "stages/stage.hpp"
 
+#include <utility>
+
 namespace stages {
 
 /// Kernel parameters of the container's namespaces, and how likely it is to be killed for memory.
 /// The host's /proc is still there, and nothing of the container's has been mounted.
 Result<void> set_parameters(const Inside& inside);
+
+/// In the parent: as likely to be killed for memory as the child is to be, which inherits it. Its
+/// own user namespace gives the child no right to say less than it was born with.
+class OomScore {
+public:
+    static Result<OomScore> of_child(const spec::Spec& spec);
+    OomScore() = default;
+    OomScore(OomScore&& other) noexcept : before_(std::exchange(other.before_, {})) {}
+    OomScore& operator=(OomScore&&) = delete;
+    ~OomScore(); ///< back to what it was; not before the child has memory of its own
+
+private:
+    std::string before_;
+};
 
 /// Keyring, scheduling, memory policy, personality, and what Landlock is to allow, kept in
 /// inside.landlock. In the container's root, still root there.

@@ -90,6 +90,36 @@ TEST(Conformance, InheritableCapabilitiesAreThoseOfAnyUser) {
     EXPECT_EQ(support::status_bits(bundle.pid(), "CapAmb"), 0u);
 }
 
+/// With a user namespace of its own, whose ids are not root's.
+void mapped(Bundle& bundle) {
+    if (!support::is_root())
+        return; // it is so anyway
+    json& linux = bundle.config["linux"];
+    linux["namespaces"].push_back({{"type", "user"}});
+    for (const char* maps : {"uidMappings", "gidMappings"})
+        linux[maps] = json::array({{{"containerID", 0}, {"hostID", 200000}, {"size", 65536}}});
+}
+
+// Only the machine's root may make a process less likely to be killed.
+TEST(Conformance, TheOomScoreIsLessThanOursInAUserNamespaceToo) {
+    std::string own = support::slurp("/proc/self/oom_score_adj");
+    int score = std::stoi(own) - 7;
+    std::string lower = "echo " + std::to_string(score) + " >/proc/self/oom_score_adj";
+    if (support::run({.argv = {"sh", "-c", lower}}).status != 0)
+        GTEST_SKIP() << "host lacks CAP_SYS_RESOURCE for this user";
+    Bundle bundle;
+    mapped(bundle);
+    bundle.config["process"]["oomScoreAdj"] = score;
+    bundle.args({"sh", "-c", "echo $$; cat /proc/self/oom_score_adj; exec sleep 1000"});
+    bundle.save();
+    support::Process run(bundle.command({"run", bundle.id()}));
+    run.until("\n" + std::to_string(score) + "\n");
+    EXPECT_EQ(support::slurp("/proc/" + std::to_string(run.pid()) + "/oom_score_adj"), own);
+    EXPECT_EQ(bundle.runtime({"exec", bundle.id(), "cat", "/proc/self/oom_score_adj"}).out,
+              std::to_string(score) + "\n");
+    EXPECT_EQ(bundle.runtime({"delete", "--force", bundle.id()}).status, 0);
+}
+
 TEST(Conformance, AnUnknownFormOfLogIsRefused) {
     Bundle bundle;
     Ended refused = bundle.runtime({"--log-format", "yaml", "list"});
