@@ -3,6 +3,7 @@
 
 #include "stages/causes.hpp"
 #include "sys/flags.hpp"
+#include "sys/mounts.hpp"
 
 #include <sys/sysmacros.h>
 
@@ -11,9 +12,66 @@
 
 namespace stages {
 
+namespace {
+
+std::string link_of(const Fd& place) {
+    return "/proc/self/fd/" + std::to_string(place.get());
+}
+
+/// "a=1,b", for mount(2): a comma of a value's own is in quotes, as the kernel's security modules
+/// read them, or behind a backslash already, as overlayfs does.
+std::string as_text(const std::vector<std::string>& options) {
+    std::string text;
+    for (const std::string& option : options) {
+        if (!text.empty())
+            text += ',';
+        std::size_t equals = option.find('=');
+        if (option.contains(',') && option.substr(0, equals).ends_with("context"))
+            text += option.substr(0, equals + 1) + "\"" + option.substr(equals + 1) + "\"";
+        else
+            text += option;
+    }
+    return text;
+}
+
+/// fsconfig(2) takes values of up to 255 characters, of which a list of overlayfs's layers has
+/// more. mount(2) takes a page, but wants a place: one in a file system of our own, covered by "/",
+/// where nobody else comes to. A copy of the mount is mounted nowhere, and the place is given up.
+Result<Fd> new_by_text(const std::string& type, const std::vector<std::string>& options,
+                       std::uint64_t attributes, const std::string& source) {
+    std::string text = as_text(options);
+    constexpr std::size_t kPage = 4096;
+    if (text.size() >= kPage)
+        return sys::wrong("the options of \"" + type + "\" have " + std::to_string(text.size()) +
+                              " characters together, and the kernel takes " +
+                              std::to_string(kPage - 1),
+                          "give its directories shorter paths, symlinks for one");
+    Fd scratch = TRY(new_filesystem("tmpfs", {"size=4k", "mode=700"}, kQuiet));
+    TRY(sys::mkdirat(scratch.get(), "at", 0700));
+    Fd top = TRY(sys::openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY));
+    TRY(attach(scratch, top));
+    auto made = [&]() -> Result<Fd> {
+        Fd place = TRY(sys::openat(scratch.get(), "at", O_PATH | O_DIRECTORY));
+        TRY(sys::mount(source.empty() ? type : source, link_of(place), type, text));
+        Fd tree = TRY(clone_mount(scratch.get(), "at", 0));
+        if (attributes != 0)
+            TRY(set_attributes(tree, attributes));
+        return tree;
+    }();
+    auto gone = sys::umount2(link_of(scratch), sys::kDetach);
+    return gone ? std::move(made) : std::unexpected(std::move(gone).error());
+}
+
+} // namespace
+
 Result<Fd> new_filesystem(const std::string& type, const std::vector<std::string>& options,
                           std::uint64_t attributes, Cause cause, const std::string& source) {
     auto because = [cause](const Error& error) { return cause(error.code); };
+    constexpr std::size_t kMost = 255; // of fsconfig(2)
+    for (const std::string& option : options)
+        if (std::size_t equals = option.find('=');
+            equals != std::string::npos && option.size() - equals - 1 > kMost)
+            return hint(new_by_text(type, options, attributes, source), because);
     Fd context = TRY(hint(sys::fsopen(type), because));
     // What the kernel says tells what was wrong; what to do about it is ours to find out.
     auto explain = [&](auto result) {

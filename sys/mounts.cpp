@@ -22,6 +22,17 @@ Result<void> fsconfig_reconfigure(int fs) {
         fs, Shown{"FSCONFIG_CMD_RECONFIGURE"}));
 }
 
+Result<void> mount(const std::string& source, const std::string& target, const std::string& type,
+                   const std::string& options) {
+    return done(invoke(
+        "mount",
+        [&] {
+            return syscall(SYS_mount, source.c_str(), target.c_str(), type.c_str(), 0,
+                           options.c_str());
+        },
+        source, target, type, options));
+}
+
 Result<void> mknodat(int at, const std::string& path, mode_t mode, dev_t device) {
     return done(invoke(
         "mknodat",

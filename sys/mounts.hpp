@@ -10,6 +10,10 @@ namespace sys {
 Result<Fd> fspick(int mount);
 Result<void> fsconfig_reconfigure(int fs);
 
+/// mount(2) of a new file system: all of its options in one text, of less than a page.
+Result<void> mount(const std::string& source, const std::string& target, const std::string& type,
+                   const std::string& options);
+
 /// `device` as of makedev(3). The umask takes nothing off `mode`.
 Result<void> mknodat(int at, const std::string& path, mode_t mode, dev_t device);
 Result<mode_t> umask(mode_t mask);
