@@ -81,7 +81,7 @@ json features(const std::string& version) {
           {"seccomp", seccomp()},
           {"apparmor", on},
           {"selinux", on},
-          {"intelRdt", {{"enabled", false}, {"schemata", false}, {"monitoring", false}}},
+          {"intelRdt", {{"enabled", true}, {"schemata", true}, {"monitoring", true}}},
           {"memoryPolicy",
            {{"modes", names_of(memory_policy_modes())},
             {"flags", names_of(memory_policy_flags())}}},

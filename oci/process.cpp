@@ -262,6 +262,7 @@ std::string pack_exec(const Config& config, const stages::Facts& facts) {
     out.process.preserved_fds = 0;
     out.process.keyring.clear();
     out.root.path = spec.root.path;
+    out.rdt = spec.rdt;
     spec::Packer packer;
     packer.must("spec", spec::pack(out));
     template_fields(packer, from);

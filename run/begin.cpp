@@ -9,6 +9,7 @@
 #include "run/guard.hpp"
 #include "run/join.hpp"
 #include "run/refused.hpp"
+#include "stages/resctrl.hpp"
 #include "stages/settings.hpp"
 #include "stages/stages.hpp"
 #include "sys/path.hpp"
@@ -130,6 +131,7 @@ Result<void> clone_through_joiner(Launch& launch, Entering& entering, sys::Memor
 Result<void> see_off(Launch& launch, const std::vector<const Stage*>& order) {
     if (launch.recorded)
         launch.ledger->child_started = TRY(sys::start_time(launch.child));
+    TRY(stages::resctrl::enter(launch));
     return each(order, &Stage::parent, launch);
 }
 
@@ -176,6 +178,8 @@ Result<Fd> begin(Launch& launch) {
     if (launch.container.valid())
         at_once = TRY(Joins::of_process(launch.container.get(), launch.container_pid));
     Joins joins = at_once ? std::move(*at_once) : TRY(Joins::open(spec));
+    if (!spec.inside_already)
+        TRY(stages::resctrl::prepare(launch));
     TRY(each(order, &Stage::prepare, launch));
     auto [ours, theirs] = TRY(sys::socketpair(SOCK_SEQPACKET));
     // Where the child comes into a mount namespace that is not its own making, it can't take the

@@ -3,6 +3,7 @@
 // Works from the ledger alone, may run twice, and finds nothing surprising in anything being gone.
 #include "stages/cgroup_tree.hpp"
 #include "stages/cgroup_unit.hpp"
+#include "stages/resctrl.hpp"
 #include "stages/stages.hpp"
 
 #include <cerrno>
@@ -29,6 +30,7 @@ int empty(const std::string& leaf, bool keep) {
 
 // In the parent or the keeper: the host's namespaces, the caller's privileges.
 void undo(Ledger& ledger) {
+    resctrl::undo(ledger);
     if (ledger.leaf[0] == '\0')
         return stop_unit(ledger);
     std::string leaf = ledger.leaf;

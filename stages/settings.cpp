@@ -176,11 +176,15 @@ Result<void> set_oom_score(const Fd& proc, int score) {
 // until its exec: hence before the clone, and taken back after that exec.
 Result<OomScore> OomScore::of_child(const spec::Spec& spec) {
     OomScore out;
-    if (!spec.process.oom_score_adj || !spec.stages.has(spec::Stage::user) || cgroup::rootless())
+    bool elsewhere = spec.inside_already || spec.stages.has(spec::Stage::user);
+    if (!spec.process.oom_score_adj || !elsewhere || cgroup::rootless())
+        return out;
+    std::string wanted = std::to_string(*spec.process.oom_score_adj);
+    std::string before = TRY(sys::read_file("/proc/self/oom_score_adj", 64));
+    if (before == wanted + "\n")
         return out;
     Fd proc = TRY(outer_proc());
-    std::string before = TRY(sys::read_file(proc.get(), "self/oom_score_adj", 64));
-    TRY(write_within(proc, "self/oom_score_adj", std::to_string(*spec.process.oom_score_adj)));
+    TRY(write_within(proc, "self/oom_score_adj", wanted));
     out.before_ = std::move(before);
     return out;
 }
@@ -198,9 +202,6 @@ Result<void> set_parameters(const Inside& inside) {
     if (!spec.net_devices.empty() && joined(spec, spec::Stage::net) && !spec.inside_already)
         return sys::wrong("linux.netDevices: moving a device into a network namespace that is "
                           "joined is not supported");
-    if (spec.rdt)
-        return sys::wrong(
-            "linux.intelRdt: classes of cache and memory bandwidth are not supported");
     bool sysctl = !spec.sysctl.empty() && !spec.inside_already; // else they were set long ago
     if (!sysctl && !spec.process.oom_score_adj)
         return {};

@@ -34,6 +34,8 @@ struct Ledger {
     bool leaf_ours = false;           ///< what runs in the leaf is the container: undo may kill it
     char leaf[4096] = {};             ///< absolute path of the leaf cgroup
     char unit[256] = {};              ///< systemd's, whose cgroup the leaf is
+    char resctrl[512] = {};           ///< a class of resctrl that we have made
+    char monitor[512] = {};           ///< likewise a group that is counted by itself
     std::uint32_t leaf_base = 0; ///< the directories of `leaf` beyond so many bytes are ours too
     char scratch[4096] = {};     ///< a directory of ours, removed with the files in it
     char work[4096] = {}; ///< overlayfs's work directory, removed with what the kernel left in it
