@@ -146,7 +146,7 @@ constexpr Named<bool> kFlags[] = {
     {"SECCOMP_FILTER_FLAG_LOG", true},
     {"SECCOMP_FILTER_FLAG_SPEC_ALLOW", true},
     {"SECCOMP_FILTER_FLAG_TSYNC", true},
-    {"SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV", false},
+    {"SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV", true},
 };
 
 constexpr HookList kHooks[] = {

@@ -59,7 +59,10 @@ Result<void> compile_into(Facts& facts, const std::string& json, Names capabilit
     facts.seccomp_filter.assign(reinterpret_cast<const char*>(filter.data()),
                                 filter.size() * sizeof filter[0]);
     facts.seccomp_flags = profile.flags;
-    if (profile.notifies) {
+    if (!profile.notifies) {
+        constexpr std::uint32_t kWaitKillable = 1U << 5; // SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
+        facts.seccomp_flags &= ~kWaitKillable; // of who waits for an answer, and nobody does
+    } else {
         // We send the listener to the parent under the filter; nobody could answer for us yet.
         for (const char* call : {"sendmsg", "execve"})
             if (notified(profile, call))

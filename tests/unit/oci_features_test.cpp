@@ -188,6 +188,44 @@ TEST(OciFeatures, AnnotationsThatDoSomethingAreNamedAsUnsafe) {
         })) << name;
 }
 
+/// `enabled` of features, or nothing of it, and what of config.json it promises.
+TEST(OciFeatures, WhatIsEnabledIsTaken) {
+    struct Promise {
+        const json& enabled;
+        const char* pointer;
+        const char* value;
+    };
+    const json& all = on_linux();
+    const json& rdt = all["intelRdt"];
+    for (const auto& [enabled, pointer, value] : {
+             Promise{all["netDevices"]["enabled"], "/linux/netDevices", R"({"eth0": {}})"},
+             Promise{rdt["enabled"], "/linux/intelRdt", R"({"closID": "gold"})"},
+             Promise{rdt["schemata"], "/linux/intelRdt", R"({"schemata": ["L3:0=f"]})"},
+             Promise{rdt["monitoring"], "/linux/intelRdt", R"({"enableMonitoring": true})"},
+             Promise{all["apparmor"]["enabled"], "/process/apparmorProfile", R"("p")"},
+             Promise{all["selinux"]["enabled"], "/process/selinuxLabel", R"("u:r:t:s0")"},
+             Promise{all["selinux"]["enabled"], "/linux/mountLabel", R"("u:r:t:s0")"},
+             Promise{all["cgroup"]["rdma"], "/linux/resources",
+                     R"({"rdma": {"mlx5_0": {"hcaHandles": 1}}})"},
+             Promise{all["mountExtensions"]["idmap"]["enabled"], "/mounts",
+                     R"([{"destination": "/d", "source": "/s", "options": ["bind", "idmap"]}])"},
+         }) {
+        EXPECT_EQ(enabled, true) << pointer;
+        auto before = convert(minimal());
+        auto config = convert(with(pointer, value));
+        ASSERT_TRUE(config) << pointer << ": " << config.error();
+        EXPECT_NE(config->spec, before->spec) << pointer << " is read, and nothing comes of it";
+    }
+    EXPECT_EQ(all["cgroup"]["v1"], false);
+    oci::Caller caller;
+    caller.systemd_cgroup = true;
+    auto unit = convert(with("/linux/cgroupsPath", R"("a.slice:b:c")"), caller);
+    ASSERT_TRUE(unit) << unit.error();
+    EXPECT_EQ(unit->spec.cgroup.manager, spec::CgroupManager::systemd);
+    for (const char* key : {"systemd", "systemdUser", "v2"})
+        EXPECT_EQ(all["cgroup"][key], true) << key;
+}
+
 // --- spec ----------------------------------------------------------------------------------------
 
 json written(const oci::Template& wanted) {
