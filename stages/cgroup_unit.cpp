@@ -105,17 +105,49 @@ Result<void> note_unit(Ledger& ledger, const std::string& name) {
     return {};
 }
 
+bool is_slice(const Unit& unit) {
+    return unit.name.ends_with(".slice");
+}
+
+/// Where systemd has the slice "a-b.slice": "/a.slice/a-b.slice" (systemd.slice(5)), for a user's
+/// below the cgroup of that user's manager.
+Result<std::string> cgroup_of_slice(const std::string& name, const Hierarchy& hierarchy) {
+    std::string path;
+    if (rootless()) {
+        std::size_t manager = hierarchy.own.find("/user@");
+        std::size_t end =
+            manager == std::string::npos ? manager : hierarchy.own.find('/', manager + 1);
+        if (manager == std::string::npos)
+            return sys::wrong("we are in " + quoted(hierarchy.own) +
+                                  ", which does not tell where the user's systemd has its slices",
+                              "log in, or name a scope");
+        path = hierarchy.own.substr(0, end);
+    }
+    for (std::size_t dash = name.find('-'); dash != std::string::npos;
+         dash = name.find('-', dash + 1))
+        path += "/" + name.substr(0, dash) + ".slice";
+    return path + "/" + name;
+}
+
+/// A slice is told who is above it by its name, and of no processes: it holds none, for systemd.
+Properties place_of(const Launch& launch, const Unit& unit) {
+    if (is_slice(unit))
+        return {{"Wants", Systemd::Strings{unit.slice}}};
+    return {{"Slice", unit.slice},
+            {"PIDs", Systemd::Pids{static_cast<std::uint32_t>(launch.child)}},
+            {"Delegate", true}};
+}
+
 Result<Properties> properties_for(const Launch& launch, const Unit& unit) {
     const spec::Cgroup& wanted = launch.spec.cgroup;
     Properties out = {{"Description", "container " + launch.spec.name},
-                      {"Slice", unit.slice},
-                      {"PIDs", Systemd::Pids{static_cast<std::uint32_t>(launch.child)}},
-                      {"Delegate", true},
                       {"DefaultDependencies", false},
                       {"MemoryAccounting", true},
                       {"CPUAccounting", true},
                       {"IOAccounting", true},
                       {"TasksAccounting", true}};
+    for (Systemd::Property& place : place_of(launch, unit))
+        out.push_back(std::move(place));
     bool collected = false;
     for (Systemd::Property& limit : TRY(properties_of(wanted.resources)))
         out.push_back(std::move(limit));
@@ -175,8 +207,10 @@ Result<Unit> parse_unit(const std::string& path, spec::Naming naming) {
         return wrong("its first part is not the name of a slice");
     if (unit.name.empty() || unit.name.contains('/') || prefix.contains('/'))
         return wrong("its last part is not a name");
-    if (unit.name.ends_with(".slice"))
-        return wrong("a slice can't hold processes");
+    if (unit.name == "-.slice")
+        return wrong("the root slice is nobody's container");
+    if (is_slice(unit)) // taken as it is, as runc has it
+        return unit;
     unit.name = (prefix.empty() ? "" : prefix + "-") + unit.name + ".scope";
     return unit;
 }
@@ -239,6 +273,10 @@ Result<void> start_unit(Launch& launch, const Hierarchy& hierarchy) {
                           "choose another name, or: systemctl stop " + unit.name);
     TRY(std::move(started));
     TRY(note_unit(*launch.ledger, unit.name)); // ours: before, it could have been another's
+    if (is_slice(unit)) {
+        std::string slice = hierarchy.directory(TRY(cgroup_of_slice(unit.name, hierarchy)));
+        TRY(sys::write_file(sys::join(slice, "cgroup.procs"), std::to_string(launch.child)));
+    }
     std::string own = TRY(cgroup_of(launch.child));
     if (!own.ends_with("/" + unit.name))
         return sys::wrong("systemd started " + quoted(unit.name) + " but left the container in " +

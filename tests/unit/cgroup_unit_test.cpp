@@ -27,6 +27,7 @@ using test::job_removed;
 using test::reply_to;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using ::testing::StartsWith;
 
 constexpr auto kProperties = spec::Naming::properties;
@@ -39,12 +40,13 @@ TEST(CgroupUnit, HasThreeParts) {
     EXPECT_EQ(unit->slice, "system.slice");
     EXPECT_EQ(unit->name, "docker-abc.scope");
     EXPECT_EQ(cgroup::parse_unit("-:p:n", kProperties)->slice, "-.slice");
+    EXPECT_EQ(cgroup::parse_unit("a.slice:p:a-n.slice", kProperties)->name, "a-n.slice");
     EXPECT_EQ(cgroup::parse_unit("::n", kProperties)->name, "n.scope");
     EXPECT_EQ(cgroup::parse_unit("::n", kProperties)->slice,
               cgroup::rootless() ? "user.slice" : "system.slice");
     for (const char* wrong :
          {"/a/b", "a:b", "a.slice:b:c:d", "a:b:c", "a/b.slice:c:d", "a.slice:b:", "a.slice:b:c/d",
-          "a.slice:b/c:d", "a.slice:b:c.slice"}) {
+          "a.slice:b/c:d", "a.slice:b:-.slice"}) {
         auto refused = cgroup::parse_unit(wrong, kProperties);
         ASSERT_FALSE(refused) << wrong;
         EXPECT_THAT(sys::to_line(refused.error()),
@@ -190,6 +192,32 @@ TEST(CgroupUnit, CanHaveTheLeafInASubgroup) {
     host.put(kScope + "/cgroup.procs", ""); // as it is once the child has moved on
     stages::cgroup::undo(*host.ledger);
     EXPECT_FALSE(host.has(kScope));
+}
+
+// systemd takes no processes into a slice: the child is put there beside it.
+TEST(CgroupUnit, CanBeASlice) {
+    Booted host;
+    std::string slice = "/sys/fs/cgroup/a.slice/a-b.slice";
+    FakeSystemd systemd([&](const Message& call) {
+        std::string answer = host.serve(call);
+        if (call.member == "StartTransientUnit") {
+            host.cgroup("/sys/fs/cgroup/a.slice");
+            host.cgroup(slice);
+            host.put("/proc/4711/cgroup", "0::/a.slice/a-b.slice\n");
+        }
+        return answer;
+    });
+    host.spec.cgroup.path = "a.slice:ignored:a-b.slice";
+    if (cgroup::rootless()) {
+        EXPECT_THAT(host.run(), HasSubstr("does not tell where the user's systemd"));
+        return;
+    }
+    EXPECT_EQ(host.run(), "");
+    EXPECT_EQ(host.ledger->leaf, slice);
+    EXPECT_STREQ(host.ledger->unit, "a-b.slice");
+    EXPECT_THAT(host.calls, ElementsAre("write " + slice + "/cgroup.procs=4711"));
+    EXPECT_THAT(host.start.body, HasSubstr("Wants"));
+    EXPECT_THAT(host.start.body, Not(HasSubstr("PIDs")));
 }
 
 TEST(CgroupUnit, AFailedOneOfTheNameIsForgottenFirst) {
