@@ -26,7 +26,8 @@ constexpr const char* kPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin
 /// Ours first (of a bundle's only HOME, as every runtime does), then what was asked for; of one
 /// name the last wins, in its first place.
 sys::Strings environment(const spec::Spec& spec) {
-    sys::Strings all{"HOME=" + stages::home_of(sys::geteuid())};
+    const std::string home = "HOME=" + stages::home_of(sys::geteuid());
+    sys::Strings all{home};
     if (!spec.process.exact_env) {
         all.insert(all.begin(), std::string("PATH=") + kPath);
         all.emplace_back("container=gocontainer");
@@ -44,6 +45,8 @@ sys::Strings environment(const spec::Spec& spec) {
         else
             out[place->second] = std::move(variable);
     }
+    if (std::string& said = out[places["HOME"]]; spec.process.exact_env && said == "HOME=")
+        said = home; // empty is as good as not said
     return out;
 }
 

@@ -38,7 +38,13 @@ Result<void> pass_gate(const spec::Spec& spec, const Facts& facts, const Fd& soc
     }
     if (spec.hooks.start_container.empty())
         return {};
-    return run_hooks(spec.hooks, spec.hooks.start_container, "startContainer",
+    // In the container, as the process that it is for, and where it says nothing else, with that
+    // one's environment: runc's users count on it.
+    std::vector<spec::Hook> hooks = spec.hooks.start_container;
+    for (spec::Hook& hook : hooks)
+        if (hook.env.empty())
+            hook.env = spec.process.env;
+    return run_hooks(spec.hooks, hooks, "startContainer",
                      with_status(facts.state, "created", sys::getpid()));
 }
 

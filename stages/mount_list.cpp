@@ -57,7 +57,8 @@ Result<Fd> place_of(Inside& inside, const spec::Mount& wanted, sys::Want want) {
 }
 
 /// What a file system needs to know of its own options, before the ones that were asked for.
-Result<Fd> make_new(Inside& inside, const spec::Mount& wanted, const Fd& place,
+/// `fresh`: the place was made for it.
+Result<Fd> make_new(Inside& inside, const spec::Mount& wanted, const Fd& place, bool fresh,
                     std::uint64_t attributes) {
     const spec::Spec& spec = inside.spec;
     std::vector<std::string> options = wanted.options;
@@ -78,8 +79,9 @@ Result<Fd> make_new(Inside& inside, const spec::Mount& wanted, const Fd& place,
         std::erase_if(options, [&](const std::string& option) {
             return option == "gid=5" && !maps(inside.facts.gids, 5);
         });
-    // It stands for the directory that it covers, with that one's permissions.
-    if (wanted.type == "tmpfs" && !has("mode=")) {
+    // It stands for the directory that it covers, with that one's permissions. Where there was
+    // none it is everybody's, as the kernel has it: of Docker's --tmpfs nothing else is expected.
+    if (wanted.type == "tmpfs" && !fresh && !has("mode=")) {
         char mode[16];
         (void)snprintf(mode, sizeof mode, "mode=%o", // can't fail: four digits
                        TRY(sys::fstat(place.get())).st_mode & 07777);
@@ -87,7 +89,7 @@ Result<Fd> make_new(Inside& inside, const spec::Mount& wanted, const Fd& place,
     }
     // mqueue takes no such option; its files are labelled by who makes them.
     if (!spec.root.mount_label.empty() && wanted.type != "mqueue")
-        options.push_back("context=" + spec.root.mount_label);
+        options.push_back(spec.root.mount_label_type + "=" + spec.root.mount_label);
     Fd made = TRY(
         new_filesystem(wanted.type, options, attributes, causes::powerless_root, wanted.source));
     if (wanted.copy_up)
@@ -189,6 +191,13 @@ Result<void> mount_one(Inside& inside, std::size_t index) {
                        : std::string();
         });
     }
+    bool fresh = false;
+    if (wanted.type == "tmpfs") {
+        auto there = sys::in_root(inside.rootfs.get(), wanted.destination, sys::Want::existing);
+        fresh = !there && there.error().code == ENOENT;
+        if (!there && !fresh)
+            return std::unexpected(std::move(there).error());
+    }
     Fd place = TRY(place_of(inside, wanted, sys::Want::directory));
     std::uint64_t attributes = wanted.attributes;
     // What is mounted or made in it comes later, and its mount points have to be made.
@@ -196,7 +205,7 @@ Result<void> mount_one(Inside& inside, std::size_t index) {
                  !inside.spec.root.usual_mounts;
     if (later)
         attributes &= ~std::uint64_t{MOUNT_ATTR_RDONLY};
-    Fd tree = TRY(make_new(inside, wanted, place, attributes));
+    Fd tree = TRY(make_new(inside, wanted, place, fresh, attributes));
     TRY(check_kind(wanted, tree));
     spec::Mount rest = wanted;
     rest.attributes = rest.cleared = 0; // a new mount has been made with them
