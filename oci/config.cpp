@@ -146,6 +146,11 @@ void read_hidden(Node linux, Reading& reading) {
         for (const std::string& path : *paths)
             if (!path.starts_with('/'))
                 linux[key].fail("\"" + path + "\": must be absolute");
+        std::vector<std::string> once;
+        for (std::string& path : *paths)
+            if (std::ranges::find(once, path) == once.end())
+                once.push_back(std::move(path));
+        *paths = std::move(once);
         if (!paths->empty() && !reading.has(Stage::mount))
             linux[key].fail("need a mount namespace in linux.namespaces");
     }

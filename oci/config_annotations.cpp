@@ -138,6 +138,9 @@ void read_annotations(Node annotations, Reading& reading) {
                 read_subgroup(at, value, spec.cgroup.subgroup);
         } else if (key == "run.oci.delegate-cgroup") {
             read_subgroup(at, value, spec.cgroup.payload);
+        } else if (key == "run.oci.handler") { // crun's: a virtual machine, WebAssembly
+            if (!value.empty())
+                at.fail("\"" + value + "\": this runtime has no handlers, only processes");
         } else if (key == "org.gocontainer.landlock") {
             read_landlock(at, value, spec.process);
         } else if (key.starts_with(kProperty) && reading.caller.systemd_cgroup) {

@@ -178,7 +178,7 @@ const Right kRight[] = {
     {"/linux/rootfsPropagation", R"("shared")",
      [](auto& s) { return s.root.propagation == "shared"; }},
     {"/linux/rootfsPropagation", R"("")", [](auto& s) { return s.root.propagation.empty(); }},
-    {"/linux/maskedPaths", R"(["/proc/kcore"])",
+    {"/linux/maskedPaths", R"(["/proc/kcore", "/proc/kcore"])",
      [](auto& s) { return s.root.masked == std::vector<std::string>{"/proc/kcore"}; }},
     {"/linux/readonlyPaths", R"(["/proc/sys"])",
      [](auto& s) { return s.root.readonly == std::vector<std::string>{"/proc/sys"}; }},
@@ -484,6 +484,7 @@ TEST(OciConfig, ReadsAnnotations) {
 
 TEST(OciConfig, RefusesAnnotationsThatItKnowsAndThatAreWrong) {
     const std::pair<const char*, const char*> wrong[] = {
+        {"run.oci.handler", "krun"},
         {"run.oci.mount_context_type", "x"},
         {"run.oci.systemd.subgroup", "a/b"},
         {"run.oci.delegate-cgroup", ".."},
