@@ -5,6 +5,19 @@
 
 #include <gmock/gmock.h>
 
+#include <linux/seccomp.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
 using nlohmann::json;
 using support::Bundle;
 using support::Ended;
@@ -62,6 +75,23 @@ TEST(Conformance, AHookOfStartThatFailsIsTheContainersEnd) {
     }
 }
 
+// Of the hooks it is the one that is run in the container, with nothing of the host in reach.
+TEST(Conformance, AStartContainerHookHasTheProcesssEnvironmentUnlessItHasItsOwn) {
+    Bundle bundle;
+    std::string token = support::token();
+    std::string script = "echo $WHOSE >>/tmp/hook";
+    json own = shell(script);
+    own["env"] = {"WHOSE=own-" + token};
+    bundle.config["process"]["env"] = {"PATH=/bin", "WHOSE=process-" + token};
+    bundle.config["mounts"].push_back(
+        {{"destination", "/tmp"}, {"type", "tmpfs"}, {"source", "tmpfs"}});
+    bundle.config["hooks"]["startContainer"] = {shell(script), own};
+    bundle.args({"cat", "/tmp/hook"});
+    bundle.save();
+    Ended ended = bundle.runtime({"run", bundle.id()});
+    EXPECT_EQ(ended.out, "process-" + token + "\nown-" + token + "\n") << ended.err;
+}
+
 // As runc and crun have it: config.md leaves open who makes it.
 TEST(Conformance, TheWorkingDirectoryIsMadeOnAReadOnlyRootToo) {
     Bundle bundle;
@@ -73,6 +103,17 @@ TEST(Conformance, TheWorkingDirectoryIsMadeOnAReadOnlyRootToo) {
     Ended ended = bundle.runtime({"run", bundle.id()});
     EXPECT_THAT(ended.out, AllOf(HasSubstr(there + "\n"), HasSubstr("Read-only file system")))
         << ended.err;
+}
+
+// As runc has it: of no directory at all, the one that the root filesystem's passwd tells.
+TEST(Conformance, AnEmptyHomeIsTheUsersOwn) {
+    Bundle bundle;
+    std::string home = "/home/" + support::token();
+    support::spill(bundle.path() + "/rootfs/etc/passwd", "root:x:0:0:root:" + home + ":/bin/sh\n");
+    bundle.config["process"]["env"] = {"PATH=/bin", "HOME=/x", "HOME="};
+    bundle.args({"sh", "-c", "echo $HOME"});
+    bundle.save();
+    EXPECT_EQ(bundle.runtime({"run", bundle.id()}).out, home + "\n");
 }
 
 // capabilities(7): of a change of user, the inheritable set stays as it is.
@@ -118,6 +159,202 @@ TEST(Conformance, TheOomScoreIsLessThanOursInAUserNamespaceToo) {
     EXPECT_EQ(bundle.runtime({"exec", bundle.id(), "cat", "/proc/self/oom_score_adj"}).out,
               std::to_string(score) + "\n");
     EXPECT_EQ(bundle.runtime({"delete", "--force", bundle.id()}).status, 0);
+}
+
+// The kernel gives nobody a /proc that shows more than what he can see already.
+TEST(Conformance, WithoutAPivotTheHostsProcIsOutOfReachToo) {
+    if (!support::is_root())
+        GTEST_SKIP() << "an initramfs is root's to start from";
+    Bundle bundle;
+    for (const char* set : {"bounding", "permitted", "effective"})
+        for (const char* name : {"CAP_SETFCAP", "CAP_SYS_ADMIN"})
+            bundle.config["process"]["capabilities"][set].push_back(name);
+    bundle.config["mounts"].push_back(
+        {{"destination", "/fresh"}, {"type", "tmpfs"}, {"source", "tmpfs"}});
+    std::string inner = "mount -t proc proc /fresh && echo revealed";
+    bundle.args({"sh", "-c", "unshare -mUpf sh -c 'echo in; " + inner + "' 2>&1"});
+    bundle.save();
+    for (const char* option : {"--no-pivot", "--debug"}) {
+        Ended ended = option == std::string("--no-pivot")
+                          ? bundle.runtime({"run", option, bundle.id()})
+                          : bundle.runtime({option, "run", bundle.id()});
+        EXPECT_THAT(ended.out, HasSubstr("in\n")) << ended.err;
+        EXPECT_THAT(ended.out, testing::Not(HasSubstr("revealed"))) << option;
+    }
+}
+
+// Docker's --tmpfs /new says no mode, and a user of the container's is to write there.
+TEST(Conformance, ATmpfsIsAsTheDirectoryThatItCoversOrEverybodys) {
+    Bundle bundle;
+    std::string fresh = "/" + support::token();
+    bundle.folder().folder("rootfs/there");
+    ASSERT_EQ(chmod((bundle.path() + "/rootfs/there").c_str(), 0710), 0);
+    for (const std::string& place : {fresh, std::string("/there")})
+        bundle.config["mounts"].push_back(
+            {{"destination", place}, {"type", "tmpfs"}, {"source", "tmpfs"}});
+    bundle.args({"stat", "-c", "%a", fresh, "/there"});
+    bundle.save();
+    Ended ended = bundle.runtime({"run", bundle.id()});
+    EXPECT_EQ(ended.out, "1777\n710\n") << ended.err;
+}
+
+// Of more characters than fsconfig(2) takes at once: engines have that many layers.
+TEST(Conformance, AnOverlayHasManyLayers) {
+    for (bool own_ids : {false, true}) {
+        Bundle bundle;
+        if (own_ids)
+            mapped(bundle);
+        std::string lower, expected;
+        for (int i = 0; i < 12; ++i) {
+            std::string name = "layer-" + std::to_string(i) + "-" + support::token();
+            std::string token = support::token();
+            bundle.folder().folder(name);
+            bundle.folder().file(name + "/" + token, "");
+            bundle.folder().file(name + "/first", token);
+            lower += (lower.empty() ? "" : ":") + (bundle.folder() / name);
+            if (i == 0)
+                expected = token;
+        }
+        ASSERT_GT(lower.size(), 255u);
+        bundle.config["mounts"].push_back({{"destination", "/mnt"},
+                                           {"type", "overlay"},
+                                           {"source", "overlay"},
+                                           {"options", {"ro", "nodev", "lowerdir=" + lower}}});
+        bundle.args({"sh", "-c",
+                     "cat /mnt/first; echo; ls /mnt | wc -l; touch /mnt/x 2>&1; "
+                     "grep ' /mnt ' /proc/self/mountinfo; ls -a /"});
+        bundle.save();
+        Ended ended = bundle.runtime({"run", bundle.id()});
+        EXPECT_THAT(ended.out, AllOf(testing::StartsWith(expected + "\n13\n"),
+                                     HasSubstr("Read-only file system"),
+                                     HasSubstr(" /mnt ro,nodev,"), HasSubstr("lowerdir=" + lower)))
+            << ended.err;
+    }
+}
+
+// And of more than mount(2) takes: an error, not half a list.
+TEST(Conformance, AnOverlayOfTooManyLayersIsRefused) {
+    Bundle bundle;
+    std::string lower = bundle.path();
+    while (lower.size() < 4096)
+        lower += ":" + bundle.path();
+    bundle.config["mounts"].push_back({{"destination", "/mnt"},
+                                       {"type", "overlay"},
+                                       {"source", "overlay"},
+                                       {"options", {"lowerdir=" + lower}}});
+    bundle.save();
+    Ended refused = bundle.runtime({"run", bundle.id()});
+    EXPECT_EQ(refused.status, 1);
+    EXPECT_THAT(refused.err, HasSubstr("and the kernel takes 4095"));
+}
+
+/// A process in new namespaces whose ids are as mapped() has them, for others to join.
+class Holder {
+public:
+    Holder()
+        : process_({.argv = {"unshare", "--user", "--net", "--ipc", "--uts", "sh", "-c",
+                             "echo in; exec sleep 1000"}}) {
+        process_.until("in");
+        for (const char* map : {"uid_map", "gid_map"})
+            support::write_to(proc() + map, "0 200000 65536");
+    }
+    std::string proc() const { return "/proc/" + std::to_string(process_.pid()) + "/"; }
+    pid_t pid() const { return process_.pid(); }
+
+private:
+    support::Process process_;
+};
+
+TEST(Conformance, ExecEntersNamespacesThatWereJoined) {
+    if (!support::is_root())
+        GTEST_SKIP() << "only root may write such maps without a helper";
+    Holder holder;
+    Bundle bundle;
+    json& namespaces = bundle.config["linux"]["namespaces"];
+    namespaces = json::array({{{"type", "mount"}}, {{"type", "pid"}}, {{"type", "cgroup"}}});
+    for (auto [type, file] : {std::pair{"user", "user"}, {"network", "net"}, {"ipc", "ipc"}})
+        namespaces.push_back({{"type", type}, {"path", holder.proc() + "ns/" + file}});
+    bundle.config.erase("hostname");
+    bundle.config["linux"].erase("sysctl");
+    bundle.args({"sleep", "1000"});
+    bundle.start();
+    support::Process second(
+        bundle.command({"exec", bundle.id(), "sh", "-c", "id -u; echo in; exec sleep 1000"}));
+    second.until("in");
+    EXPECT_THAT(second.out(), testing::StartsWith("0\n"));
+    auto inside = support::children_of(second.pid());
+    ASSERT_EQ(inside.size(), 1u);
+    for (const char* name : {"user", "net", "ipc"})
+        EXPECT_EQ(support::namespace_of(inside[0], name),
+                  support::namespace_of(holder.pid(), name));
+    for (const std::string& name : support::kNamespaces)
+        EXPECT_EQ(support::namespace_of(inside[0], name),
+                  support::namespace_of(bundle.pid(), name));
+    EXPECT_EQ(support::status(inside[0])["Uid"], "200000\t200000\t200000\t200000");
+}
+
+/// How `pid` is scheduled, and where its memory is to be.
+struct Scheduling {
+    int policy = 0, nice = 0, io = 0;
+    std::string memory;
+    explicit Scheduling(pid_t pid)
+        : policy(sched_getscheduler(pid)), nice(getpriority(PRIO_PROCESS, static_cast<id_t>(pid))),
+          io(static_cast<int>(syscall(SYS_ioprio_get, 1 /* IOPRIO_WHO_PROCESS */, pid))) {
+        std::string maps =
+            support::try_slurp("/proc/" + std::to_string(pid) + "/numa_maps").value_or("");
+        std::size_t space = maps.find(' ');
+        memory = space == std::string::npos
+                     ? ""
+                     : maps.substr(space + 1, maps.find(' ', space + 1) - space - 1);
+    }
+};
+
+// config.md, "Linux Process": of exec what its process says, and else as the container's own.
+TEST(Conformance, ExecIsScheduledAsWanted) {
+    Bundle bundle;
+    json& process = bundle.config["process"];
+    process["scheduler"] = {{"policy", "SCHED_BATCH"}, {"nice", 5}};
+    process["ioPriority"] = {{"class", "IOPRIO_CLASS_BE"}, {"priority", 6}};
+    bool numa = support::try_slurp("/proc/self/numa_maps").has_value();
+    if (numa)
+        bundle.config["linux"]["memoryPolicy"] = {{"mode", "MPOL_BIND"}, {"nodes", "0"}};
+    bundle.args({"sleep", "1000"});
+    bundle.start();
+    auto check = [&](pid_t pid, int policy, int nice, int io) {
+        Scheduling now(pid);
+        EXPECT_EQ(now.policy, policy);
+        EXPECT_EQ(now.nice, nice);
+        EXPECT_EQ(now.io, 2 << 13 | io);
+        if (numa) {
+            EXPECT_EQ(now.memory, "bind:0");
+        }
+    };
+    check(bundle.pid(), SCHED_BATCH, 5, 6);
+    auto executed = [&](Strings words) {
+        words.insert(words.begin(), {"exec", "--detach", "--pid-file", bundle.path() + "/pid"});
+        EXPECT_EQ(support::run(bundle.detached(words)).status, 0);
+        return std::stoi(support::slurp(bundle.path() + "/pid"));
+    };
+    check(executed({bundle.id(), "sleep", "1000"}), SCHED_BATCH, 5, 6);
+    process["args"] = {"sleep", "1000"};
+    process["scheduler"] = {{"policy", "SCHED_OTHER"}, {"nice", 7}};
+    process["ioPriority"]["priority"] = 7;
+    std::string file = bundle.folder().file("process.json", process.dump());
+    check(executed({"--process", file, bundle.id()}), SCHED_OTHER, 7, 7);
+}
+
+// Nobody would ever answer it.
+TEST(Conformance, AListenerThatIsNotThereIsAnError) {
+    Bundle bundle;
+    bundle.config["linux"]["seccomp"] = {
+        {"defaultAction", "SCMP_ACT_ALLOW"},
+        {"listenerPath", bundle.path() + "/nobody"},
+        {"syscalls", {{{"names", {"chmod"}}, {"action", "SCMP_ACT_NOTIFY"}}}}};
+    bundle.save();
+    Ended failed = bundle.runtime({"run", bundle.id()});
+    EXPECT_EQ(failed.status, 1);
+    EXPECT_THAT(failed.err, HasSubstr("linux.seccomp.listenerPath"));
+    EXPECT_EQ(bundle.runtime({"list", "-q"}).out, "");
 }
 
 TEST(Conformance, AnUnknownFormOfLogIsRefused) {
