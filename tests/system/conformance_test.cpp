@@ -343,6 +343,111 @@ TEST(Conformance, ExecIsScheduledAsWanted) {
     check(executed({"--process", file, bundle.id()}), SCHED_OTHER, 7, 7);
 }
 
+/// At listenerPath: says what it got, and answers one system call with an error.
+class Listener {
+public:
+    explicit Listener(const std::string& path) : socket_(socket(AF_UNIX, SOCK_STREAM, 0)) {
+        sockaddr_un address{};
+        address.sun_family = AF_UNIX;
+        strncpy(address.sun_path, path.c_str(), sizeof address.sun_path - 1);
+        if (bind(socket_, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 ||
+            chmod(path.c_str(), 0666) != 0 || listen(socket_, 2) != 0)
+            support::fail_with_errno(path);
+    }
+    ~Listener() {
+        close(socket_);
+        close(notifier_);
+    }
+    Listener(const Listener&) = delete;
+    Listener& operator=(const Listener&) = delete;
+
+    /// One message with one descriptor, and the end of the connection behind it.
+    json hear() {
+        int connection = accept(socket_, nullptr, nullptr);
+        char text[16384];
+        alignas(cmsghdr) char control[CMSG_SPACE(4 * sizeof(int))] = {};
+        iovec part{text, sizeof text};
+        msghdr message{};
+        message.msg_iov = &part;
+        message.msg_iovlen = 1;
+        message.msg_control = control;
+        message.msg_controllen = sizeof control;
+        ssize_t got = recvmsg(connection, &message, MSG_CMSG_CLOEXEC);
+        cmsghdr* header = CMSG_FIRSTHDR(&message);
+        if (got < 1 || header == nullptr || header->cmsg_len != CMSG_LEN(sizeof(int)))
+            throw std::runtime_error("not one descriptor");
+        close(notifier_);
+        memcpy(&notifier_, CMSG_DATA(header), sizeof notifier_);
+        char rest = 0;
+        ends_ = read(connection, &rest, 1) == 0;
+        close(connection);
+        return json::parse(std::string(text, static_cast<std::size_t>(got)));
+    }
+    bool ends() const { return ends_; }
+    /// The next call that is asked about, which fails with `code`; its number.
+    int refuse_next(int code) {
+        seccomp_notif asked{};
+        if (ioctl(notifier_, SECCOMP_IOCTL_NOTIF_RECV, &asked) != 0)
+            support::fail_with_errno("SECCOMP_IOCTL_NOTIF_RECV");
+        seccomp_notif_resp answer{.id = asked.id, .val = 0, .error = -code, .flags = 0};
+        if (ioctl(notifier_, SECCOMP_IOCTL_NOTIF_SEND, &answer) != 0)
+            support::fail_with_errno("SECCOMP_IOCTL_NOTIF_SEND");
+        return asked.data.nr;
+    }
+
+private:
+    int socket_ = -1;
+    int notifier_ = -1;
+    bool ends_ = false;
+};
+
+// config-linux.md, "The Container Process State".
+TEST(Conformance, SystemCallsAreAnsweredByWhoeverListens) {
+    Bundle bundle;
+    std::string path = bundle.path() + "/listener";
+    Listener listener(path);
+    std::string token = support::token();
+    bundle.config["annotations"] = {{"org.example.token", token}};
+    bundle.config["linux"]["seccomp"] = {
+        {"defaultAction", "SCMP_ACT_ALLOW"},
+        {"flags", {"SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"}},
+        {"listenerPath", path},
+        {"listenerMetadata", "m-" + token},
+        {"syscalls", {{{"names", {"mkdir", "mkdirat"}}, {"action", "SCMP_ACT_NOTIFY"}}}}};
+    for (bool new_privileges : {false, true}) {
+        bundle.config["process"]["noNewPrivileges"] = !new_privileges;
+        bundle.args({"sh", "-c", "mkdir /" + token + " 2>&1; exec sleep 1000"});
+        bundle.save();
+        if (new_privileges && !support::is_root())
+            break; // needs CAP_SYS_ADMIN when the filter is loaded, which has been tried
+        support::Process run(bundle.command({"run", bundle.id()}));
+        json said = listener.hear();
+        EXPECT_EQ(said["ociVersion"], bundle.config["ociVersion"]);
+        EXPECT_EQ(said["fds"], json::array({"seccompFd"}));
+        EXPECT_EQ(said["metadata"], "m-" + token);
+        EXPECT_EQ(said["state"]["id"], bundle.id());
+        EXPECT_EQ(said["state"]["status"], "creating");
+        EXPECT_EQ(said["state"]["bundle"], bundle.path());
+        EXPECT_EQ(said["state"]["annotations"]["org.example.token"], token);
+        EXPECT_EQ(said["state"]["pid"], said["pid"]);
+        EXPECT_TRUE(listener.ends());
+        (void)listener.refuse_next(ENOMEDIUM);
+        run.until("No medium found");
+        EXPECT_EQ(said["pid"], bundle.pid());
+
+        support::Process second(
+            bundle.command({"exec", bundle.id(), "sh", "-c", "mkdir /another 2>&1"}));
+        said = listener.hear();
+        EXPECT_EQ(said["state"]["pid"], bundle.pid());
+        EXPECT_NE(said["pid"], said["state"]["pid"]);
+        EXPECT_EQ(said["state"]["status"], "running");
+        (void)listener.refuse_next(EXFULL);
+        second.until("Exchange full");
+        second.wait();
+        EXPECT_EQ(bundle.runtime({"delete", "--force", bundle.id()}).status, 0);
+    }
+}
+
 // Nobody would ever answer it.
 TEST(Conformance, AListenerThatIsNotThereIsAnError) {
     Bundle bundle;
