@@ -16,7 +16,7 @@ namespace {
 
 // PID 1 of the container (or, without the pid stage, its first process). Every signal is blocked
 // and taken one by one, so none is lost and no handler runs.
-[[noreturn]] void serve(pid_t command, Fd signals) {
+[[noreturn]] void serve(pid_t command, Fd signals, Fd held) {
     // Out of the caller's session: a ^C there comes to the parent, which sends it on, and must not
     // come a second time.
     (void)sys::setsid();
@@ -26,6 +26,7 @@ namespace {
         signals = Fd(lowest);
     // None of ours but that is needed any more; a failure closes none.
     (void)sys::close_range(static_cast<unsigned>(signals.get()) + 1, ~0U, 0);
+    held.close(); // again, where that could not: the command waits for it
     for (;;) {
         auto signal = sys::read_signal(signals.get());
         if (!signal && signal.error().code == EAGAIN) {
@@ -68,9 +69,14 @@ Result<void> child(Inside&) {
     // sigwait: while it waits, /proc/PID/status shows the signals as neither blocked nor caught,
     // and the parent would take us for a PID 1 that the kernel shields from them.
     Fd signals = TRY(sys::signalfd(all));
+    auto [closed, held] = TRY(sys::pipe());
     pid_t command = TRY(sys::fork());
     if (command != 0)
-        serve(command, std::move(signals));
+        serve(command, std::move(signals), std::move(held));
+    // The command may look into /proc/1/fd from its first instruction on.
+    held.close();
+    char none = 0;
+    TRY(sys::read(closed.get(), std::span(&none, 1)));
     TRY(sys::sigprocmask(SIG_SETMASK, before));
     // A fork doesn't inherit it, and without the pid stage no namespace ends with its PID 1.
     return die_with_parent();

@@ -102,6 +102,25 @@ TEST(Init, HoldsNothingOpen) {
         EXPECT_TRUE(number <= 2 || target.starts_with("anon_inode:")) << target;
 }
 
+TEST(Init, HoldsNothingOpenFromTheCommandsFirstInstructionOn) {
+    // As on a busy machine: PID 1 comes late to what it does after it has started the command. Only
+    // it makes a third dup2: two are those of the re-exec.
+    Strings words{"strace",
+                  "-f",
+                  "-o",
+                  "/dev/null",
+                  "-e",
+                  "trace=?dup2,dup3",
+                  "-e",
+                  "inject=?dup2,dup3:delay_enter=200000:when=3"};
+    Strings launch = parent_words({"-q", "--init", "--map", "single"}, {"ls", "-l", "/proc/1/fd"});
+    words.insert(words.end(), launch.begin(), launch.end());
+    Ended ended = run({.argv = words});
+    ASSERT_EQ(ended.status, 0) << ended.err;
+    EXPECT_THAT(ended.out, HasSubstr("signalfd"));
+    EXPECT_THAT(ended.out, Not(HasSubstr("socket:")));
+}
+
 // --- CVE-2019-5736: the program that started the container, reached from inside
 // -------------------
 
