@@ -19,6 +19,7 @@
 
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstdlib>
@@ -322,23 +323,34 @@ Result<Birth> prepare(const Global& global, const CreateOptions& options, const 
                          **progress);
 }
 
-/// SIGKILL, and wait until it is gone: it need not be our child.
-Result<void> kill_and_wait(pid_t pid, std::uint64_t started) {
+/// SIGKILL to the first process, and wait until it is gone: it need not be our child.
+Result<void> kill_and_wait(const stages::Ledger& ledger) {
+    pid_t pid = ledger.child;
     auto process = sys::pidfd_open(pid);
     if (!process)
         return {}; // gone
     // The number may be another's by now; the descriptor is one process's for good.
     auto stat = sys::process_stat(pid);
-    if (!stat || (started != 0 && stat->started != started))
+    if (!stat || (ledger.child_started != 0 && stat->started != ledger.child_started))
         return {};
     auto sent = sys::pidfd_send_signal(process->get(), SIGKILL);
     if (!sent && sent.error().code != ESRCH)
         return sent;
-    pollfd end{.fd = process->get(), .events = POLLIN, .revents = 0};
-    if (TRY(sys::poll(std::span(&end, 1), kPatience)) == 0)
-        return sys::wrong("process " + std::to_string(pid) + " does not end though it was killed",
-                          "it hangs in the kernel: see /proc/" + std::to_string(pid) + "/stack");
-    return {};
+    // The first process of a PID namespace is gone only after all others in there, and those may be
+    // for somebody to wait for who waits for us: what counts is that it can do nothing any more.
+    // The kernel tells nobody of that; who is not kept so ends at the first look.
+    using std::chrono::milliseconds;
+    auto deadline = std::chrono::steady_clock::now() + kPatience;
+    for (milliseconds step{5}; std::chrono::steady_clock::now() < deadline; step *= 2) {
+        pollfd end{.fd = process->get(), .events = POLLIN, .revents = 0};
+        if (TRY(sys::poll(std::span(&end, 1), std::min<milliseconds>(step, kPatience))) != 0)
+            return {};
+        stat = sys::process_stat(pid);
+        if (!stat || stat->ended)
+            return {};
+    }
+    return sys::wrong("process " + std::to_string(pid) + " does not end though it was killed",
+                      "it hangs in the kernel: see /proc/" + std::to_string(pid) + "/stack");
 }
 
 /// Whatever is left of a container whose first process has ended, and then its poststop hooks.
@@ -421,7 +433,7 @@ Result<void> start(const Global& global, const std::string& id) {
         hook_failed = !started;
     }
     if (hook_failed) { // the container must not outlive it (runtime.md, "Lifecycle", 7 and 10)
-        (void)kill_and_wait(progress->ledger.child, progress->ledger.child_started);
+        (void)kill_and_wait(progress->ledger);
         (void)destroy(global, store, progress->ledger); // the first error counts
     }
     return started;
@@ -448,13 +460,13 @@ Result<int> run(const Global& global, const CreateOptions& options, const std::s
 
 Result<void> remove(const Global& global, const std::string& id, bool force) {
     auto opened = Store::open(global.root, id);
-    if (!opened) {
-        if (force && opened.error().detail.starts_with("container does not exist"))
+    auto locked = opened ? opened->lock() : std::unexpected(opened.error());
+    if (!locked) {
+        if (force && locked.error().detail.starts_with("container does not exist"))
             return {};
-        return std::unexpected(std::move(opened).error());
+        return locked;
     }
     Store store = std::move(*opened);
-    TRY(store.lock());
     Progress* progress = TRY(store.progress());
     stages::Ledger& ledger = progress->ledger;
     Now now = TRY(store.now(*progress));
@@ -462,7 +474,7 @@ Result<void> remove(const Global& global, const std::string& id, bool force) {
         if (!force && now.status != Status::created)
             return sys::wrong("cannot delete container " + id +
                               " that is not stopped: " + std::string(name_of(now.status)));
-        TRY(kill_and_wait(ledger.child, ledger.child_started));
+        TRY(kill_and_wait(ledger));
     }
     return destroy(global, store, ledger);
 }

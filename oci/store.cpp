@@ -231,7 +231,7 @@ Result<Now> Store::now(const Progress& progress) const {
     auto stat = sys::process_stat(ledger.child);
     if (!stat && stat.error().code != ENOENT && stat.error().code != ESRCH)
         return std::unexpected(std::move(stat).error());
-    if (!stat || stat->state == 'Z' || stat->state == 'X' ||
+    if (!stat || stat->ended ||
         (ledger.child_started != 0 && stat->started != ledger.child_started))
         return out;
     out.pid = ledger.child;

@@ -67,18 +67,32 @@ Result<ProcessStat> process_stat(pid_t pid) {
         auto read = std::from_chars(text.data() + at + 1, text.data() + text.size(), value);
         good = good && read.ec == std::errc{};
     };
-    for (int field = 3; field <= 22 && good; ++field) {
+    constexpr unsigned kExiting = 4; // the kernel's PF_EXITING
+    unsigned flags = 0;
+    int threads = 0;
+    std::uint64_t memory = 0;
+    for (int field = 3; field <= 23 && good; ++field) {
         at = text.find(' ', at + 1);
         good = at != std::string::npos;
         if (field == 3 && good)
             out.state = text[at + 1];
         else if (field == 4 && good)
             number(out.parent);
+        else if (field == 9 && good)
+            number(flags);
+        else if (field == 20 && good)
+            number(threads);
         else if (field == 22 && good)
             number(out.started);
+        else if (field == 23 && good)
+            number(memory);
     }
     if (!good)
         return wrong("\"" + path + "\" is not as proc_pid_stat(5) says");
+    // A first thread that has ended says nothing of the others.
+    out.ended =
+        (out.state == 'Z' || out.state == 'X' || ((flags & kExiting) != 0 && memory == 0)) &&
+        threads <= 1;
     return out;
 }
 

@@ -23,6 +23,9 @@ Result<void> write_proc(const std::string& path, std::string_view text);
 struct ProcessStat {
     char state; ///< R, S, D, Z, T, t, X, I
     pid_t parent;
+    /// It has let go of everything but its number: as a zombie, or as the first process of a PID
+    /// namespace, which stays until the parents of all others in there have waited for them.
+    bool ended;
     std::uint64_t started; ///< as start_time()
 };
 Result<ProcessStat> process_stat(pid_t pid);
