@@ -105,14 +105,10 @@ TEST(Init, HoldsNothingOpen) {
 TEST(Init, HoldsNothingOpenFromTheCommandsFirstInstructionOn) {
     // As on a busy machine: PID 1 comes late to what it does after it has started the command. Only
     // it makes a third dup2: two are those of the re-exec.
-    Strings words{"strace",
-                  "-f",
-                  "-o",
-                  "/dev/null",
-                  "-e",
-                  "trace=?dup2,dup3",
-                  "-e",
-                  "inject=?dup2,dup3:delay_enter=200000:when=3"};
+    Strings words{"strace", "-f",
+                  "-o",     "/dev/null",
+                  "-e",     "trace=?dup2,dup3",
+                  "-e",     "inject=?dup2,dup3:delay_enter=200000:when=3"};
     Strings launch = parent_words({"-q", "--init", "--map", "single"}, {"ls", "-l", "/proc/1/fd"});
     words.insert(words.end(), launch.begin(), launch.end());
     Ended ended = run({.argv = words});

@@ -449,4 +449,21 @@ bool eventually(const std::function<bool()>& done, Duration patience) {
     return true;
 }
 
+void pass(std::chrono::microseconds time) {
+    timespec left{.tv_sec = time.count() / 1'000'000, .tv_nsec = time.count() % 1'000'000 * 1000};
+    while (nanosleep(&left, &left) != 0) {
+    }
+}
+
+std::chrono::microseconds time_of(const std::function<void()>& what) {
+    std::array<Clock::duration, 5> times{};
+    for (Clock::duration& time : times) {
+        auto start = Clock::now();
+        what();
+        time = Clock::now() - start;
+    }
+    std::ranges::sort(times);
+    return std::chrono::duration_cast<std::chrono::microseconds>(times[2]);
+}
+
 } // namespace support

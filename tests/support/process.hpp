@@ -130,6 +130,11 @@ private:
 /// nobody about, as a cgroup's removal by another process. False when the time is over.
 bool eventually(const std::function<bool()>& done, Duration patience = kPatience);
 
+/// Let so much time pass: for what is to be hit in the midst of something.
+void pass(std::chrono::microseconds time);
+/// How long `what` takes: the median of five times.
+std::chrono::microseconds time_of(const std::function<void()>& what);
+
 /// Throws with errno's text.
 [[noreturn]] void fail_with_errno(const std::string& what);
 

@@ -3,9 +3,7 @@
 #include "tests/support/proc.hpp"
 
 #include <gmock/gmock.h>
-#include <poll.h>
 #include <signal.h>
-#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -17,7 +15,6 @@ using namespace support;
 using testing::HasSubstr;
 
 namespace fs = std::filesystem;
-using Clock = std::chrono::steady_clock;
 
 namespace {
 
@@ -49,28 +46,6 @@ private:
     std::set<std::string> rootfs_;
     Host host_;
 };
-
-void wait_for(std::chrono::microseconds time) {
-    int timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
-    itimerspec when{};
-    when.it_value.tv_sec = time.count() / 1'000'000;
-    when.it_value.tv_nsec = time.count() % 1'000'000 * 1000 + 1;
-    timerfd_settime(timer, 0, &when, nullptr);
-    pollfd due{.fd = timer, .events = POLLIN, .revents = 0};
-    poll(&due, 1, -1);
-    close(timer);
-}
-
-std::chrono::microseconds time_of(const Strings& words) {
-    std::vector<Clock::duration> times;
-    for (int i = 0; i < 5; ++i) {
-        auto start = Clock::now();
-        (void)run({.argv = words});
-        times.push_back(Clock::now() - start);
-    }
-    std::ranges::sort(times);
-    return std::chrono::duration_cast<std::chrono::microseconds>(times[2]);
-}
 
 } // namespace
 
@@ -107,12 +82,12 @@ TEST_F(Leftovers, OfALauncherKilledAtAnyMoment) {
         variants.push_back({"slirp", {"-q", "--net", "slirp"}});
     for (const Variant& variant : variants) {
         Strings words = parent_words(variant.options, {"cat"});
-        auto whole = time_of(parent_words(variant.options, {"true"}));
+        auto whole = time_of([&] { (void)run({.argv = parent_words(variant.options, {"true"})}); });
         for (int moment = 0; moment < 30; ++moment) {
             auto when = whole * moment / 24; // the last ones while the command runs
             {
                 Process launcher({.argv = words});
-                wait_for(when);
+                pass(when);
                 launcher.kill(SIGKILL);
                 Ended ended = launcher.wait();
                 EXPECT_EQ(ended.signal, SIGKILL);
