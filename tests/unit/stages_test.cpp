@@ -889,7 +889,8 @@ TEST(Init, LeavesTheCommandTheSignalsItHad) {
     Recorder kernel; // fork answers 0: we are the command's side of it
     ASSERT_TRUE(once(kernel, inside(plain(), {}, stages::init::child)));
     EXPECT_THAT(kernel.calls,
-                ElementsAre(StartsWith("sigprocmask"), "signalfd()", "fork()",
+                ElementsAre(StartsWith("sigprocmask"), "signalfd()", "pipe2(O_CLOEXEC)", "fork()",
+                            StartsWith("read("), // until PID 1 has nothing open any more
                             StartsWith("sigprocmask"),
                             "prctl(PR_SET_PDEATHSIG, 9)")); // a fork doesn't inherit it
 }
