@@ -48,15 +48,49 @@ Result<void> hide() {
     return sys::prctl(PR_SET_DUMPABLE, "PR_SET_DUMPABLE", 0);
 }
 
+/// Where we are, while we stand where the child is to be born. Whoever is in the PID namespace sees
+/// it from its first moment on, with our root directory: with the capability to trace, hide() alone
+/// would not keep them out of the host's.
+struct Home {
+    Fd pids, mounts, root, directory;
+
+    static Result<Home> here(bool with_tree) {
+        Home home;
+        home.pids = TRY(sys::openat(AT_FDCWD, "/proc/self/ns/pid", O_RDONLY));
+        if (!with_tree)
+            return home;
+        home.mounts = TRY(sys::openat(AT_FDCWD, "/proc/self/ns/mnt", O_RDONLY));
+        home.root = TRY(sys::openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY));
+        home.directory = TRY(sys::openat(AT_FDCWD, ".", O_PATH | O_DIRECTORY));
+        return home;
+    }
+    Result<void> go_back() const {
+        if (pids.valid())
+            TRY(sys::setns(pids.get(), CLONE_NEWPID));
+        if (!mounts.valid())
+            return {};
+        TRY(sys::setns(mounts.get(), CLONE_NEWNS));
+        TRY(sys::fchdir(root.get())); // our root need not be that of the mount namespace
+        TRY(sys::chroot("."));
+        return sys::fchdir(directory.get());
+    }
+};
+
 /// The child is born into its namespaces and, with a leaf, into its cgroup, and blocks until go.
 /// The kernel writes its pid into the ledger before it runs (CLONE_PARENT_SETTID), so that no kill
 /// of ours is too early for the keeper, or `delete --force`, to know it.
 Result<void> clone(Launch& launch, Entering& entering, sys::MemoryLeft& left) {
-    Fd own_pids;
+    Home home;
     if (entering.joins.has(CLONE_NEWPID)) {
-        own_pids = TRY(sys::openat(AT_FDCWD, "/proc/self/ns/pid", O_RDONLY));
+        home = TRY(Home::here(entering.joins.has(CLONE_NEWNS)));
         TRY(hide());
-        TRY(entering.joins.join_pid());
+        auto joined = entering.joins.join_pid();
+        if (joined)
+            joined = entering.joins.join_tree();
+        if (!joined) {
+            TRY(home.go_back());
+            return joined;
+        }
     }
     int pidfd = -1;
     clone_args args{};
@@ -73,8 +107,7 @@ Result<void> clone(Launch& launch, Entering& entering, sys::MemoryLeft& left) {
         launch.child = *pid;
         launch.pidfd = Fd(pidfd);
     }
-    if (own_pids.valid()) // whatever we start after it is the host's again
-        TRY(sys::setns(own_pids.get(), CLONE_NEWPID));
+    TRY(home.go_back()); // whatever we start after it is the host's again
     if (!pid)
         return std::unexpected(refused_clone(launch, std::move(pid).error()));
     return {};

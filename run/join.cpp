@@ -160,6 +160,15 @@ Result<void> Joins::join_pid() const {
     return {};
 }
 
+Result<void> Joins::join_tree() const {
+    if (process_ >= 0)
+        return sys::setns(process_, CLONE_NEWNS);
+    for (const Join& join : all_)
+        if (join.flag == CLONE_NEWNS)
+            return enter(join);
+    return {};
+}
+
 // In the child: in the joined user and PID namespaces. The mount namespace is the last, since the
 // host's tree is out of reach from there.
 Result<void> Joins::join_rest() const {

@@ -45,7 +45,9 @@ public:
     sys::Result<void> join_first() const;
     /// From here on our children are born there.
     sys::Result<void> join_pid() const;
-    /// The rest, in the child.
+    /// The mount namespace alone, with its root.
+    sys::Result<void> join_tree() const;
+    /// The rest, in the child; the mount namespace may be joined already.
     sys::Result<void> join_rest() const;
     /// The time namespace's descriptor, or -1: it can be joined after the re-exec only.
     int time() const;
