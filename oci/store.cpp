@@ -42,6 +42,27 @@ Result<void> check_id(const std::string& id) {
     return {};
 }
 
+std::string last_resort() {
+    return "/tmp/gocontainer-" + std::to_string(sys::geteuid());
+}
+
+/// In /tmp anybody may have been there first, and what stands in a state directory is whom we kill
+/// and what we remove.
+Result<void> check_owner(const std::string& root) {
+    if (root != last_resort())
+        return {};
+    auto folder = sys::openat(AT_FDCWD, root, O_PATH | O_DIRECTORY | O_NOFOLLOW);
+    if (!folder && folder.error().code == ENOENT)
+        return {};
+    Fd open = TRY(std::move(folder));
+    struct stat info = TRY(sys::fstat(open.get()));
+    if (info.st_uid != sys::geteuid() || (info.st_mode & 022) != 0)
+        return sys::wrong("\"" + root + "\", where state would be kept, belongs to uid " +
+                              std::to_string(info.st_uid) + ", or others may write in it",
+                          "set XDG_RUNTIME_DIR to a folder of your own, or use --root");
+    return {};
+}
+
 /// mkdir -p, of which the last is for its owner alone.
 Result<void> make_path(const std::string& path) {
     if (sys::exists(path))
@@ -68,7 +89,7 @@ std::string default_root(bool in_user_namespace) {
     const char* runtime = getenv("XDG_RUNTIME_DIR");
     if (runtime != nullptr && *runtime == '/')
         return std::string(runtime) + "/gocontainer";
-    return "/tmp/gocontainer-" + std::to_string(sys::geteuid());
+    return last_resort();
 }
 
 std::string to_json(const State& state) {
@@ -81,6 +102,7 @@ std::string to_json(const State& state) {
 Result<Store> Store::create(const std::string& root, const std::string& id) {
     TRY(check_id(id));
     TRY(make_path(root));
+    TRY(check_owner(root));
     std::string path = sys::join(root, id);
     auto made = sys::mkdirat(AT_FDCWD, path, 0711);
     if (!made) {
@@ -96,6 +118,7 @@ Result<Store> Store::create(const std::string& root, const std::string& id) {
 
 Result<Store> Store::open(const std::string& root, const std::string& id) {
     TRY(check_id(id));
+    TRY(check_owner(root));
     std::string path = sys::join(root, id);
     auto directory = sys::openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
     if (!directory) {
@@ -108,6 +131,7 @@ Result<Store> Store::open(const std::string& root, const std::string& id) {
 
 Result<std::vector<std::string>> Store::list(const std::string& root) {
     std::vector<std::string> ids;
+    TRY(check_owner(root));
     auto directory = sys::openat(AT_FDCWD, root, O_RDONLY | O_DIRECTORY);
     if (!directory && directory.error().code == ENOENT)
         return ids; // nobody has made a container yet

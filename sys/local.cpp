@@ -28,13 +28,23 @@ Result<sockaddr_un> address_in(int directory, const std::string& name) {
 }
 
 Result<Fd> connect_to(const sockaddr_un& address, int type, const std::string& shown) {
+    // Who listens, but accepts nobody, must not hold us up (socket(7)): what was sent fits the
+    // buffer, or waits as long.
+    constexpr timeval patience{.tv_sec = 10, .tv_usec = 0};
     Fd fd = TRY(socket(AF_UNIX, type));
     TRY(done(invoke(
+        "setsockopt",
+        [&] { return ::setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience); },
+        fd.get(), "SO_SNDTIMEO")));
+    auto connected = done(invoke(
         "connect",
         [&] {
             return ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
         },
-        shown)));
+        shown));
+    if (!connected && connected.error().code == EAGAIN)
+        connected.error().detail = "nobody takes up the connection";
+    TRY(std::move(connected));
     return fd;
 }
 
