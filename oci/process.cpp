@@ -260,7 +260,6 @@ std::string pack_exec(const Config& config, const stages::Facts& facts) {
     out.process.terminal = false;
     out.process.console_size.reset();
     out.process.preserved_fds = 0;
-    out.process.keyring.clear();
     out.root.path = spec.root.path;
     out.rdt = spec.rdt;
     spec::Packer packer;
