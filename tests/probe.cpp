@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <linux/keyctl.h>
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/personality.h>
@@ -52,6 +53,14 @@ constexpr Probe kProbes[] = {
     {"tiocsti-high", [] { return syscall(SYS_ioctl, -1, kHigh | TIOCSTI, 0); }},
     {"tioclinux", [] { return syscall(SYS_ioctl, -1, kTiocLinux, 0); }},
     {"tioclinux-high", [] { return syscall(SYS_ioctl, -1, kHigh | kTiocLinux, 0); }},
+    // A key of the caller's, which the test has named so, in whatever session keyring is ours.
+    {"session-key",
+     [] {
+         return syscall(SYS_keyctl, KEYCTL_SEARCH, KEY_SPEC_SESSION_KEYRING, "user",
+                        "gocontainer-test", 0) >= 0
+                    ? 0L
+                    : -1L;
+     }},
     {"newer", [] { return syscall(4095); }}, // nobody's yet
 };
 
