@@ -15,7 +15,7 @@ Result<int> launch(spec::Spec spec, std::function<void(const std::string&)> say)
     if (spec.name.empty())
         spec.name = "gc-" + TRY(sys::random_hex(4));
     // The caller's keys are for the caller (session-keyring(7)).
-    if (spec.stages.has(spec::Stage::ipc))
+    if (spec.stages.has(spec::Stage::ipc) && spec.process.keyring.empty())
         spec.process.keyring = "_ses." + spec.name;
     Keeper keeper = TRY(Keeper::make());
     Launch launch{.spec = spec, .ledger = &keeper.ledger()};
