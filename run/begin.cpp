@@ -168,10 +168,13 @@ Result<void> see_off(Launch& launch, const std::vector<const Stage*>& order) {
     return each(order, &Stage::parent, launch);
 }
 
-/// pidfd_open(2): readable once its process has ended, waited for or not.
-bool has_ended(const Fd& pidfd) {
+/// Is the child ending? Then what it died of is to be told, not that its namespaces are gone: it
+/// has let go of those a moment before its pidfd tells of its end.
+bool is_ending(const Fd& pidfd, const Error& looking) {
+    using std::chrono::milliseconds;
+    bool gone = looking.code == ENOENT || looking.code == ESRCH;
     pollfd end{.fd = pidfd.get(), .events = POLLIN, .revents = 0};
-    return sys::poll(std::span(&end, 1), std::chrono::milliseconds(0)).value_or(0) != 0;
+    return sys::poll(std::span(&end, 1), milliseconds(gone ? 10'000 : 0)).value_or(0) != 0;
 }
 
 /// All that the child does not need before its re-exec is made and said while it is at that: the
@@ -179,7 +182,8 @@ bool has_ended(const Fd& pidfd) {
 /// died of is found by who waits for it.
 Result<void> tell(Launch& launch, const std::vector<const Stage*>& order, const Fd& socket) {
     if (!launch.spec.inside_already)
-        if (auto apart = check_namespaces(launch); !apart && !has_ended(launch.pidfd))
+        if (auto apart = check_namespaces(launch);
+            !apart && !is_ending(launch.pidfd, apart.error()))
             return apart;
     TRY(each(order, &Stage::meanwhile, launch));
     (void)say_spec(socket, TRY(pack(launch.spec, launch.facts)));

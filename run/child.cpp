@@ -223,7 +223,8 @@ Fd kept(const std::string& text, mode_t kind) {
     auto info = sys::fstat(number);
     if (!info || (info->st_mode & S_IFMT) != kind)
         return Fd();
-    (void)sys::set_cloexec(number, true); // it is open: just looked at
+    if (!sys::set_cloexec(number, true)) // else the command would get it
+        return Fd();
     return Fd(number);
 }
 

@@ -255,7 +255,8 @@ Error become_command(const spec::Spec& spec, const Fd& socket, Slate& slate) {
     // one, nobody can push input into it (TIOCSTI, CVE-2017-5226), and tty signals come to the
     // parent, which forwards them. EPERM: we lead a session already.
     if (!spec.process.terminal)
-        (void)sys::setsid();
+        if (auto own = sys::setsid(); !own && !sys::leads_session())
+            return own.error();
     sys::Strings env = environment(spec);
     const std::string& command = spec.process.args.front();
     // Nothing but the streams and the socket, which the exec closes: closed for real, for

@@ -127,6 +127,10 @@ Result<pid_t> setsid() {
     return static_cast<pid_t>(TRY(invoke("setsid", [] { return static_cast<long>(::setsid()); })));
 }
 
+bool leads_session() {
+    return ::getsid(0) == ::getpid();
+}
+
 Result<void> prctl(int option, const char* name, unsigned long a, unsigned long b) {
     return done(invoke("prctl", [&] { return ::prctl(option, a, b, 0UL, 0UL); }, Shown{name}, a));
 }

@@ -68,6 +68,7 @@ Result<void> kill(pid_t pid, int signal);
 /// The wait status of `pid` (waitpid(2)); pid 0 of the pair when WNOHANG found nothing.
 Result<std::pair<pid_t, int>> waitpid(pid_t pid, int options);
 Result<pid_t> setsid();
+bool leads_session();
 Result<void> prctl(int option, const char* name, unsigned long a = 0, unsigned long b = 0);
 Result<void> setresuid(uid_t uid);
 Result<void> setresgid(gid_t gid);

@@ -1,6 +1,7 @@
 // How an Error reads.
 #include "sys/result.hpp"
 
+#include <cerrno>
 #include <cstring>
 
 namespace sys {
@@ -60,7 +61,11 @@ std::string to_line(const Error& error) {
         add(errno_name(error.code) + (text.empty() ? "" : " (" + text + ")"));
     }
     add(error.detail);
-    add(error.hint);
+    add(error.code == ENOSYS && error.hint.empty()
+            ? "this kernel (or a seccomp filter on this process) does not have this call: "
+              "gocontainer "
+              "needs Linux 5.12 or newer"
+            : error.hint);
     return line;
 }
 
