@@ -247,8 +247,8 @@ Result<void> Bench::measure_many(const json& config) {
     if (auto done = write_bundle(config, at, options_.rootfs, {"/bin/true"}, cgroup(ours)); !done)
         return done;
     Report report{.title = "one container beside many, with spec's config.json"};
-    report.body = text("%-10s %12s %8s %8s %9s %9s\n", "running", "ms to start", "run ms",
-                       "x floor", "exec ms", "state ms");
+    report.body = text("%-10s %12s %8s %8s %8s %9s %9s\n", "running", "ms to start", "run ms",
+                       "CPU ms", "x floor", "exec ms", "state ms");
     std::vector<Running> running;
     std::vector<double> ratios;
     for (size_t count = 1; count <= options_.most_containers; count *= 10) {
@@ -275,9 +275,11 @@ Result<void> Bench::measure_many(const json& config) {
         if (auto done = measure(turns, 2, std::min<size_t>(options_.rounds, 50)); !done)
             return done;
         auto wall = [&](size_t index) { return summary(turns.variants[index]).wall; };
-        ratios.push_back(wall(1) / wall(0));
-        report.body += text("%-10zu %12.2f %8.2f %8.2f %9.2f %9.2f\n", count,
-                            started_ms / static_cast<double>(count - before), wall(1),
+        // Of CPU time: each step is minutes after the one before, and the machine's load another.
+        double cpu = summary(turns.variants[1]).cpu;
+        ratios.push_back(cpu / summary(turns.variants[0]).cpu);
+        report.body += text("%-10zu %12.2f %8.2f %8.2f %8.2f %9.2f %9.2f\n", count,
+                            started_ms / static_cast<double>(count - before), wall(1), cpu,
                             ratios.back(), wall(2), wall(3));
     }
     double ends_ms = now_ms();
@@ -287,9 +289,8 @@ Result<void> Bench::measure_many(const json& config) {
         text("%-10s %12.2f ms to delete --force each\n", "", (now_ms() - ends_ms) / count);
     double growth = ratios.back() / ratios.front();
     report.targets.push_back(
-        {.text = text("run beside %zu at most 1.25 times run beside 1 (x floor)",
-                      static_cast<size_t>(count)),
-         .measured = text("%.2f", growth),
+        {.text = text("run beside %zu at most 1.25 times run beside 1", static_cast<size_t>(count)),
+         .measured = text("CPU %.2f (x floor)", growth),
          .holds = growth <= 1.25});
     reports_.push_back(std::move(report));
     return {};

@@ -140,6 +140,7 @@ std::string rows(const Report& report) {
         out += text("%-18s ", ("wall x " + limit.peer).c_str());
     if (std::ranges::any_of(report.variants, [](const Variant& v) { return v.peak.has_value(); }))
         out += "peak KiB parent, child";
+    out.resize(out.find_last_not_of(' ') + 1);
     out += '\n';
     for (const auto& variant : report.variants) {
         auto times = summary(variant);
