@@ -423,6 +423,7 @@ protected:
 TEST_P(EitherLimits, AreTheKernels) {
     Box box(engine, {"-m", "64m", "--cpus", "0.5", "--pids-limit", "20"}, kServer);
     std::string cgroup = box.cgroup();
+    EXPECT_EQ(cgroup.contains(".scope"), systemd_runs()) << cgroup;
     EXPECT_EQ(slurp(cgroup + "/memory.max"), "67108864\n");
     EXPECT_EQ(slurp(cgroup + "/cpu.max"), "50000 100000\n");
     EXPECT_EQ(slurp(cgroup + "/pids.max"), "20\n");
@@ -433,9 +434,12 @@ TEST_P(EitherLimits, AreTheKernels) {
 
 TEST_P(EitherLimits, EndWhatTakesTooMuch) {
     Box box(engine, {"-m", "16m", "--memory-swap", "16m"},
-            {"sh", "-c", "head -c 64m /dev/zero | tail >/dev/null; exec tail /dev/zero"});
+            {"sh", "-c", "until test -e /go; do sleep 0.1; done; exec tail /dev/zero"});
+    EXPECT_EQ(box.exec({"touch", "/go"}).status, 0); // the engine watches by now
     EXPECT_EQ(box.wait(), "137");
-    EXPECT_EQ(box.inspect("{{.State.OOMKilled}}"), "true");
+    if (!podman()) { // whose conmon (2.1.6) doesn't tell, under crun neither
+        EXPECT_EQ(box.inspect("{{.State.OOMKilled}}"), "true");
+    }
 }
 
 INSTANTIATE_TEST_SUITE_P(Engines, Either, testing::Values("Podman", "Docker"),

@@ -128,6 +128,10 @@ bool has_controller(const std::string& controller) {
     return (" " + all).contains(" " + controller);
 }
 
+bool systemd_runs() {
+    return is_root() && fs::is_directory("/run/systemd/system"); // sd_booted(3)
+}
+
 bool may_raise_limits() {
     constexpr std::uint64_t kSysResource = 1ULL << 24;
     return (status_bits(getpid(), "CapEff") & kSysResource) != 0;

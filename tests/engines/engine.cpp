@@ -104,7 +104,7 @@ public:
                      "--storage-driver",
                      "vfs",
                      "--cgroup-manager",
-                     "cgroupfs",
+                     systemd_runs() ? "systemd" : "cgroupfs",
                      "--events-backend",
                      "file"};
         argv.insert(argv.end(), words.begin(), words.end());
@@ -121,13 +121,24 @@ public:
             return;
         enclosure_.folder().file("daemon.json", readme_block("\"runtimes\""));
         std::string home = enclosure_.folder().folder("docker");
-        daemon_.start(
-            enclosure_.inside({find_program("dockerd"), "--config-file",
-                               enclosure_.folder() / "daemon.json", "--data-root", home + "/data",
-                               "--exec-root", home + "/exec", "--pidfile", home + "/pid", "-H",
-                               "unix://" + home + "/socket", "--storage-driver", "vfs",
-                               "--iptables=false", "--default-runtime=gocontainer"}),
-            home + "/log");
+        Strings words{find_program("dockerd"),
+                      "--config-file",
+                      enclosure_.folder() / "daemon.json",
+                      "--data-root",
+                      home + "/data",
+                      "--exec-root",
+                      home + "/exec",
+                      "--pidfile",
+                      home + "/pid",
+                      "-H",
+                      "unix://" + home + "/socket",
+                      "--storage-driver",
+                      "vfs",
+                      "--iptables=false",
+                      "--default-runtime=gocontainer"};
+        if (systemd_runs())
+            words.insert(words.end(), {"--exec-opt", "native.cgroupdriver=systemd"});
+        daemon_.start(enclosure_.inside(words), home + "/log");
         why_not_ = daemon_.answers([&] { return (*this)({"version"}).status == 0; });
         if (!why_not_.empty())
             return;
