@@ -304,7 +304,7 @@ Result<run::BlockedSignals> prepare_signals(stages::Facts& facts) {
     // A caller may have left it ignored, and then the kernel reaps our children, not we.
     sys::default_signal(SIGCHLD);
     run::BlockedSignals blocked = TRY(run::block_signals());
-    facts.signal_mask = blocked.mask_bits();
+    facts.default_signals = true; // conmon, for one, ignores SIGPIPE
     return blocked;
 }
 

@@ -296,7 +296,7 @@ Result<int> exec(const Global& global, const ExecOptions& options, const std::st
     launch.leaf = TRY(open_cgroup(progress, options, now.pid));
     sys::default_signal(SIGCHLD);
     run::BlockedSignals blocked = TRY(run::block_signals());
-    launch.facts.signal_mask = blocked.mask_bits();
+    launch.facts.default_signals = true;
 
     Fd socket = TRY(run::begin(launch));
     auto console = listen(store, options, launch, now, socket);

@@ -118,6 +118,8 @@ void enter(void* entering) {
         Fd binary = TRY(own_binary(with));
         TRY(with.joins.join_rest());
         TRY(stages::die_with_parent()); // becoming uid 0 has cleared it
+        if (with.facts.default_signals)
+            sys::default_signals();
         TRY(restore_signals(with.facts.signal_mask));
         return re_exec(with, socket, binary);
     }();

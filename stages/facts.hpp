@@ -32,6 +32,7 @@ struct Facts {
     bool orphan = false;           ///< lives on when its parent ends
     std::string state;             ///< for its hooks: the state's JSON, without status and pid
     std::uint64_t signal_mask = 0; ///< the caller's blocked signals, bit N-1 for signal N
+    bool default_signals = false;  ///< what the caller ignores is no business of the container's
 };
 
 /// Is container id `id` mapped?

@@ -215,6 +215,8 @@ Result<SignalInfo> read_signal(int signalfd);
 Result<sigset_t> sigprocmask(int how, const sigset_t& set);
 Result<int> sigwait(const sigset_t& set);
 void default_signal(int signal);
+/// Every one of them: those that are ignored outlive an exec. System calls only.
+void default_signals();
 /// "SIGKILL"; "signal 63" for one without a name.
 std::string signal_name(int signal);
 

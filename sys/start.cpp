@@ -30,12 +30,8 @@ struct Trouble {
     if (spawn.death_signal != 0)
         (void)::prctl(PR_SET_PDEATHSIG, spawn.death_signal); // fails for no signal's number
     // Ctrl-C and Ctrl-Z on our terminal are for the container.
-    (void)::setsid(); // fails only for the leader of a group, which we, just born, are not
-    // Ignored signals outlive an exec, and pasta (2023) refuses to start with SIGPIPE ignored.
-    // Not by signal(3): libc keeps two for itself, and a caller of another libc may ignore those.
-    constexpr long by_default[4] = {}; // sigaction(2)'s handler, flags, restorer and mask
-    for (int number = 1; number < NSIG; ++number)
-        (void)syscall(SYS_rt_sigaction, number, by_default, nullptr, NSIG / 8); // not KILL and STOP
+    (void)::setsid();  // fails only for the leader of a group, which we, just born, are not
+    default_signals(); // pasta (2023) refuses to start with SIGPIPE ignored
     sigset_t none;
     sigemptyset(&none);
     (void)::sigprocmask(SIG_SETMASK, &none, nullptr);            // valid arguments: can't fail
@@ -68,6 +64,13 @@ failed:
 }
 
 } // namespace
+
+void default_signals() {
+    // Not by signal(3): libc keeps two for itself, and a caller of another libc may ignore those.
+    constexpr long by_default[4] = {}; // sigaction(2)'s handler, flags, restorer and mask
+    for (int number = 1; number < NSIG; ++number)
+        (void)syscall(SYS_rt_sigaction, number, by_default, nullptr, NSIG / 8); // not KILL and STOP
+}
 
 Result<pid_t> start(const Spawn& spawn) {
     std::vector<char*> argv;
