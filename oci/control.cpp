@@ -84,7 +84,10 @@ Result<void> kill(const Global& global, const std::string& id, int signal, bool 
     if (!sent && sent.error().code == ESRCH)
         return sys::wrong("container not running");
     TRY(std::move(sent));
-    // What is frozen takes its end only after it thaws, on a kernel that freezes as v1 did.
+    // For the `delete` that follows on the same line.
+    if (constexpr int kEnding[] = {SIGTERM, SIGKILL, SIGINT, SIGQUIT, SIGHUP};
+        std::ranges::find(kEnding, signal) != std::end(kEnding))
+        TRY(store.progress())->ending = true;
     return {};
 }
 

@@ -3,6 +3,8 @@
 
 #include "oci/config.hpp"
 #include "oci/files.hpp"
+#include "oci/image.hpp"
+#include "oci/loading.hpp"
 #include "oci/notify.hpp"
 #include "oci/process.hpp"
 #include "oci/version.hpp"
@@ -22,7 +24,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
-#include <cstdlib>
+#include <cstring>
 
 namespace oci {
 
@@ -39,40 +41,6 @@ std::string how_ended(int status) {
                                : "ended with status " + std::to_string(WEXITSTATUS(status));
 }
 
-Result<std::string> absolute(const std::string& path) {
-    if (path.starts_with('/'))
-        return path;
-    return path == "." ? sys::getcwd() : Result<std::string>(sys::join(TRY(sys::getcwd()), path));
-}
-
-/// A bundle, read and understood.
-struct Loaded {
-    Config config;
-    std::string bundle; ///< absolute
-    std::string text;   ///< of config.json
-};
-
-Result<Loaded> load(const Global& global, const CreateOptions& options, const std::string& id) {
-    std::string bundle = TRY(absolute(options.bundle));
-    std::string path = sys::join(bundle, "config.json");
-    auto text = read_text(path);
-    if (!text) {
-        Error error = std::move(text).error();
-        if (error.code == ENOENT)
-            error.hint =
-                "a bundle is a folder with config.json and a root filesystem: 'gocontainer "
-                "spec' makes a config.json";
-        return std::unexpected(std::move(error));
-    }
-    json document = TRY(parse_json(*text, path));
-    auto config = from_config(document, Bundle{.path = bundle, .id = id}, caller(global));
-    if (!config)
-        return sys::wrong(path + ": " + config.error());
-    for (const std::string& warning : config->warnings)
-        global.debug(warning);
-    return Loaded{std::move(*config), std::move(bundle), std::move(*text)};
-}
-
 Result<spec::Hooks> hooks_of(const Store& store) {
     std::string text = TRY(store.read("config.json"));
     json document = TRY(parse_json(text, "config.json"));
@@ -82,53 +50,6 @@ Result<spec::Hooks> hooks_of(const Store& store) {
     return std::move(*hooks);
 }
 
-/// The options of `run` that no other runtime has: for a person with a bundle, and no engine.
-Result<void> apply_own(const CreateOptions& options, spec::Spec& spec) {
-    if (options.own_net) {
-        if (stages::joined(spec, spec::Stage::net))
-            return sys::wrong("--net: config.json has the container join a network namespace that "
-                              "is there already",
-                              "leave out its path in linux.namespaces, or --net");
-        spec.stages.add(spec::Stage::net);
-        spec.net.mode = options.net;
-    }
-    spec.net.ports = options.ports;
-    spec.net.dns = options.dns;
-    spec.net.allow_host_loopback = options.allow_host_loopback;
-    if (options.overlay) {
-        spec.root.overlay = true;
-        spec.root.read_only = false; // what that is to keep as it is stays so
-    }
-    if (!options.own_net && !options.dns.empty())
-        return sys::wrong("--dns: needs --net slirp or --net pasta");
-    if (std::string wrong = spec::validate(spec); !wrong.empty())
-        return sys::wrong(std::move(wrong));
-    return {};
-}
-
-/// What the options say beyond the bundle.
-Result<void> apply(const Global& global, const CreateOptions& options, spec::Spec& spec,
-                   const std::string& id) {
-    spec.name = id;
-    spec.quiet = true;
-    if (options.no_pivot && spec.root.mode == spec::RootMode::pivot)
-        spec.root.mode = spec::RootMode::move;
-    spec.process.keyring = options.no_new_keyring ? "" : "_ses." + id;
-    if (global.no_cgroups)
-        spec.cgroup.manager = spec::CgroupManager::disabled;
-    spec.process.preserved_fds = TRY(preserved_fds(options.preserve_fds, spec.process.env));
-    TRY(apply_own(options, spec));
-    return {};
-}
-
-Result<void> check_terminal(const spec::Spec& spec, const CreateOptions& options, bool detached) {
-    if (spec.process.terminal && detached && options.console_socket.empty())
-        return sys::wrong("cannot allocate tty if runc will detach without setting console socket");
-    if (!options.console_socket.empty() && (!detached || !spec.process.terminal))
-        return sys::wrong("cannot use console socket if runc will not detach or allocate tty");
-    return {};
-}
-
 /// All of them, whatever one of them says: the container is gone (runtime.md, "Lifecycle", 13).
 void run_poststop(const Global& global, const spec::Hooks& hooks, const std::string& state) {
     for (const spec::Hook& hook : hooks.poststop)
@@ -136,6 +57,13 @@ void run_poststop(const Global& global, const spec::Hooks& hooks, const std::str
                 run::run_hooks(hooks, {hook}, "poststop", run::with_status(state, "stopped", 0));
             !done)
             global.say("warning: " + sys::to_line(done.error()));
+}
+
+/// Remove the container's files, as far as it goes: an error that came before counts. Of a bundle
+/// that can't be removed, the state stays, so that `delete` can say why.
+void abandon(Store& store, Progress& progress) {
+    if (progress.unpacked[0] == '\0' || discard(progress.unpacked))
+        (void)store.remove();
 }
 
 /// One launch of a container, from its state directory to a process that runs or waits.
@@ -209,7 +137,7 @@ public:
         if (!store_.lock())
             return;
         run::undo(progress_.ledger);
-        (void)store_.remove(); // the first error counts
+        abandon(store_, progress_);
         run_poststop(global_, config_.spec.hooks, state_);
     }
 
@@ -300,27 +228,55 @@ private:
 };
 
 /// Signals are taken by nobody until supervise() takes them: what comes earlier waits.
-Result<run::BlockedSignals> prepare_signals(stages::Facts& facts) {
+Result<run::BlockedSignals> hold_signals() {
     // A caller may have left it ignored, and then the kernel reaps our children, not we.
     sys::default_signal(SIGCHLD);
-    run::BlockedSignals blocked = TRY(run::block_signals());
-    facts.default_signals = true; // conmon, for one, ignores SIGPIPE
-    return blocked;
+    return run::block_signals();
+}
+
+/// The bundle that a container of an image gets, noted down before it is made.
+Result<std::string> unpack_noted(const Global& global, const Layout& layout, const Unpacking& how,
+                                 Progress& progress) {
+    std::string place = TRY(bundle_place(global, how.id));
+    if (place.size() >= sizeof progress.unpacked)
+        return sys::wrong("the path \"" + place + "\" is too long");
+    memcpy(progress.unpacked, place.c_str(), place.size() + 1);
+    TRY(unpack(global, layout, place, how));
+    return place;
 }
 
 Result<Birth> prepare(const Global& global, const CreateOptions& options, const std::string& id,
-                      bool detached) {
-    Loaded loaded = TRY(load(global, options, id));
-    TRY(apply(global, options, loaded.config.spec, id));
-    TRY(check_terminal(loaded.config.spec, options, detached));
+                      bool detached, std::uint64_t signal_mask) {
+    std::string bundle = TRY(absolute(options.bundle));
+    std::optional<Layout> layout = layout_at(bundle);
+    std::optional<Loaded> loaded;
+    if (!layout)
+        loaded = TRY(load(global, options, bundle, id, detached)); // before anything is made
     Store store = TRY(Store::create(global.root, id));
-    auto progress = store.progress();
-    if (!progress) {
-        (void)store.remove(); // the first error counts
-        return std::unexpected(std::move(progress).error());
+    auto filled = [&]() -> Result<Progress*> {
+        Progress* progress = TRY(store.progress());
+        if (!layout)
+            return progress;
+        bool terminal =
+            detached ? !options.console_socket.empty() : sys::isatty(0) && sys::isatty(1);
+        Unpacking how{.id = id, .terminal = terminal, .signal_mask = signal_mask};
+        bundle = TRY(unpack_noted(global, *layout, how, *progress));
+        loaded = TRY(load(global, options, bundle, id, detached));
+        harden(loaded->config.spec);
+        // Nobody has handed it an input, as engines do: what it is started from is a person's.
+        if (detached && !terminal)
+            TRY(silence_input());
+        return progress;
+    }();
+    if (!filled) {
+        if (auto progress = store.progress())
+            abandon(store, **progress);
+        else
+            (void)store.remove(); // the first error counts
+        return std::unexpected(std::move(filled).error());
     }
-    return Result<Birth>(std::in_place, global, options, std::move(store), std::move(loaded),
-                         **progress);
+    return Result<Birth>(std::in_place, global, options, std::move(store), std::move(*loaded),
+                         **filled);
 }
 
 /// SIGKILL to the first process, and wait until it is gone: it need not be our child.
@@ -353,9 +309,21 @@ Result<void> kill_and_wait(const stages::Ledger& ledger) {
                       "it hangs in the kernel: see /proc/" + std::to_string(pid) + "/stack");
 }
 
+/// Somebody has told it to end: it has a moment for it.
+Result<bool> await_end(const stages::Ledger& ledger) {
+    auto process = sys::pidfd_open(ledger.child);
+    auto stat = sys::process_stat(ledger.child);
+    if (!process || !stat || (ledger.child_started != 0 && stat->started != ledger.child_started))
+        return true; // gone
+    pollfd end{.fd = process->get(), .events = POLLIN, .revents = 0};
+    return TRY(sys::poll(std::span(&end, 1), kPatience)) == 1;
+}
+
 /// Whatever is left of a container whose first process has ended, and then its poststop hooks.
-Result<void> destroy(const Global& global, Store& store, stages::Ledger& ledger) {
-    run::undo(ledger);
+Result<void> destroy(const Global& global, Store& store, Progress& progress) {
+    run::undo(progress.ledger);
+    if (progress.unpacked[0] != '\0')
+        TRY(discard(progress.unpacked));
     std::optional<State> state = store.state().value_or(std::nullopt); // damaged: no hooks
     spec::Hooks hooks;
     if (state && state->has_poststop)
@@ -395,12 +363,13 @@ Caller caller(const Global& global) {
 }
 
 Result<void> create(const Global& global, const CreateOptions& options, const std::string& id) {
-    auto birth = prepare(global, options, id, /*detached=*/true);
+    run::BlockedSignals blocked = TRY(hold_signals());
+    auto birth = prepare(global, options, id, /*detached=*/true, blocked.mask_bits());
     if (!birth)
         return std::unexpected(std::move(birth).error());
-    auto blocked = prepare_signals(birth->facts());
-    auto gone = blocked ? birth->go(/*gated=*/true, /*orphan=*/true)
-                        : std::unexpected(std::move(blocked).error());
+    birth->facts().signal_mask = blocked.mask_bits();
+    birth->facts().default_signals = true; // conmon, for one, ignores SIGPIPE
+    auto gone = birth->go(/*gated=*/true, /*orphan=*/true);
     if (!gone)
         birth->fail();
     return gone;
@@ -434,18 +403,19 @@ Result<void> start(const Global& global, const std::string& id) {
     }
     if (hook_failed) { // the container must not outlive it (runtime.md, "Lifecycle", 7 and 10)
         (void)kill_and_wait(progress->ledger);
-        (void)destroy(global, store, progress->ledger); // the first error counts
+        (void)destroy(global, store, *progress); // the first error counts
     }
     return started;
 }
 
 Result<int> run(const Global& global, const CreateOptions& options, const std::string& id) {
-    auto birth = prepare(global, options, id, options.detach);
+    run::BlockedSignals blocked = TRY(hold_signals());
+    auto birth = prepare(global, options, id, options.detach, blocked.mask_bits());
     if (!birth)
         return std::unexpected(std::move(birth).error());
-    auto blocked = prepare_signals(birth->facts());
-    auto gone = blocked ? birth->go(/*gated=*/false, /*orphan=*/options.detach)
-                        : std::unexpected(std::move(blocked).error());
+    birth->facts().signal_mask = blocked.mask_bits();
+    birth->facts().default_signals = true; // conmon, for one, ignores SIGPIPE
+    auto gone = birth->go(/*gated=*/false, /*orphan=*/options.detach);
     if (!gone) {
         birth->fail();
         return std::unexpected(std::move(gone).error());
@@ -470,34 +440,15 @@ Result<void> remove(const Global& global, const std::string& id, bool force) {
     Progress* progress = TRY(store.progress());
     stages::Ledger& ledger = progress->ledger;
     Now now = TRY(store.now(*progress));
+    if (now.status == Status::running && !force && progress->ending)
+        now.status = TRY(await_end(ledger)) ? Status::stopped : now.status;
     if (now.status != Status::stopped) {
         if (!force && now.status != Status::created)
             return sys::wrong("cannot delete container " + id +
                               " that is not stopped: " + std::string(name_of(now.status)));
         TRY(kill_and_wait(ledger));
     }
-    return destroy(global, store, ledger);
-}
-
-Result<unsigned> preserved_fds(unsigned asked, std::vector<std::string>& env) {
-    unsigned listening = 0;
-    const char* count = getenv("LISTEN_FDS");
-    const char* whose = getenv("LISTEN_PID");
-    if (count != nullptr && whose != nullptr && std::to_string(sys::getpid()) == whose) {
-        listening = static_cast<unsigned>(strtoul(count, nullptr, 10));
-        env.push_back(std::string("LISTEN_FDS=") + count);
-        env.emplace_back("LISTEN_PID=1");
-        if (const char* names = getenv("LISTEN_FDNAMES"); names != nullptr)
-            env.push_back(std::string("LISTEN_FDNAMES=") + names);
-    }
-    if (asked > 1000 || listening > 1000)
-        return sys::wrong("--preserve-fds: so many descriptors can't be open");
-    for (unsigned i = 0; i < listening + asked; ++i)
-        if (!sys::fstat(static_cast<int>(3 + i)))
-            return sys::wrong("--preserve-fds: descriptor " + std::to_string(3 + i) +
-                                  " is not open",
-                              "they are counted from 3 on, after those of LISTEN_FDS");
-    return listening + asked;
+    return destroy(global, store, *progress);
 }
 
 Result<void> write_pid_file(const std::string& path, pid_t pid) {

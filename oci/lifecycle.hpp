@@ -57,10 +57,6 @@ Result<int> run(const Global& global, const CreateOptions& options, const std::s
 /// Undo everything. With `force` the container is killed first, and one that isn't there is fine.
 Result<void> remove(const Global& global, const std::string& id, bool force);
 
-/// The descriptors that --preserve-fds and socket activation (sd_listen_fds(3)) hand down: how many
-/// from 3 on, all of them open. Adds what the container must know of it to `env`.
-Result<unsigned> preserved_fds(unsigned asked, std::vector<std::string>& env);
-
 /// `text` as the pid file wants it: digits only, by rename.
 Result<void> write_pid_file(const std::string& path, pid_t pid);
 

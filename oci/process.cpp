@@ -2,6 +2,7 @@
 #include "oci/process.hpp"
 
 #include "oci/files.hpp"
+#include "oci/loading.hpp"
 #include "oci/notify.hpp"
 #include "run/begin.hpp"
 #include "run/supervise.hpp"
@@ -51,9 +52,11 @@ Result<Template> unpack_exec(const std::string& text) {
     unpacker.must("spec", spec);
     template_fields(unpacker, out);
     unpacker.must("end", end);
-    // A seccomp stage without a program would take the default one.
-    if (!unpacker.whole() || !end || !spec::unpack(spec, out.spec) ||
-        out.spec.stages.has(Stage::seccomp) == out.seccomp_filter.empty())
+    bool whole = unpacker.whole() && end && spec::unpack(spec, out.spec);
+    // A profile of config.json's without its program would become the default one.
+    bool own_filter =
+        out.spec.stages.has(Stage::seccomp) && out.spec.seccomp.mode != spec::SeccompMode::standard;
+    if (!whole || own_filter == out.seccomp_filter.empty())
         return sys::wrong("the container's state is damaged, or was written by another version of "
                           "gocontainer",
                           "use that one, or remove the container with 'delete --force'");

@@ -61,7 +61,7 @@ constexpr OptionRow kGlobalRows[] = {
     {"help", 'h', nullptr, "This text"},
 };
 #define CREATE_ROWS                                                                                \
-    {"bundle", 'b', "DIR", "The bundle (default: here)"},                                          \
+    {"bundle", 'b', "DIR", "The bundle, or an OCI image layout (default: here)"},                                          \
     {"console-socket", 0, "PATH", "A socket that gets the terminal's master"},                     \
     {"pidfd-socket", 0, "PATH", "A socket that gets a pidfd of the first process"},                \
     {"pid-file", 0, "FILE", "Write the first process's pid there"},                                \

@@ -63,19 +63,6 @@ Result<void> check_owner(const std::string& root) {
     return {};
 }
 
-/// mkdir -p, of which the last is for its owner alone.
-Result<void> make_path(const std::string& path) {
-    if (sys::exists(path))
-        return {};
-    std::size_t slash = path.rfind('/');
-    if (slash != std::string::npos && slash != 0)
-        TRY(make_path(path.substr(0, slash)));
-    auto made = sys::mkdirat(AT_FDCWD, path, 0700);
-    if (!made && made.error().code != EEXIST)
-        return made;
-    return {};
-}
-
 } // namespace
 
 std::string_view name_of(Status status) {
@@ -101,7 +88,7 @@ std::string to_json(const State& state) {
 
 Result<Store> Store::create(const std::string& root, const std::string& id) {
     TRY(check_id(id));
-    TRY(make_path(root));
+    TRY(sys::make_path(root));
     TRY(check_owner(root));
     std::string path = sys::join(root, id);
     auto made = sys::mkdirat(AT_FDCWD, path, 0711);

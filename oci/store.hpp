@@ -49,6 +49,8 @@ struct Progress {
     stages::Ledger ledger;                 ///< first: run::tend_network finds it there
     std::uint64_t size = sizeof(Progress); ///< of the version that wrote it
     bool created = false;                  ///< create has come to its end
+    bool ending = false;                   ///< it was sent a signal that ends most programs
+    char unpacked[4096] = {};              ///< the bundle that was made for it of an image
 };
 
 /// What is known of a container now.

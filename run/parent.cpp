@@ -11,7 +11,8 @@ namespace run {
 
 using stages::Launch;
 
-Result<int> launch(spec::Spec spec, std::function<void(const std::string&)> say) {
+Result<int> launch(spec::Spec spec, std::function<void(const std::string&)> say,
+                   std::optional<std::uint64_t> signal_mask) {
     if (spec.name.empty())
         spec.name = "gc-" + TRY(sys::random_hex(4));
     // The caller's keys are for the caller (session-keyring(7)).
@@ -26,7 +27,7 @@ Result<int> launch(spec::Spec spec, std::function<void(const std::string&)> say)
     sys::default_signal(SIGCHLD);
     // From here on signals wait until supervise() takes them, so that none ends us half-way.
     BlockedSignals blocked = TRY(block_signals());
-    launch.facts.signal_mask = blocked.mask_bits();
+    launch.facts.signal_mask = signal_mask.value_or(blocked.mask_bits());
 
     auto status = [&]() -> Result<int> {
         Slate slate;

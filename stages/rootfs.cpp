@@ -2,6 +2,7 @@
 #include "stages/rootfs.hpp"
 
 #include "stages/causes.hpp"
+#include "sys/local.hpp"
 #include "sys/path.hpp"
 
 #include <sys/statvfs.h>
@@ -65,25 +66,6 @@ Result<void> make_work_directory(Launch& launch) {
     return {};
 }
 
-namespace {
-
-/// `name` in `at` with all that is in it, as far as it goes: undo goes on whatever happens. By
-/// descriptor, never through a symlink: the container may have had the directory above as a volume
-/// and put one there.
-void remove_tree(int at, const std::string& name) {
-    if (auto there = sys::openat(at, name, O_PATH | O_DIRECTORY | O_NOFOLLOW)) {
-        (void)sys::chmod("/proc/self/fd/" + std::to_string(there->get()), 0700);
-        if (auto directory = sys::openat(there->get(), ".", O_RDONLY | O_DIRECTORY))
-            for (const sys::Entry& entry :
-                 sys::entries(directory->get()).value_or(std::vector<sys::Entry>{}))
-                remove_tree(directory->get(), entry.name);
-    }
-    if (!sys::unlinkat(at, name, AT_REMOVEDIR))
-        (void)sys::unlinkat(at, name);
-}
-
-} // namespace
-
 // overlayfs makes an inner "work" (and may make "index") of mode 0. In it stay a whiteout that it
 // keeps for the next use, and what a kill has interrupted.
 void remove_work_directory(Ledger& ledger) {
@@ -91,8 +73,8 @@ void remove_work_directory(Ledger& ledger) {
         return;
     std::string path = ledger.work;
     for (const char* inner : {"/work", "/index"})
-        remove_tree(AT_FDCWD, path + inner);
-    (void)sys::unlinkat(AT_FDCWD, path, AT_REMOVEDIR); // as far as it goes, too
+        (void)sys::remove_tree(AT_FDCWD, path + inner); // as far as it goes
+    (void)sys::unlinkat(AT_FDCWD, path, AT_REMOVEDIR);  // likewise
     ledger.work[0] = '\0';
 }
 

@@ -99,6 +99,73 @@ Result<void> send_to(const std::string& path, std::string_view text, int descrip
     return send(fd.get(), text, descriptor);
 }
 
+Result<void> make_path(const std::string& path) {
+    if (exists(path))
+        return {};
+    std::size_t slash = path.rfind('/');
+    if (slash != std::string::npos && slash != 0)
+        TRY(make_path(path.substr(0, slash)));
+    auto made = mkdirat(AT_FDCWD, path, 0700);
+    if (!made && made.error().code != EEXIST)
+        return made;
+    return {};
+}
+
+namespace {
+
+constexpr int kDeep = 24; ///< descriptors and stack that a tree may cost
+
+Result<Fd> open_to_empty(int at, const std::string& name) {
+    constexpr int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW;
+    auto opened = openat(at, name, flags);
+    if (opened || opened.error().code != EACCES)
+        return opened;
+    Fd there = TRY(openat(at, name, O_PATH | O_DIRECTORY | O_NOFOLLOW));
+    TRY(chmod("/proc/self/fd/" + std::to_string(there.get()), 0700)); // it may be ours, of mode 0
+    return openat(at, name, flags);
+}
+
+/// What lies deeper than kDeep is moved to `top` instead, to be emptied there.
+Result<void> empty(int top, int directory, int depth, bool& moved) {
+    for (const Entry& entry : TRY(entries(directory))) {
+        auto removed = unlinkat(directory, entry.name);
+        if (removed || removed.error().code == ENOENT)
+            continue;
+        auto child = open_to_empty(directory, entry.name);
+        if (!child && (child.error().code == ENOTDIR || child.error().code == ELOOP))
+            return removed; // no directory: what it said first counts
+        Fd inner = TRY(std::move(child));
+        if (depth < kDeep) {
+            TRY(empty(top, inner.get(), depth + 1, moved));
+            removed = unlinkat(directory, entry.name, AT_REMOVEDIR);
+        } else {
+            std::string name = ".deep-" + TRY(random_hex(8));
+            moved = true;
+            removed = done(invoke(
+                "renameat",
+                [&] { return ::renameat(directory, entry.name.c_str(), top, name.c_str()); },
+                entry.name, name));
+        }
+        if (!removed && removed.error().code != ENOENT)
+            return removed;
+    }
+    return {};
+}
+
+} // namespace
+
+Result<void> remove_tree(int at, const std::string& path) {
+    auto opened = open_to_empty(at, path);
+    if (!opened && opened.error().code == ENOENT)
+        return {};
+    Fd top = TRY(std::move(opened));
+    for (bool moved = true; moved;) {
+        moved = false;
+        TRY(empty(top.get(), top.get(), 0, moved));
+    }
+    return unlinkat(at, path, AT_REMOVEDIR);
+}
+
 Result<void> rename_in(int directory, const std::string& from, const std::string& to) {
     return done(invoke(
         "renameat", [&] { return ::renameat(directory, from.c_str(), directory, to.c_str()); },

@@ -20,6 +20,11 @@ bool listens_in(int directory, const std::string& name);
 /// --console-socket and --pidfd-socket want it.
 Result<void> send_to(const std::string& path, std::string_view text, int descriptor);
 
+/// mkdir -p: what is made is for its owner alone.
+Result<void> make_path(const std::string& path);
+/// rm -rf: `path` with all that is in it. One that isn't there is fine. By descriptor, never
+/// through a link, however deep and whatever somebody may put there meanwhile.
+Result<void> remove_tree(int at, const std::string& path);
 /// rename within a directory.
 Result<void> rename_in(int directory, const std::string& from, const std::string& to);
 /// Write a new file `name` whole: by a temporary file and rename, so that nobody ever sees a part

@@ -1,0 +1,29 @@
+// A bundle and the options of create or run, as the Spec that they make together.
+#pragma once
+
+#include "oci/config.hpp"
+#include "oci/lifecycle.hpp"
+
+#include <string>
+#include <vector>
+
+namespace oci {
+
+Result<std::string> absolute(const std::string& path);
+
+/// A bundle, read and understood.
+struct Loaded {
+    Config config;
+    std::string bundle; ///< absolute
+    std::string text;   ///< of config.json
+};
+
+/// `detached`: nobody of ours stays with it.
+Result<Loaded> load(const Global& global, const CreateOptions& options, const std::string& bundle,
+                    const std::string& id, bool detached);
+
+/// The descriptors that --preserve-fds and socket activation (sd_listen_fds(3)) hand down: how many
+/// from 3 on, all of them open. Adds what the container must know of it to `env`.
+Result<unsigned> preserved_fds(unsigned asked, std::vector<std::string>& env);
+
+} // namespace oci
