@@ -132,6 +132,7 @@ Result<std::vector<std::string>> Store::list(const std::string& root) {
 
 Result<void> Store::lock() {
     TRY(sys::flock(directory_.get(), LOCK_EX));
+    locked_ = true;
     // Who had it may have been `delete`.
     if (TRY(sys::fstat(directory_.get())).st_nlink == 0)
         return sys::wrong("container does not exist: \"" + id_ + "\"");
@@ -140,6 +141,15 @@ Result<void> Store::lock() {
 
 void Store::unlock() {
     (void)sys::flock(directory_.get(), LOCK_UN); // an open file: can't fail
+    locked_ = false;
+}
+
+bool Store::somebody_has_lock() const {
+    if (locked_)
+        return false;
+    // Of a descriptor of its own, so that nothing is taken from nobody.
+    auto again = sys::openat(directory_.get(), ".", O_RDONLY | O_DIRECTORY);
+    return again && !sys::flock(again->get(), LOCK_SH | LOCK_NB);
 }
 
 Result<std::string> Store::read(const std::string& name) const {
@@ -237,8 +247,12 @@ bool Store::somebody_waits_at_gate() const {
 Result<Now> Store::now(const Progress& progress) const {
     const stages::Ledger& ledger = progress.ledger;
     Now out;
-    if (ledger.child <= 0)
+    if (ledger.child <= 0) {
+        // Not born yet, or `create` was killed before that: then nobody has the lock any more.
+        if (!progress.created && somebody_has_lock())
+            out.status = Status::creating;
         return out;
+    }
     auto stat = sys::process_stat(ledger.child);
     if (!stat && stat.error().code != ENOENT && stat.error().code != ESRCH)
         return std::unexpected(std::move(stat).error());

@@ -101,10 +101,12 @@ private:
     Store(Fd directory, std::string path, std::string id)
         : directory_(std::move(directory)), path_(std::move(path)), id_(std::move(id)) {}
     bool somebody_waits_at_gate() const;
+    bool somebody_has_lock() const;
 
     Fd directory_;
     std::string path_;
     std::string id_;
+    bool locked_ = false; ///< by us
 };
 
 /// Where state is kept when --root doesn't say: /run/gocontainer for root, else
