@@ -68,8 +68,16 @@ Enclosure::Enclosure() : layer_(folder_ / "layer.tar") {
 }
 
 Enclosure::~Enclosure() {
-    if (is_root() || !fs::exists(folder_ / "home"))
+    if (is_root()) {
+        // Podman leaves one for conmon in every hierarchy, v1's too. One that is in use stays.
+        std::error_code none;
+        for (const auto& hierarchy : fs::directory_iterator("/sys/fs/cgroup", none))
+            for (const char* name : {"libpod_parent/conmon", "libpod_parent"})
+                (void)rmdir((hierarchy.path() / name).c_str());
+        (void)rmdir("/sys/fs/cgroup/libpod_parent/conmon");
+        (void)rmdir("/sys/fs/cgroup/libpod_parent");
         return;
+    }
     // What container users own goes away from inside a user namespace of theirs.
     (void)run({.argv = {"unshare", "--map-auto", "--map-root-user", "rm", "-rf", folder_.path()}});
 }

@@ -112,6 +112,14 @@ TEST_F(PodmanOnly, GivesANetworkToAUser) {
     EXPECT_THAT(box.exec({"ip", "-4", "addr", "show", "tap0"}).out, HasSubstr("10.0.2."));
 }
 
+// containers.conf has to say that the runtime can.
+TEST_F(PodmanOnly, LeavesAContainerInItsOwnCgroup) {
+    Ended ended =
+        podman.run({"--cgroups=disabled", "--cgroupns=host"}, {"cat", "/proc/self/cgroup"});
+    EXPECT_EQ(ended.status, 0) << ended.err;
+    EXPECT_THAT(ended.out, HasSubstr("0::" + cgroup_of(getpid()) + "\n"));
+}
+
 TEST_F(PodmanOnly, GoesOnWithoutCheckpoints) {
     EXPECT_NE(run({.argv = {gocontainer(), "checkpoint", "--help"}}).status, 0);
     Box box(podman, {}, {"sleep", "1000"});
