@@ -3,15 +3,20 @@
 //   ```sh        each line in bash, in a copy of the source; all must succeed
 //   ```console   a session on a terminal: what follows "$ " and "/ # " is typed, and the lines
 //                between are what must appear ("unknown" stands for itself; columns may differ)
+//
+// What is in ```shell blocks needs an engine or an image, and is run by other tests. The table that
+// compares runtimes is true of this one.
 #include "tests/support/container.hpp"
 #include "tests/support/proc.hpp"
 #include "tests/support/process.hpp"
 
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <filesystem>
 #include <iterator>
+#include <map>
 #include <sstream>
 
 namespace {
@@ -126,6 +131,64 @@ TEST_F(Readme, EveryShellCommandSucceeds) {
         }
     }
     EXPECT_GT(ran, 20);
+}
+
+/// The first two cells of each row of the table that begins with `heading`.
+std::map<std::string, std::string> column_of(const std::string& heading) {
+    std::map<std::string, std::string> rows;
+    std::istringstream text(slurp(source() + "/README.md"));
+    bool inside = false;
+    for (std::string line; std::getline(text, line);) {
+        if (line.starts_with(heading)) {
+            inside = true;
+        } else if (inside && line.starts_with("| ")) {
+            std::size_t first = line.find(" | ");
+            std::size_t second = line.find(" | ", first + 3);
+            rows[line.substr(2, first - 2)] = line.substr(first + 3, second - first - 3);
+        } else if (!line.starts_with('|')) {
+            inside = false;
+        }
+    }
+    return rows;
+}
+
+TEST(ReadmeTable, SaysWhatFeaturesSay) {
+    Ended said = run({.argv = {gocontainer(), "features"}});
+    ASSERT_EQ(said.status, 0) << said.err;
+    auto features = nlohmann::json::parse(said.out);
+    const auto& linux_ = features["linux"];
+    auto has = [](const nlohmann::json& list, const char* item) {
+        return std::find(list.begin(), list.end(), item) != list.end();
+    };
+    auto helps = [](const char* command, const char* with) {
+        return run({.argv = {gocontainer(), command, "--help"}}).out.find(with) !=
+               std::string::npos;
+    };
+    const std::map<std::string, bool> truth = {
+        {"time namespace", has(linux_["namespaces"], "time")},
+        {"idmapped mounts", linux_["mountExtensions"]["idmap"]["enabled"]},
+        {"recursive mount options, `rro`", has(features["mountOptions"], "rro")},
+        {"`tmpcopyup`", has(features["mountOptions"], "tmpcopyup")},
+        {"network devices", linux_["netDevices"]["enabled"]},
+        {"memory policy", !linux_["memoryPolicy"]["modes"].empty()},
+        {"seccomp notify", has(linux_["seccomp"]["actions"], "SCMP_ACT_NOTIFY")},
+        {"new system calls answer ENOSYS", linux_["seccomp"]["enabled"]}, // tests/unit/seccomp_*
+        {"AppArmor", linux_["apparmor"]["enabled"]},
+        {"SELinux labels", linux_["selinux"]["enabled"]},
+        {"Landlock", has(features["potentiallyUnsafeConfigAnnotations"], "org.gocontainer.")},
+        {"rdma limits", linux_["cgroup"]["rdma"]},
+        {"Intel RDT", linux_["intelRdt"]["enabled"]},
+        {"cgroup v1", linux_["cgroup"]["v1"]},
+        {"maps ids without root by itself", true}, // RunIds.ComeFromSubuidWhereConfigHasNone
+        {"image layouts as bundles", helps("create", "OCI image layout")},
+        {"a network for a bundle", helps("run", "--net")},
+    };
+    std::map<std::string, std::string> told;
+    for (const auto& [row, answer] : truth)
+        told[row] = answer ? "yes" : "no";
+    EXPECT_EQ(column_of("| | gocontainer | runc 1.5"), told);
+    for (const char* command : {"checkpoint", "restore"}) // "It doesn't checkpoint or restore"
+        EXPECT_NE(run({.argv = {gocontainer(), command, "--help"}}).status, 0);
 }
 
 } // namespace
