@@ -1,6 +1,7 @@
 // What there is.
 #include "oci/inspect.hpp"
 
+#include "spec/options.hpp"
 #include "stages/cgroup_ops.hpp"
 #include "stages/passwd.hpp"
 #include "sys/path.hpp"
@@ -38,6 +39,12 @@ Result<ordered_json> describe(const Store& store) {
     return out;
 }
 
+/// RFC 3339 without fractions, which are for programs.
+std::string to_seconds(const std::string& time) {
+    std::size_t dot = time.find('.');
+    return dot == std::string::npos ? time : time.substr(0, dot) + "Z";
+}
+
 /// Columns as wide as their widest entry, three spaces apart.
 std::string table(const std::vector<std::vector<std::string>>& rows) {
     std::vector<std::size_t> widths;
@@ -58,12 +65,39 @@ std::string table(const std::vector<std::vector<std::string>>& rows) {
     return out;
 }
 
+/// Who is in the PID namespace of `first`, if that is its number 1, and no namespace that was
+/// there.
+Result<std::vector<pid_t>> companions(pid_t first) {
+    std::string numbers =
+        sys::read_file("/proc/" + std::to_string(first) + "/status", 1 << 16).value_or("");
+    numbers.erase(0, std::min(numbers.find("\nNSpid:"), numbers.size()) + 1);
+    numbers.resize(std::min(numbers.find('\n'), numbers.size()));
+    if (!numbers.ends_with("\t1"))
+        return std::vector{first};
+    auto space = [](const std::string& pid) -> ino_t {
+        auto info = sys::fstatat(AT_FDCWD, "/proc/" + pid + "/ns/pid", 0);
+        return info ? info->st_ino : 0; // gone meanwhile, or another user's
+    };
+    ino_t theirs = space(std::to_string(first));
+    std::vector<pid_t> pids;
+    Fd proc = TRY(sys::openat(AT_FDCWD, "/proc", O_RDONLY | O_DIRECTORY));
+    for (const sys::Entry& entry : TRY(sys::entries(proc.get())))
+        if (auto pid = spec::parse_number<std::uint32_t>(entry.name);
+            pid && theirs != 0 && space(entry.name) == theirs)
+            pids.push_back(static_cast<pid_t>(*pid));
+    std::ranges::sort(pids);
+    return pids;
+}
+
 Result<std::vector<pid_t>> processes(const Store& store) {
     Progress progress = TRY(store.look());
     if (progress.ledger.leaf[0] != '\0')
         return stages::cgroup::processes(progress.ledger.leaf);
+    // Without a cgroup of its own, as for a user without delegation.
     Now now = TRY(store.now(progress));
-    return now.pid != 0 ? std::vector{now.pid} : std::vector<pid_t>{};
+    if (now.pid == 0)
+        return std::vector<pid_t>{};
+    return companions(now.pid);
 }
 
 /// What ps(1) says, and of its lines the first and those of `pids`.
@@ -146,8 +180,8 @@ Result<std::string> list(const Global& global, Format format, bool quiet) {
     std::vector<std::vector<std::string>> rows{
         {"ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"}};
     for (const ordered_json& one : all)
-        rows.push_back({one["id"], one["pid"].dump(), one["status"], one["bundle"], one["created"],
-                        one["owner"]});
+        rows.push_back({one["id"], one["pid"].dump(), one["status"], one["bundle"],
+                        to_seconds(one["created"]), one["owner"]});
     return table(rows);
 }
 

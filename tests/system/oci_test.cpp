@@ -81,6 +81,25 @@ TEST(Lifecycle, GoesThroughItsStates) {
     EXPECT_EQ(bundle.runtime({"delete", "--force", bundle.id()}).status, 0);
 }
 
+TEST(Ps, KnowsAllProcessesAlsoWithoutACgroup) {
+    Bundle bundle;
+    bundle.args({"sh", "-c", "sleep 1000 & sleep 2000 & wait"});
+    bundle.save();
+    for (const char* manager : {"cgroupfs", "disabled"}) {
+        Strings run{"--cgroup-manager", manager, "run", "--detach", bundle.id()};
+        ASSERT_EQ(support::run(bundle.detached(run)).status, 0)
+            << support::slurp(bundle.path() + "/detached.err");
+        pid_t pid = bundle.pid();
+        ASSERT_TRUE(support::eventually([&] { return support::children_of(pid).size() == 2; }));
+        std::vector<pid_t> all = support::children_of(pid);
+        all.push_back(pid);
+        std::ranges::sort(all);
+        EXPECT_EQ(json::parse(bundle.runtime({"ps", "--format", "json", bundle.id()}).out), all)
+            << manager;
+        EXPECT_EQ(bundle.runtime({"delete", "--force", bundle.id()}).status, 0);
+    }
+}
+
 TEST(Lifecycle, DeletesWhatWasOnlyCreated) {
     Bundle bundle;
     bundle.create();
