@@ -6,6 +6,7 @@
 #include "stages/causes.hpp"
 #include "stages/passwd.hpp"
 #include "stages/stages.hpp"
+#include "stages/waiting.hpp"
 #include "sys/path.hpp"
 
 #include <sys/wait.h>
@@ -131,7 +132,19 @@ Result<pid_t> start_helper(const std::string& program, pid_t child, const std::v
     return sys::start(spawn);
 }
 
-Result<void> wait_for_helper(const std::string& program, pid_t pid, const Fd& said) {
+void end_helper(pid_t pid) {
+    (void)sys::kill(pid, SIGKILL); // our child, not waited for; its real uid is ours
+    (void)sys::waitpid(pid, 0);
+}
+
+/// It may hang (in a directory service that it asks); a signal ends the wait, and the program.
+Result<void> wait_for_helper(const Launch& launch, const std::string& program, pid_t pid,
+                             const Fd& said) {
+    Fd process = TRY(sys::pidfd_open(pid)); // our child, not waited for: it is there
+    if (auto waited = wait_readable(launch, process.get(), program); !waited) {
+        end_helper(pid);
+        return waited;
+    }
     auto [_, status] = TRY(sys::waitpid(pid, 0));
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
         return {};
@@ -156,10 +169,12 @@ Result<void> map_with_helpers(Launch& launch) {
     Fd gid_said = TRY(sys::memfd_create("newgidmap"));
     pid_t uid_pid = TRY(start_helper(uid_program, launch.child, launch.facts.uids, uid_said));
     auto gid_pid = start_helper(gid_program, launch.child, launch.facts.gids, gid_said);
-    auto uid_done = wait_for_helper(uid_program, uid_pid, uid_said);
+    auto uid_done = wait_for_helper(launch, uid_program, uid_pid, uid_said);
+    if (gid_pid && uid_done)
+        return wait_for_helper(launch, gid_program, *gid_pid, gid_said);
     if (gid_pid) {
-        auto gid_done = wait_for_helper(gid_program, *gid_pid, gid_said);
-        return uid_done ? gid_done : uid_done;
+        end_helper(*gid_pid);
+        return uid_done;
     }
     return uid_done ? std::unexpected(std::move(gid_pid).error()) : uid_done;
 }

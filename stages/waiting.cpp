@@ -2,16 +2,11 @@
 #include "stages/waiting.hpp"
 
 #include <array>
-#include <csignal>
 
 namespace stages {
 
 Result<void> wait_readable(const Launch& launch, int fd, const std::string& for_what) {
-    sigset_t ending;
-    sigemptyset(&ending);
-    for (int number : {SIGINT, SIGTERM, SIGHUP, SIGQUIT})
-        (void)sigaddset(&ending, number); // valid numbers
-    Fd signals = TRY(sys::signalfd(ending));
+    Fd signals = TRY(sys::signalfd(sys::ending_signals()));
     std::array<pollfd, 3> fds{};
     fds[0] = {.fd = fd, .events = POLLIN, .revents = 0};
     fds[1] = {.fd = launch.pidfd.get(), .events = POLLIN, .revents = 0};

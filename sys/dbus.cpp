@@ -237,13 +237,23 @@ Result<void> Connection::send_all(std::string_view bytes) {
     return send(socket_.get(), bytes);
 }
 
-/// Wait for bytes and take them.
+/// Wait for bytes and take them. Where signals are held back (as during a launch), one that would
+/// end us ends the wait.
 Result<void> Connection::more(Deadline deadline) {
     using std::chrono::milliseconds;
     auto left = std::chrono::ceil<milliseconds>(deadline - std::chrono::steady_clock::now());
-    pollfd readable{.fd = socket_.get(), .events = POLLIN, .revents = 0};
-    if (left.count() <= 0 || TRY(poll(std::span(&readable, 1), left)) == 0)
+    Fd signals = TRY(signalfd(ending_signals()));
+    std::array<pollfd, 2> fds{};
+    fds[0] = {.fd = socket_.get(), .events = POLLIN, .revents = 0};
+    fds[1] = {.fd = signals.get(), .events = POLLIN, .revents = 0};
+    if (left.count() <= 0 || TRY(poll(fds, left)) == 0)
         return wrong("no answer in time");
+    if (fds[0].revents == 0) {
+        auto signal = TRY(read_signal(signals.get()));
+        auto ended = wrong(signal_name(signal.number) + " came while we waited for an answer");
+        ended.error().status = 128 + signal.number;
+        return ended;
+    }
     std::array<char, 4096> buffer{};
     std::size_t got = TRY(read(socket_.get(), buffer));
     if (got == 0)

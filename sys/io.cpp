@@ -318,6 +318,14 @@ Result<int> poll(std::span<pollfd> fds, std::chrono::milliseconds most) {
     return poll_for(fds, static_cast<int>(most.count()));
 }
 
+sigset_t ending_signals() {
+    sigset_t set;
+    sigemptyset(&set);
+    for (int number : {SIGINT, SIGTERM, SIGHUP, SIGQUIT})
+        (void)sigaddset(&set, number); // valid numbers
+    return set;
+}
+
 Result<Fd> signalfd(const sigset_t& set) {
     return descriptor(
         invoke("signalfd", [&] { return ::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK); }));

@@ -207,6 +207,8 @@ Result<void> make_tap(int pidfd, std::uint64_t namespaces, const std::string& na
 Result<int> poll(std::span<pollfd> fds);
 Result<int> poll(std::span<pollfd> fds, std::chrono::milliseconds most);
 Result<Fd> signalfd(const sigset_t& set);
+/// By which a person, or a service manager, ends a program.
+sigset_t ending_signals();
 struct SignalInfo {
     int number;
     pid_t sender;

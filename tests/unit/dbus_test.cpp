@@ -2,6 +2,13 @@
 #include "sys/dbus.hpp"
 
 #include <gmock/gmock.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <cstring>
 
 namespace {
 
@@ -134,6 +141,33 @@ TEST(Dbus, AReaderStopsAtTheEnd) {
     Reader odd("abc");
     (void)odd.byte(); // now between two boundaries
     EXPECT_FALSE(odd.align(8));
+}
+
+TEST(Dbus, ASignalEndsTheWait) {
+    char folder[] = "/tmp/gocontainer-dbus-XXXXXX";
+    ASSERT_NE(mkdtemp(folder), nullptr);
+    sockaddr_un where{};
+    where.sun_family = AF_UNIX;
+    std::string path = std::string(folder) + "/socket";
+    memcpy(where.sun_path, path.c_str(), path.size() + 1);
+    int server = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0); // which never answers
+    ASSERT_EQ(bind(server, reinterpret_cast<sockaddr*>(&where), sizeof where), 0);
+    ASSERT_EQ(listen(server, 1), 0);
+    sigset_t term;
+    sigset_t before;
+    sigemptyset(&term);
+    sigaddset(&term, SIGTERM);
+    ASSERT_EQ(pthread_sigmask(SIG_BLOCK, &term, &before), 0); // as during a launch
+    ASSERT_EQ(kill(getpid(), SIGTERM), 0);
+    auto opened = sys::dbus::Connection::open(
+        path, sys::dbus::Peer::direct, std::chrono::steady_clock::now() + std::chrono::seconds(30));
+    ASSERT_EQ(pthread_sigmask(SIG_SETMASK, &before, nullptr), 0); // it was taken
+    ASSERT_FALSE(opened);
+    EXPECT_EQ(opened.error().status, 128 + SIGTERM);
+    EXPECT_THAT(opened.error().detail, HasSubstr("SIGTERM came"));
+    close(server);
+    unlink(path.c_str());
+    rmdir(folder);
 }
 
 } // namespace
