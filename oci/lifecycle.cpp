@@ -11,6 +11,7 @@
 #include "run/begin.hpp"
 #include "run/hooks.hpp"
 #include "run/keeper.hpp"
+#include "run/slate.hpp"
 #include "run/supervise.hpp"
 #include "stages/stages.hpp"
 #include "sys/capability.hpp"
@@ -83,6 +84,11 @@ public:
             (asked ? global.say : global.debug)(line);
         };
         launch_.filter_cache = sys::join(global.root, kFilters);
+        launch_.make_slate = [this]() -> Result<const Fd*> {
+            Fd file = TRY(store_.make_slate());
+            slate_ = TRY(run::Slate::on(std::move(file)));
+            return &slate_.file();
+        };
     }
     Birth(const Birth&) = delete; // the launch refers to our own config
     Birth& operator=(const Birth&) = delete;
@@ -199,6 +205,8 @@ private:
             case Said::ready:
                 return {};
             default:
+                if (auto error = slate_.verdict(); error && !launch_.facts.gated)
+                    return std::unexpected(std::move(*error));
                 return launch_.facts.gated ? unexpected_end() : Result<void>{};
             }
         }
@@ -224,6 +232,7 @@ private:
     std::string state_; ///< for hooks
     Fd socket_;
     Fd console_;
+    run::Slate slate_;
     pid_t keeper_ = 0; ///< of the network's helper; 0: none
 };
 
@@ -346,8 +355,14 @@ Result<void> pass_gate(const Store& store, const State& state, const Now& now) {
             TRY(send_listener(seccomp, state, Status::created, now.pid, now.pid, message.fd));
         }
         if (message.said == Said::end)
-            return {};
+            break;
     }
+    Fd slate = TRY(store.slate());
+    if (!slate.valid())
+        return {};
+    if (auto error = TRY(run::Slate::open(slate)).verdict())
+        return std::unexpected(std::move(*error));
+    return {};
 }
 
 } // namespace

@@ -5,6 +5,7 @@
 #include "oci/loading.hpp"
 #include "oci/notify.hpp"
 #include "run/begin.hpp"
+#include "run/slate.hpp"
 #include "run/supervise.hpp"
 #include "spec/options.hpp"
 #include "spec/pack.hpp"
@@ -296,6 +297,11 @@ Result<int> exec(const Global& global, const ExecOptions& options, const std::st
     TRY(find_container(launch, now, progress));
     launch.facts.seccomp_filter = std::move(from.seccomp_filter);
     launch.facts.seccomp_flags = from.seccomp_flags;
+    run::Slate slate;
+    launch.make_slate = [&slate]() -> Result<const Fd*> {
+        slate = TRY(run::Slate::make());
+        return &slate.file();
+    };
     launch.leaf = TRY(open_cgroup(progress, options, now.pid));
     sys::default_signal(SIGCHLD);
     run::BlockedSignals blocked = TRY(run::block_signals());
@@ -303,6 +309,8 @@ Result<int> exec(const Global& global, const ExecOptions& options, const std::st
 
     Fd socket = TRY(run::begin(launch));
     auto console = listen(store, options, launch, now, socket);
+    if (auto error = slate.verdict(); console && error)
+        console = std::unexpected(std::move(*error));
     if (!console) {
         run::end_child(launch);
         return std::unexpected(std::move(console).error());

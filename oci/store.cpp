@@ -22,6 +22,7 @@ namespace {
 constexpr const char* kState = "state.json";
 constexpr const char* kProgress = "progress";
 constexpr const char* kGate = "gate";
+constexpr const char* kSlate = "slate";
 
 std::string dump(const json& value) {
     return value.dump(-1, ' ', false, json::error_handler_t::replace);
@@ -275,6 +276,17 @@ Result<Now> Store::now(const Progress& progress) const {
 Result<Now> Store::now() const {
     Progress progress = TRY(look());
     return now(progress);
+}
+
+Result<Fd> Store::make_slate() const {
+    return sys::openat(directory_.get(), kSlate, O_CREAT | O_EXCL | O_NOFOLLOW | O_RDWR, 0600);
+}
+
+Result<Fd> Store::slate() const {
+    auto file = sys::openat(directory_.get(), kSlate, O_RDWR | O_NOFOLLOW);
+    if (!file && file.error().code == ENOENT)
+        return Fd();
+    return file;
 }
 
 Result<Fd> Store::make_gate() const {

@@ -6,6 +6,7 @@
 //   filter       its compiled seccomp filter, when it has one
 //   progress     what there is to undo, in memory that create maps: true at every instant, even
 //                when create is killed
+//   slate        what the child writes on, where its filter may let it say nothing
 //   gate         a socket, at which the container's first process waits for start
 //
 // A lock on the directory makes commands that change the container take turns. `state`, `list`,
@@ -90,6 +91,10 @@ public:
 
     /// The listening end of the gate, to be handed to the child.
     Result<Fd> make_gate() const;
+    /// Memory that the child shares (run/slate.hpp), by a new file, or of the one that is there:
+    /// invalid when there is none.
+    Result<Fd> make_slate() const;
+    Result<Fd> slate() const;
     /// ECONNREFUSED or ENOENT: nobody waits there any more.
     Result<Fd> through_gate() const;
     void remove_gate() const;

@@ -218,6 +218,10 @@ Result<Fd> begin(Launch& launch) {
     if (!spec.inside_already)
         TRY(stages::resctrl::prepare(launch));
     TRY(each(order, &Stage::prepare, launch));
+    if (launch.make_slate && (launch.facts.seccomp_flags & stages::kMaySilence) != 0) {
+        launch.slate = TRY(launch.make_slate());
+        launch.facts.slated = true;
+    }
     auto [ours, theirs] = TRY(sys::socketpair(SOCK_SEQPACKET));
     // Where the child comes into a mount namespace that is not its own making, it can't take the
     // copy of our binary itself.

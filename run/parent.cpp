@@ -31,11 +31,10 @@ Result<int> launch(spec::Spec spec, std::function<void(const std::string&)> say,
 
     auto status = [&]() -> Result<int> {
         Slate slate;
-        if (spec.seccomp.mode == spec::SeccompMode::file) {
+        launch.make_slate = [&slate]() -> Result<const Fd*> {
             slate = TRY(Slate::make());
-            launch.facts.slated = true;
-            launch.slate = &slate.file();
-        }
+            return &slate.file();
+        };
         // Who is waited for elsewhere, in their own time.
         auto ours = [&] { return std::set{launch.child, launch.ledger->helper, keeper.pid()}; };
         std::function<void()> on_orphan;

@@ -38,7 +38,10 @@ std::string get(const char (&field)[N]) {
 } // namespace
 
 Result<Slate> Slate::make() {
-    Fd file = TRY(sys::memfd_create("gocontainer-slate"));
+    return on(TRY(sys::memfd_create("gocontainer-slate")));
+}
+
+Result<Slate> Slate::on(Fd file) {
     Slate slate = TRY(open(file));
     slate.file_ = std::move(file);
     return slate;
@@ -83,6 +86,18 @@ std::optional<Error> Slate::read() const {
                  .detail = get(page_->detail),
                  .hint = get(page_->hint),
                  .status = page_->status};
+}
+
+std::optional<Error> Slate::verdict() const {
+    if (auto written = read())
+        return written;
+    if (!filtered())
+        return std::nullopt;
+    return Error{.stage = "seccomp",
+                 .call = {},
+                 .detail = "the launch was ended under the filter of linux.seccomp, before the "
+                           "command could start",
+                 .hint = "with SCMP_ACT_LOG instead of killing, the kernel's log names the call"};
 }
 
 void Slate::set_filtered(bool now) {

@@ -3,7 +3,7 @@
 // trying; writing takes no system call. The exec of the command wipes the child's side out.
 //
 // The parent makes one where there is such a filter, and reads it when the child's socket closes
-// without a Failed.
+// without a Failed. Between `create` and `start` it lies in the container's state directory.
 #pragma once
 
 #include "sys/kernel.hpp"
@@ -16,6 +16,7 @@ class Slate {
 public:
     Slate() = default; ///< none: writes go nowhere, and nothing is on it
     static sys::Result<Slate> make();
+    static sys::Result<Slate> on(sys::Fd file);
     /// The child's side of the one whose file() it was sent, and needs no longer.
     static sys::Result<Slate> open(const sys::Fd& file);
     ~Slate();
@@ -28,6 +29,9 @@ public:
     const sys::Fd& file() const { return file_; }
     void write(const sys::Error& error);
     std::optional<sys::Error> read() const;
+    /// What the child has to say, when its socket has closed: what is written, or that it ended
+    /// under its filter. Nothing: it has become the command.
+    std::optional<sys::Error> verdict() const;
     /// The child is between its filter and the exec: what ends it now is the filter.
     void set_filtered(bool now);
     bool filtered() const;

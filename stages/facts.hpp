@@ -19,7 +19,7 @@ struct Facts {
     bool groups_denied = false;
     std::string resolv_conf;    ///< text; empty: leave the rootfs's own
     std::string seccomp_filter; ///< bytes of struct sock_filter; empty: the compiled-in default
-    std::uint32_t seccomp_flags = 0; ///< SECCOMP_FILTER_FLAG_*
+    std::uint32_t seccomp_flags = 0; ///< SECCOMP_FILTER_FLAG_*, and kMaySilence
     bool sent_rootfs = false;        ///< the parent sends a copy of the rootfs's mount
     /// It sends these of spec.root.mounts as well: indices.
     std::vector<std::uint32_t> sent_mounts;
@@ -34,6 +34,9 @@ struct Facts {
     std::uint64_t signal_mask = 0; ///< the caller's blocked signals, bit N-1 for signal N
     bool default_signals = false;  ///< what the caller ignores is no business of the container's
 };
+
+/// Not the kernel's: under this filter the child may be unable to say that it has failed.
+inline constexpr std::uint32_t kMaySilence = 1U << 31;
 
 /// Is container id `id` mapped?
 bool maps(const std::vector<spec::IdMap>& map, std::uint32_t id);

@@ -59,6 +59,10 @@ Result<void> compile_into(Facts& facts, const std::string& json, Names capabilit
     facts.seccomp_filter.assign(reinterpret_cast<const char*>(filter.data()),
                                 filter.size() * sizeof filter[0]);
     facts.seccomp_flags = profile.flags;
+    // What comes between the filter and the exec, and what it takes to say that it failed.
+    for (const char* call : {"setsid", "close_range", "sendmsg", "brk", "mmap"})
+        if (!passes(profile, call))
+            facts.seccomp_flags |= kMaySilence;
     if (!profile.notifies) {
         constexpr std::uint32_t kWaitKillable = 1U << 5; // SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
         facts.seccomp_flags &= ~kWaitKillable; // of who waits for an answer, and nobody does
@@ -103,7 +107,7 @@ std::string why_refused(const spec::Spec& spec, const Facts& facts, const Error&
     if (error.code == EACCES)
         return "without no_new_privs a filter needs CAP_SYS_ADMIN in the user namespace: leave out "
                "--new-privs, or keep the user stage";
-    if (error.code == EINVAL && facts.seccomp_flags != 0)
+    if (error.code == EINVAL && (facts.seccomp_flags & ~kMaySilence) != 0)
         return spec.seccomp.mode == spec::SeccompMode::text
                    ? "does this kernel know all of linux.seccomp.flags?"
                    : "does this kernel know all \"flags\" of \"" + spec.seccomp.file + "\"?";
@@ -143,6 +147,7 @@ Result<void> prepare(Launch& launch) {
                              /*listened=*/false);
     if (!done)
         done.error().detail = "\"" + file + "\": " + done.error().detail;
+    launch.facts.seccomp_flags |= kMaySilence; // a person tries things out, and wants to know
     return done;
 }
 
@@ -165,7 +170,8 @@ Result<void> child(Inside& inside) {
     }
     Bpf filter(bytes.size() / sizeof(std::uint64_t));
     memcpy(filter.data(), bytes.data(), filter.size() * sizeof filter[0]);
-    inside.listener = TRY(hint(sys::seccomp_set_filter(inside.facts.seccomp_flags, filter), why));
+    inside.listener =
+        TRY(hint(sys::seccomp_set_filter(inside.facts.seccomp_flags & ~kMaySilence, filter), why));
     return {};
 }
 

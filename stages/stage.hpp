@@ -58,7 +58,9 @@ struct Launch {
     spec::NetMode net = spec::NetMode::none; ///< what --net has come to on this host
     std::string helper;                      ///< path of slirp4netns or pasta, when one is used
     Fd helper_alive;                         ///< slirp4netns ends when this is closed (--exit-fd)
-    const Fd* slate = nullptr;               ///< run/slate.hpp: memory to send to the child
+    /// run/slate.hpp: asked for where a filter may silence the child.
+    std::function<Result<const Fd*>()> make_slate;
+    const Fd* slate = nullptr; ///< what it has made, to be sent to the child
     /// The ledger is kept in a file: whoever reads it later wants to know the child for certain.
     bool recorded = false;
     /// Must be called before anything is written to the ledger: it starts the keeper.
