@@ -101,7 +101,7 @@ void enter(void* entering) {
         sys::exit_now(125); // the parent is gone, or has failed and says so itself
     auto moved = sys::dup_above(with.socket, kHigh);
     if (!moved)
-        sys::exit_now(125);
+        fail(Fd(with.socket), moved.error());
     Fd socket = std::move(*moved);
     auto entered = [&]() -> Result<void> {
         // So that the kernel ends us with the parent from now on. Was it gone already?
