@@ -51,9 +51,11 @@ protected:
         Ended good = bundle_.runtime({"run", bundle_.id()});
         EXPECT_EQ(good.status, 0) << good.err;
         good_ = confinement(good.out);
-        for (const char* name : {"mnt", "pid", "net", "uts", "ipc"})
-            spaces_.push_back(std::string(name) + ":" +
-                              support::namespace_of(getpid(), name).substr(strlen(name) + 1));
+        for (const json& space : bundle_.config["linux"]["namespaces"]) {
+            std::string type = space["type"];
+            std::string name = type == "mount" ? "mnt" : type == "network" ? "net" : type;
+            spaces_.push_back(support::namespace_of(getpid(), name));
+        }
     }
 
     struct Tried {
