@@ -1,6 +1,7 @@
 // setns, in an order that works.
 #include "run/join.hpp"
 
+#include "stages/cgroup_place.hpp"
 #include "stages/stages.hpp"
 #include "sys/local.hpp"
 
@@ -16,7 +17,8 @@ namespace {
 
 /// The child enters these itself: its cgroup and its root directory are its own affair.
 constexpr std::uint64_t kRest = CLONE_NEWCGROUP | CLONE_NEWNS;
-/// Of a process's, what the child joins by one call. To name one that is its own already is fine.
+/// Of a process's, what the child joins by one call. For the machine's root, to name one that is
+/// its own already is fine; root of a user namespace has no power over the machine's.
 constexpr std::uint64_t kAtOnce = kRest | CLONE_NEWNET | CLONE_NEWUTS | CLONE_NEWIPC;
 constexpr const char* kPowerless =
     "joining it takes CAP_SYS_ADMIN in the user namespace that owns it: join that one too, or be "
@@ -112,6 +114,15 @@ Result<std::optional<Joins>> Joins::of_process(int pidfd, pid_t pid) {
         return std::nullopt;
     Joins out;
     out.process_ = pidfd;
+    out.at_once_ = kAtOnce;
+    if (stages::cgroup::rootless())
+        for (auto [name, flag] : {std::pair("cgroup", CLONE_NEWCGROUP),
+                                  {"mnt", CLONE_NEWNS},
+                                  {"net", CLONE_NEWNET},
+                                  {"uts", CLONE_NEWUTS},
+                                  {"ipc", CLONE_NEWIPC}})
+            if (TRY(is_ours(name)))
+                out.at_once_ &= ~static_cast<std::uint64_t>(flag);
     auto time = is_ours("time");
     if (!time && time.error().code != ENOENT) // this kernel has none
         return std::unexpected(std::move(time).error());
@@ -128,7 +139,10 @@ bool Joins::has(std::uint64_t flag) const {
 }
 
 bool Joins::need_joiner(std::uint64_t made) const {
-    return any() && (has(CLONE_NEWUSER) || (made & CLONE_NEWUSER) != 0);
+    // Root of a user namespace can't go back into the PID namespace of the machine: rootless
+    // Podman's exec is such a one.
+    return any() && (has(CLONE_NEWUSER) || (made & CLONE_NEWUSER) != 0 ||
+                     (has(CLONE_NEWPID) && stages::cgroup::rootless()));
 }
 
 // With the caller's privileges, until the user namespace is joined. What those are not enough for
@@ -173,7 +187,7 @@ Result<void> Joins::join_tree() const {
 // host's tree is out of reach from there.
 Result<void> Joins::join_rest() const {
     if (process_ >= 0) {
-        auto entered = sys::setns(process_, kAtOnce);
+        auto entered = sys::setns(process_, at_once_);
         if (!entered && entered.error().code == EPERM)
             entered.error().hint = kPowerless;
         return entered;

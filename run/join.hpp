@@ -55,6 +55,7 @@ public:
 private:
     std::vector<Join> all_;
     int process_ = -1;
+    std::uint64_t at_once_ = 0; ///< of the process's, what the child joins by one call
 };
 
 } // namespace run
