@@ -382,7 +382,6 @@ Result<void> create(const Global& global, const CreateOptions& options, const st
     auto birth = prepare(global, options, id, /*detached=*/true, blocked.mask_bits());
     if (!birth)
         return std::unexpected(std::move(birth).error());
-    birth->facts().signal_mask = blocked.mask_bits();
     birth->facts().default_signals = true; // conmon, for one, ignores SIGPIPE
     auto gone = birth->go(/*gated=*/true, /*orphan=*/true);
     if (!gone)
@@ -428,7 +427,6 @@ Result<int> run(const Global& global, const CreateOptions& options, const std::s
     auto birth = prepare(global, options, id, options.detach, blocked.mask_bits());
     if (!birth)
         return std::unexpected(std::move(birth).error());
-    birth->facts().signal_mask = blocked.mask_bits();
     birth->facts().default_signals = true; // conmon, for one, ignores SIGPIPE
     auto gone = birth->go(/*gated=*/false, /*orphan=*/options.detach);
     if (!gone) {
