@@ -868,9 +868,9 @@ TEST(Caps, FailsClosed) {
     std::vector<Exception> deliberate{
         {"openat(AT_FDCWD, \"/etc/", "numbers need no file"},
         {"read(1000", "numbers need no file; setgroups is checked below"}};
-    std::list<std::string> missing; // in our own bounding set
-    for (int number = 0; number < CAP_LAST_CAP; ++number)
-        if (prctl(PR_CAPBSET_READ, number) == 0)
+    std::list<std::string> missing; // in our own bounding set, or on this kernel
+    for (int number = 0; number < 64; ++number)
+        if (prctl(PR_CAPBSET_READ, number) <= 0)
             missing.push_back("prctl(PR_CAPBSET_DROP, " + std::string(cap_to_name(number)) + ")");
     for (const std::string& call : missing)
         deliberate.push_back({call.c_str(), "what is gone already need not be dropped"});
