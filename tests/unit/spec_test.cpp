@@ -257,14 +257,15 @@ TEST(Packed, BringsSpecAndFactsBackByteForByte) {
                         .gated = true,
                         .orphan = true,
                         .state = "{}",
-                        .signal_mask = ~std::uint64_t{0}};
+                        .signal_mask = ~std::uint64_t{0},
+                        .default_signals = true};
     auto memfd = run::pack(spec, facts);
     ASSERT_TRUE(memfd);
     auto back = run::unpack(*memfd);
     ASSERT_TRUE(back) << sys::to_line(back.error());
     EXPECT_EQ(back->spec, spec);
     auto& [uids, gids, groups_denied, resolv_conf, filter, flags, sent, sent_mounts, addresses,
-           slated, meets, gated, orphan, state, mask] = back->facts;
+           slated, meets, gated, orphan, state, mask, default_signals] = back->facts;
     EXPECT_EQ(uids, facts.uids);
     EXPECT_EQ(gids, facts.gids);
     EXPECT_FALSE(groups_denied); // what the re-exec has behind it
@@ -280,6 +281,7 @@ TEST(Packed, BringsSpecAndFactsBackByteForByte) {
     EXPECT_TRUE(orphan);
     EXPECT_EQ(state, facts.state);
     EXPECT_EQ(mask, facts.signal_mask);
+    EXPECT_TRUE(default_signals);
 }
 
 TEST(Packed, CannotBeChangedAnyMore) {
