@@ -169,6 +169,7 @@ TEST_F(ImageLayout, WorksAsPrinted) {
         terminal.until("# ");
         terminal.type("cat /token; exit 7\n");
         terminal.until(token);
+        terminal.until("$ "); // what is typed before it may be for the shell that ends
         EXPECT_THAT(type("echo status $?"), HasSubstr("status 7"));
     }
     EXPECT_EQ(containers(), "");
