@@ -32,7 +32,8 @@ struct Facts {
     bool orphan = false;           ///< lives on when its parent ends
     std::string state;             ///< for its hooks: the state's JSON, without status and pid
     std::uint64_t signal_mask = 0; ///< the caller's blocked signals, bit N-1 for signal N
-    bool default_signals = false;  ///< what the caller ignores is no business of the container's
+    /// What the caller ignores is no business of the container's. Before the re-exec, too.
+    bool default_signals = false;
 };
 
 /// Not the kernel's: under this filter the child may be unable to say that it has failed.
