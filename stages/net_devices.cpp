@@ -1,9 +1,11 @@
 // The name is given with the move, so that what is taken there is an error before anything is done.
-#include "stages/net_devices.hpp"
+// The name is given with the move: a device is never seen inside under another.
 
 #include "sys/netlink.hpp"
 
 #include <cerrno>
+#include <set>
+#include <string>
 
 namespace stages::net {
 
@@ -16,7 +18,13 @@ const std::string& name_inside(const spec::NetDevice& device) {
 } // namespace
 
 Result<void> note_devices(Launch& launch) {
+    // Said before anything is moved: older kernels (6.1) move a device whose new name is taken, and
+    // only then refuse, so that it would end with the container.
+    std::set<std::string> inside{"lo"};
     for (const spec::NetDevice& device : launch.spec.net_devices) {
+        if (!inside.insert(name_inside(device)).second)
+            return sys::wrong("linux.netDevices: the container has a device \"" +
+                              name_inside(device) + "\" already");
         unsigned index = TRY(hint(sys::link_index(device.name), [&](const Error&) {
             return "linux.netDevices: this machine has no device \"" + device.name + "\"";
         }));
@@ -34,12 +42,9 @@ Result<void> move_devices(const Launch& launch) {
         unsigned index = TRY(sys::link_index(device.name));
         TRY(hint(sys::move_link(index, netns.get(), name_inside(device)),
                  [&](const Error& error) -> std::string {
-                     if (error.code == EEXIST)
-                         return "the container has a device \"" + name_inside(device) +
-                                "\" already";
-                     if (error.code == EPERM)
-                         return "only root of this machine can give its devices away";
-                     return {};
+                     return error.code == EPERM
+                                ? "only root of this machine can give its devices away"
+                                : "";
                  }));
     }
     return {};

@@ -649,7 +649,9 @@ TEST_F(Attack, GroupsThatCannotBeSetAreAnError) {
 }
 
 TEST_F(Attack, KeysOfTheCallerAreOutOfReach) {
-    fs::copy_file(support::source() + "/build/tests/probe", image("/probe"));
+    // There already, where another test has left its own in the rootfs that this one is a copy of.
+    fs::copy_file(support::source() + "/build/tests/probe", image("/probe"),
+                  fs::copy_options::overwrite_existing);
     every_capability();
     auto with_key = [] {
         if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, nullptr) < 0 ||
