@@ -66,7 +66,7 @@ std::string table(const std::vector<std::vector<std::string>>& rows) {
 }
 
 /// Who is in the PID namespace of `first`, if that is its number 1, and no namespace that was
-/// there.
+/// there. As in a cgroup, without those that only wait to be waited for.
 Result<std::vector<pid_t>> companions(pid_t first) {
     std::string numbers =
         sys::read_file("/proc/" + std::to_string(first) + "/status", 1 << 16).value_or("");
@@ -81,10 +81,14 @@ Result<std::vector<pid_t>> companions(pid_t first) {
     ino_t theirs = space(std::to_string(first));
     std::vector<pid_t> pids;
     Fd proc = TRY(sys::openat(AT_FDCWD, "/proc", O_RDONLY | O_DIRECTORY));
-    for (const sys::Entry& entry : TRY(sys::entries(proc.get())))
-        if (auto pid = spec::parse_number<std::uint32_t>(entry.name);
-            pid && theirs != 0 && space(entry.name) == theirs)
+    for (const sys::Entry& entry : TRY(sys::entries(proc.get()))) {
+        auto pid = spec::parse_number<std::uint32_t>(entry.name);
+        if (!pid || theirs == 0 || space(entry.name) != theirs)
+            continue;
+        auto stat = sys::process_stat(static_cast<pid_t>(*pid));
+        if (stat && !stat->ended)
             pids.push_back(static_cast<pid_t>(*pid));
+    }
     std::ranges::sort(pids);
     return pids;
 }

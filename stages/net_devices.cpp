@@ -1,5 +1,5 @@
-// The name is given with the move, so that what is taken there is an error before anything is done.
 // The name is given with the move: a device is never seen inside under another.
+#include "stages/net_devices.hpp"
 
 #include "sys/netlink.hpp"
 
