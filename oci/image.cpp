@@ -137,7 +137,7 @@ void merge(json& config, const json& image) {
             config[at] = image[at];
     if (auto notes = image.find("annotations"); notes != image.end())
         for (const auto& [name, value] : notes->items())
-            if (value.is_string() && value != "")
+            if (value.is_string() && !value.get_ref<const std::string&>().empty())
                 config["annotations"][name] = value;
     json& mounts = config["mounts"];
     auto mounted = [&](const json& one) {

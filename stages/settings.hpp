@@ -19,6 +19,8 @@ public:
     static Result<OomScore> of_child(const spec::Spec& spec);
     OomScore() = default;
     OomScore(OomScore&& other) noexcept : before_(std::exchange(other.before_, {})) {}
+    OomScore(const OomScore&) = delete;
+    OomScore& operator=(const OomScore&) = delete;
     OomScore& operator=(OomScore&&) = delete;
     ~OomScore(); ///< back to what it was; not before the child has memory of its own
 
