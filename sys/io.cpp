@@ -306,7 +306,7 @@ Result<int> poll_for(std::span<pollfd> fds, int milliseconds) {
             while (ready == -1 && errno == EINTR);
             return ready;
         },
-        fds.size(), milliseconds)));
+        Out{fds.data(), fds.size_bytes()}, fds.size(), milliseconds)));
 }
 } // namespace
 

@@ -1,6 +1,8 @@
 // What a kernel would answer, as far as the stages look at it.
 #include "tests/unit/recorder.hpp"
 
+#include <poll.h>
+
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <sys/sysmacros.h>
@@ -104,6 +106,12 @@ long Recorder::usual(const sys::Call& call) {
         return file_system(call, path);
     if (name == "getcwd")
         return put_text(call, std::string_view("/\0", 2));
+    if (name == "poll" && call.out.size() >= sizeof(pollfd)) {
+        // What is waited for first has come.
+        auto* first = reinterpret_cast<pollfd*>(call.out.data());
+        first->revents = first->events;
+        return 1;
+    }
     if (name == "waitpid")
         return first_number(text); // its status is all zero: exited with 0
     if (name == "execve") // of a helper program its pid; a process's own exec never returns
