@@ -206,7 +206,10 @@ TEST(RunOverlay, KeepsTheRootFilesystemClean) {
         Ended ended = bundle.runtime({"run", "--overlay", bundle.id()});
         EXPECT_EQ(ended.status, 0) << ended.err;
         EXPECT_EQ(ended.out, name + "\n");
-        EXPECT_EQ(ended.err, "");
+        // Before Linux 6.6 a user's overlay can't hide directories, and the one line says so.
+        if (!ended.err.contains("Linux 6.6 is the first") ||
+            ended.err.find('\n') + 1 != ended.err.size())
+            EXPECT_EQ(ended.err, "");
     }
     EXPECT_EQ(support::listing(bundle.path() + "/rootfs"), before);
 }
