@@ -23,6 +23,9 @@ BUILD := build-$(ARCH)
 BIN := build-$(ARCH)/gocontainer
 endif
 
+# What the steps below build, they build on every core.
+BUILDING = $(MAKE) --no-print-directory -j$(shell nproc)
+
 SRC := main.cpp $(wildcard sys/*.cpp spec/*.cpp cli/*.cpp oci/*.cpp run/*.cpp stages/*.cpp)
 OBJ := $(SRC:%.cpp=$(BUILD)/%.o)
 # main.o and the start of a static program: no test's.
@@ -85,7 +88,7 @@ $(BUILD)/host/%.o: %.cpp
 .PHONY: shell
 shell:
 	@tools/install build shell
-	@$(MAKE) --no-print-directory $(BIN)
+	@$(BUILDING) $(BIN)
 	@test -d rootfs || rootfs-scripts/busybox rootfs
 	@tools/shell
 
@@ -136,17 +139,17 @@ test: test-host test-vm
 # All that this machine can do, as root and as an ordinary user.
 test-host:
 	@tools/install build shell test
-	@$(MAKE) --no-print-directory test-bins
+	@$(BUILDING) test-bins
 	@tests/run unit stage system engines
 
 .PHONY: test-unit test-stage test-system test-engines test-vm
 test-unit test-stage test-system test-engines:
 	@tools/install build shell test
-	@$(MAKE) --no-print-directory test-bins
+	@$(BUILDING) test-bins
 	@tests/run $(@:test-%=%)
 test-vm:
 	@tools/install build shell test vm
-	@$(MAKE) --no-print-directory test-bins
+	@$(BUILDING) test-bins
 	@tests/vm/run
 
 # --- speed -------------------------------------------------------------------------------------
@@ -154,7 +157,7 @@ test-vm:
 .PHONY: bench
 bench:
 	@tools/install build shell bench
-	@$(MAKE) --no-print-directory $(BIN)
+	@$(BUILDING) $(BIN)
 	@test -d rootfs || rootfs-scripts/busybox rootfs
 	@bench/run --svg build/bench.svg
 
@@ -163,7 +166,7 @@ bench:
 ASAN := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 .PHONY: asan asan-bins
 asan:
-	$(MAKE) asan-bins BUILD=build-asan BIN=build-asan/gocontainer OPT=-O1 SANITIZERS="$(ASAN)"
+	$(BUILDING) asan-bins BUILD=build-asan BIN=build-asan/gocontainer OPT=-O1 SANITIZERS="$(ASAN)"
 	BUILD=build-asan tests/run $(foreach suite,unit stage,$(if $(wildcard tests/$(suite)/*.cpp),$(suite)))
 asan-bins: $(BIN) $(BUILD)/tests/probe $(foreach suite,unit stage,$(if $(wildcard tests/$(suite)/*.cpp),$(BUILD)/tests/$(suite)))
 
@@ -172,5 +175,5 @@ asan-bins: $(BIN) $(BUILD)/tests/probe $(foreach suite,unit stage,$(if $(wildcar
 .PHONY: lint
 lint:
 	@tools/install build lint
-	@$(MAKE) --no-print-directory $(BIN)
+	@$(BUILDING) $(BIN)
 	@BUILD=$(BUILD) tools/lint
