@@ -76,10 +76,17 @@ struct Home {
     }
 };
 
+void into(const Fd& leaf, clone_args& args) {
+    if (!leaf.valid())
+        return;
+    args.flags |= CLONE_INTO_CGROUP;
+    args.cgroup = static_cast<std::uint64_t>(leaf.get());
+}
+
 /// The child is born into its namespaces and, with a leaf, into its cgroup, and blocks until go.
 /// The kernel writes its pid into the ledger before it runs (CLONE_PARENT_SETTID), so that no kill
 /// of ours is too early for the keeper, or `delete --force`, to know it.
-Result<void> clone(Launch& launch, Entering& entering, sys::MemoryLeft& left) {
+Result<void> clone(Launch& launch, Entering& entering, sys::MemoryLeft& left, const Fd& leaf) {
     Home home;
     if (entering.joins.has(CLONE_NEWPID)) {
         home = TRY(Home::here(entering.joins.has(CLONE_NEWNS)));
@@ -98,10 +105,7 @@ Result<void> clone(Launch& launch, Entering& entering, sys::MemoryLeft& left) {
     args.exit_signal = SIGCHLD;
     args.pidfd = reinterpret_cast<std::uint64_t>(&pidfd);
     args.parent_tid = reinterpret_cast<std::uint64_t>(&launch.ledger->child);
-    if (launch.leaf.valid()) {
-        args.flags |= CLONE_INTO_CGROUP;
-        args.cgroup = static_cast<std::uint64_t>(launch.leaf.get());
-    }
+    into(leaf, args);
     auto pid = sys::clone3(args, enter, &entering, &left);
     if (pid) {
         launch.child = *pid;
@@ -142,21 +146,45 @@ struct Joining {
     sys::exit_now(0);
 }
 
-Result<void> clone_through_joiner(Launch& launch, Entering& entering, sys::MemoryLeft& left) {
-    Joining joining{launch, entering, left, sys::wrong("the joiner was killed")};
+/// No child, and no error: the joiner was killed.
+Result<void> clone_through_joiner(Launch& launch, Entering& entering, sys::MemoryLeft& left,
+                                  const Fd& leaf) {
+    Joining joining{launch, entering, left, {}};
     clone_args args{};
     args.exit_signal = SIGCHLD;
-    if (launch.leaf.valid()) {
-        args.flags |= CLONE_INTO_CGROUP;
-        args.cgroup = static_cast<std::uint64_t>(launch.leaf.get());
-    }
+    into(leaf, args);
     auto joiner = sys::clone3(args, join_and_clone, &joining, nullptr);
     if (!joiner)
         return std::unexpected(refused_clone(launch, std::move(joiner).error()));
     TRY(sys::waitpid(*joiner, 0));
     TRY(std::move(joining.result));
-    launch.pidfd = TRY(sys::pidfd_open(launch.child)); // our child, not waited for: still it
+    if (launch.child != 0)
+        launch.pidfd = TRY(sys::pidfd_open(launch.child)); // our child, not waited for: still it
     return {};
+}
+
+/// The child, in its leaf.
+///
+/// To be born there costs nothing, while a move there waits for every processor, ten milliseconds
+/// or more. But of a birth from one cgroup into another the kernel compares how often each of them
+/// was ended by cgroup.kill (since 6.14, cgroup_post_fork()): where that differs, it ends the child
+/// before its first step, as one that was forked while its cgroup was being ended. Only then the
+/// next one is moved.
+Result<void> clone_into_leaf(Launch& launch, Entering& entering, sys::MemoryLeft& left) {
+    auto* how =
+        entering.joins.need_joiner(stages::clone_flags(launch.spec)) ? clone_through_joiner : clone;
+    TRY(how(launch, entering, left, launch.leaf));
+    if (!launch.leaf.valid())
+        return launch.child != 0 ? Result<void>() : sys::wrong("the joiner was killed");
+    // What can't be seen is no news: then what the child died of is found later.
+    auto born = sys::process_stat(launch.child);
+    if (launch.child != 0 && (!born || (!born->killed && !born->ended)))
+        return {};
+    end_child(launch);
+    TRY(how(launch, entering, left, Fd()));
+    if (launch.child == 0)
+        return sys::wrong("the joiner was killed");
+    return sys::write_file(launch.leaf.get(), "cgroup.procs", std::to_string(launch.child));
 }
 
 /// Parent halves, while the child is blocked. It works in our memory until its exec, on what
@@ -204,6 +232,7 @@ void end_child(Launch& launch) {
         return;
     // What failed may have been the child, waited for already: then there is nobody to find.
     (void)sys::pidfd_send_signal(launch.pidfd.get(), SIGKILL);
+    launch.ledger->child = 0; // once it is waited for, the number may be another's
     (void)sys::waitpid(launch.child, 0);
     launch.child = 0;
 }
@@ -237,9 +266,7 @@ Result<Fd> begin(Launch& launch) {
                       .binary = binary.get()};
     sys::MemoryLeft left;
     auto score = TRY(stages::OomScore::of_child(spec));
-    auto cloned = joins.need_joiner(stages::clone_flags(spec))
-                      ? clone_through_joiner(launch, entering, left)
-                      : clone(launch, entering, left);
+    auto cloned = clone_into_leaf(launch, entering, left);
     theirs.close();
     auto begun = cloned ? see_off(launch, order) : std::move(cloned);
     if (!begun) {

@@ -77,7 +77,7 @@ Result<pid_t> clone3(clone_args args, void (*run)(void*), void* argument, Memory
         run(argument);
     return static_cast<pid_t>(pid);
 #else
-    // Not given back: the child may be on it as long as it lives, and we start two at most.
+    // Not given back: the child may be on it as long as it lives, and we start few.
     void* stack = ::mmap(nullptr, kStack, PROT_READ | PROT_WRITE,
                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
     if (stack == MAP_FAILED)

@@ -4,11 +4,13 @@
 #include "sys/flags.hpp"
 
 #include <linux/magic.h>
+#include <sys/wait.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <climits>
+#include <csignal>
 #include <cstdlib>
 #include <deque>
 
@@ -68,10 +70,13 @@ Result<ProcessStat> process_stat(pid_t pid) {
         good = good && read.ec == std::errc{};
     };
     constexpr unsigned kExiting = 4; // the kernel's PF_EXITING
+    constexpr std::uint64_t kKill = 1U << (SIGKILL - 1);
+    std::uint64_t pending = 0;
+    int wait_status = 0; // 0 as well for who may not trace it
     unsigned flags = 0;
     int threads = 0;
     std::uint64_t memory = 0;
-    for (int field = 3; field <= 23 && good; ++field) {
+    for (int field = 3; field <= 52 && good; ++field) {
         at = text.find(' ', at + 1);
         good = at != std::string::npos;
         if (field == 3 && good)
@@ -86,6 +91,10 @@ Result<ProcessStat> process_stat(pid_t pid) {
             number(out.started);
         else if (field == 23 && good)
             number(memory);
+        else if (field == 31 && good)
+            number(pending);
+        else if (field == 52 && good)
+            number(wait_status);
     }
     if (!good)
         return wrong("\"" + path + "\" is not as proc_pid_stat(5) says");
@@ -93,6 +102,7 @@ Result<ProcessStat> process_stat(pid_t pid) {
     out.ended =
         (out.state == 'Z' || out.state == 'X' || ((flags & kExiting) != 0 && memory == 0)) &&
         threads <= 1;
+    out.killed = (pending & kKill) != 0 || WTERMSIG(wait_status) == SIGKILL;
     return out;
 }
 

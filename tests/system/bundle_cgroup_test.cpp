@@ -198,6 +198,54 @@ TEST_F(BundleCgroup, NoLimitIsHeldToWithoutAController) {
     EXPECT_EQ(runtime({"update", "--memory", "-1", "--memory-swap", "-1", id}).err, "");
 }
 
+// The kernel ends who is born across two cgroups of which one was once ended by cgroup.kill.
+TEST_F(BundleCgroup, OnceEndedTakesNewProcesses) {
+    ASSERT_EQ(::mkdir((hierarchy() + "/" + parent).c_str(), 0755), 0);
+    ASSERT_EQ(::mkdir(leaf().c_str(), 0755), 0);
+    write_to(leaf() + "/cgroup.kill", "1");
+    for (bool joins : {false, true}) { // exec: through a joiner
+        if (joins) {
+            config["linux"]["namespaces"].push_back({{"type", "user"}});
+            for (const char* maps : {"uidMappings", "gidMappings"})
+                config["linux"][maps] =
+                    json::array({{{"containerID", 0}, {"hostID", 0}, {"size", 65536}}});
+        }
+        ASSERT_EQ(start(id).status, 0) << printed();
+        EXPECT_EQ(slurp(leaf() + "/cgroup.procs"), std::to_string(pid()) + "\n");
+        std::string word = token();
+        EXPECT_EQ(sh("grep 0:: /proc/self/cgroup; echo " + word), "0::/\n" + word + "\n");
+        EXPECT_EQ(runtime({"delete", "--force", id}).status, 0);
+    }
+    Ended ended =
+        launch({"--cgroup", "/" + parent + "/leaf"}, {"grep", "0::", "/proc/self/cgroup"});
+    EXPECT_EQ(ended.out, "0::/\n") << ended.err;
+    EXPECT_EQ(slurp(leaf() + "/cgroup.procs"), "") << "it was there before the container";
+    ASSERT_EQ(::rmdir(leaf().c_str()), 0);
+    ASSERT_EQ(::rmdir((hierarchy() + "/" + parent).c_str()), 0);
+}
+
+TEST_F(BundleCgroup, IsEnteredFromOneThatWasOnceEnded) {
+    std::string ended = hierarchy() + "/" + token();
+    ASSERT_EQ(::mkdir(ended.c_str(), 0755), 0);
+    write_to(ended + "/cgroup.kill", "1");
+    auto from_there = [&](const Strings& words) {
+        Strings argv = {gocontainer(), "--root", files / "state"};
+        argv.insert(argv.end(), words.begin(), words.end());
+        return support::run({.argv = argv, .before_exec = [&] {
+                                 write_to(ended + "/cgroup.procs", std::to_string(getpid()));
+                             }});
+    };
+    config["process"]["args"] = {"/bin/grep", "0::", "/proc/self/cgroup"};
+    spill(files / "config.json", config.dump());
+    Ended run = from_there({"run", "--bundle", files.path(), token()});
+    EXPECT_EQ(run.out + run.err, "0::/\n") << run.status;
+    config["process"]["args"] = {"/bin/sleep", "1000"};
+    ASSERT_EQ(start(id).status, 0) << printed();
+    Ended exec = from_there({"exec", id, "/bin/grep", "0::", "/proc/self/cgroup"});
+    EXPECT_EQ(exec.out + exec.err, "0::/\n") << exec.status;
+    ASSERT_EQ(::rmdir(ended.c_str()), 0);
+}
+
 TEST_F(BundleCgroup, EveryProcessBelowItIsSignalled) {
     ASSERT_EQ(start(id).status, 0) << printed();
     std::string below = leaf() + "/below";
