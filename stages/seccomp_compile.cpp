@@ -270,6 +270,31 @@ Label write_search(Backwards& out, std::span<const Ranges::value_type> ranges) {
     return out.branch(BPF_JGE, ranges[middle].first, upper, lower);
 }
 
+// --- x32 ---------------------------------------------------------------------------------------
+
+/// x86-64's calls are x32's as well, by the same numbers (syscall_64.tbl calls them "common"), but
+/// for those that x32 has under a number of its own: the kernel knows no such call with x32's bit.
+/// Behind a number that both have is one function, with arguments of 64 bits. A profile speaks of
+/// names, so it says the same of both, and one search serves both.
+bool has_x32_beside(const std::vector<Abi>& abis) {
+    return abis.size() == 2 && abis[0].token == SCMP_ARCH_X86_64 && abis[1].token == SCMP_ARCH_X32;
+}
+
+Label write_with_x32(Backwards& out, const Ranges& ranges) {
+    auto at = [&](std::uint32_t number) { return std::prev(ranges.upper_bound(number))->second; };
+    Ranges both(ranges.begin(), ranges.lower_bound(kX32Own));
+    both[kX32Own] = at(kX32Bit | kX32Own);
+    for (const auto& [number, leaf] : ranges)
+        if (number > (kX32Bit | kX32Own) && number != UINT32_MAX)
+            both[number & ~kX32Bit] = leaf;
+    std::vector<Ranges::value_type> list(both.begin(), both.end());
+    Label search = write_search(out, list);
+    Label x32 = out.mask(~kX32Bit, search);
+    Label x86_64 = out.branch(BPF_JGE, kX32Own, write_leaf(out, at(kX32Own)), search);
+    Label either = out.branch(BPF_JSET, kX32Bit, x32, x86_64);
+    return out.branch(BPF_JEQ, UINT32_MAX, write_leaf(out, at(UINT32_MAX)), either);
+}
+
 } // namespace
 
 Result<Bpf> compile(const Profile& profile) {
@@ -290,7 +315,8 @@ Result<Bpf> compile(const Profile& profile) {
     for (const auto& [arch, abis] : machines) {
         Ranges ranges = ranges_of(profile, arch, abis);
         std::vector<Ranges::value_type> list(ranges.begin(), ranges.end());
-        starts.emplace_back(arch, out.load(offsetof(seccomp_data, nr), write_search(out, list)));
+        Label search = has_x32_beside(abis) ? write_with_x32(out, ranges) : write_search(out, list);
+        starts.emplace_back(arch, out.load(offsetof(seccomp_data, nr), search));
     }
     Label next = out.ret(kKill);
     for (auto start = starts.rbegin(); start != starts.rend(); ++start)
