@@ -10,10 +10,11 @@ using sys::Result;
 
 namespace {
 
-/// Device and inode name a namespace (ioctl_ns(2)). By one look at the directory, for all of them:
-/// procfs makes what it shows of a process anew for each path that leads to it.
-Result<struct stat> look(const sys::Fd& directory, const stages::Stage& stage) {
-    return sys::fstatat(directory.get(), stage.ns, 0);
+/// "uts:[4026531838]" (namespaces(7)). The link is read, not followed: that would make an inode for
+/// each. By one look at the directory, for all of them: procfs makes what it shows of a process
+/// anew for each path that leads to it.
+Result<std::string> look(const sys::Fd& directory, const stages::Stage& stage) {
+    return sys::readlinkat(directory.get(), stage.ns);
 }
 
 Result<sys::Fd> namespaces_of(const std::string& process) {
@@ -29,9 +30,7 @@ Result<void> check_namespaces(const stages::Launch& launch) {
         // What is joined, or unshared by the stage itself, is not made by the clone.
         if (stage.ns == nullptr || (stages::clone_flags(launch.spec) & stage.clone_flag) == 0)
             continue;
-        struct stat own = TRY(look(ours, stage));
-        struct stat child = TRY(look(childs, stage));
-        if (child.st_ino == own.st_ino && child.st_dev == own.st_dev)
+        if (TRY(look(childs, stage)) == TRY(look(ours, stage)))
             return std::unexpected(Error{.stage = std::string(name_of(stage.id)),
                                          .call = {},
                                          .detail = std::string("still in the host's ") + stage.ns +
