@@ -77,6 +77,8 @@ Result<json> asked(const Arguments& arguments) {
         std::string path = arguments.value("resources");
         std::string text = TRY(read_text(path));
         out = TRY(parse_json(text, path));
+        if (auto right = from_resources(out); !right) // else an option may find no place in it
+            return sys::wrong(right.error());
     }
     for (const Place& place : kPlaces)
         if (arguments.given(place.option))

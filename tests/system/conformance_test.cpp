@@ -469,4 +469,17 @@ TEST(Conformance, AnUnknownFormOfLogIsRefused) {
     EXPECT_THAT(refused.err, HasSubstr("--log-format \"yaml\""));
 }
 
+// Of any form: an option beside it finds a place in it, or the error says which it has not.
+TEST(Conformance, AnUpdateOfAnotherFormIsRefused) {
+    Bundle bundle;
+    for (auto [text, place] :
+         {std::pair{"[]", "the document: a list"}, {"{\"memory\": [5]}", "memory: a list"}}) {
+        std::string file = bundle.folder().file("limits", text);
+        Ended refused =
+            bundle.runtime({"update", "--resources", file, "--memory", "64M", bundle.id()});
+        EXPECT_EQ(refused.status, 1);
+        EXPECT_THAT(refused.err, HasSubstr(place));
+    }
+}
+
 } // namespace
