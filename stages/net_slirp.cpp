@@ -95,7 +95,8 @@ std::string publish_answer(const std::string& bytes) {
         return bytes.empty() ? "it gave no answer" : "it answered \"" + bytes + "\"";
     if (answer.contains("error")) {
         const auto& error = answer["error"];
-        return error.is_object() ? error.value("desc", error.dump()) : error.dump();
+        bool told = error.is_object() && error.contains("desc") && error["desc"].is_string();
+        return told ? error["desc"].get<std::string>() : error.dump();
     }
     return answer.contains("return") ? "" : "it answered \"" + bytes + "\"";
 }

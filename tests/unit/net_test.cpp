@@ -234,6 +234,7 @@ TEST(NetSlirp, ApiRequestAndAnswer) {
     EXPECT_EQ(net::publish_answer(R"({"return":{"id":1}})"), "");
     EXPECT_EQ(net::publish_answer(R"({"error":{"desc":"bad request: x"}})"), "bad request: x");
     EXPECT_EQ(net::publish_answer(R"({"error":"x"})"), "\"x\"");
+    EXPECT_EQ(net::publish_answer(R"({"error":{"desc":5}})"), R"({"desc":5})");
     EXPECT_EQ(net::publish_answer(""), "it gave no answer");
     EXPECT_EQ(net::publish_answer("{"), "it answered \"{\"");
     EXPECT_EQ(net::publish_answer("[]"), "it answered \"[]\"");
