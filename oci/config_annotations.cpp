@@ -1,5 +1,6 @@
 // hooks, and the annotations that mean something here (oci/config.hpp lists them).
 #include "oci/config_parts.hpp"
+#include "oci/files.hpp"
 #include "oci/names.hpp"
 
 #include <algorithm>
@@ -85,10 +86,10 @@ void read_landlock_object(Node at, spec::Landlock& out) {
 }
 
 void read_landlock(Node at, const std::string& text, spec::Process& process) {
-    json parsed = json::parse(text, nullptr, /*allow_exceptions=*/false);
-    if (parsed.is_discarded())
-        return at.fail("is not JSON");
-    Document inner(parsed);
+    auto parsed = parse_json(text, "org.gocontainer.landlock");
+    if (!parsed)
+        return at.fail(parsed.error().detail);
+    Document inner(*parsed);
     read_landlock_object(inner.root(), process.landlock.emplace());
     if (!inner.wrong().empty())
         at.fail(inner.wrong());

@@ -69,6 +69,8 @@ void check_rule(Node at, Checking& checking) {
 }
 
 void keep(json& object, std::span<const std::string_view> known) {
+    if (!object.is_object())
+        return; // wrong, and said so already
     for (auto member = object.begin(); member != object.end();)
         member = std::ranges::find(known, member.key()) == known.end() ? object.erase(member)
                                                                        : std::next(member);

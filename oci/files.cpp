@@ -6,13 +6,38 @@
 namespace oci {
 
 namespace {
+
 constexpr std::size_t kMost = std::size_t{16} << 20;
+constexpr std::size_t kDeepest = 100; ///< of the specification's own, nothing is below 10
+
+/// Where the first list or object begins that is too deep: who walks through it calls itself for
+/// each, and the stack has an end. npos: nowhere.
+std::size_t too_deep(std::string_view text) {
+    std::size_t depth = 0;
+    bool quoted = false;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        char c = text[i];
+        if (quoted && c == '\\')
+            ++i; // whatever it is, it ends no string
+        else if (c == '"')
+            quoted = !quoted;
+        else if (!quoted && (c == '[' || c == '{') && ++depth > kDeepest)
+            return i;
+        else if (!quoted && (c == ']' || c == '}') && depth > 0)
+            --depth;
+    }
+    return std::string_view::npos;
+}
+
 } // namespace
 
 sys::Result<nlohmann::json> parse_json(const std::string& text, const std::string& name) {
+    if (std::size_t at = too_deep(text); at != std::string_view::npos)
+        return sys::wrong("\"" + name + "\" has more than " + std::to_string(kDeepest) +
+                          " lists and objects in each other at byte " + std::to_string(at));
     try {
         return nlohmann::json::parse(text);
-    } catch (const nlohmann::json::parse_error& problem) {
+    } catch (const nlohmann::json::exception& problem) { // a number may be out of range as well
         std::string what = problem.what(); // "[json.exception.parse_error.101] parse error at …"
         std::size_t end = what.find("] ");
         return sys::wrong("\"" + name + "\" is not JSON: " +

@@ -1,6 +1,7 @@
 // Unpacking by umoci, as the root that the container will have.
 #include "oci/image.hpp"
 
+#include "oci/document.hpp"
 #include "oci/files.hpp"
 #include "oci/spec_template.hpp"
 #include "run/mapped.hpp"
@@ -35,11 +36,14 @@ Result<std::string> choose_tag(const Layout& layout) {
     std::string text = TRY(read_text(path));
     json index = TRY(parse_json(text, path));
     std::vector<std::string> tags;
-    if (index.is_object() && index.contains("manifests") && index["manifests"].is_array())
-        for (const json& manifest : index["manifests"])
-            if (auto name = manifest.value("/annotations"_json_pointer / kRefName, std::string());
-                !name.empty())
-                tags.push_back(name);
+    Document document(index);
+    document.root()["manifests"].items([&](Node manifest) {
+        std::string name;
+        if (manifest["annotations"][kRefName].into(name) && !name.empty())
+            tags.push_back(name);
+    });
+    if (!document.wrong().empty())
+        return sys::wrong(path + ": " + document.wrong());
     auto has = [&](const std::string& tag) { return std::ranges::find(tags, tag) != tags.end(); };
     if (!layout.tag.empty() && has(layout.tag))
         return layout.tag;
@@ -140,9 +144,12 @@ void merge(json& config, const json& image) {
             if (value.is_string() && !value.get_ref<const std::string&>().empty())
                 config["annotations"][name] = value;
     json& mounts = config["mounts"];
+    auto where = [](const json& mount) {
+        return mount.is_object() ? mount.value("destination", json()) : json();
+    };
     auto mounted = [&](const json& one) {
-        return std::ranges::any_of(
-            mounts, [&](const json& ours) { return ours["destination"] == one["destination"]; });
+        return std::ranges::any_of(mounts,
+                                   [&](const json& ours) { return where(ours) == where(one); });
     };
     if (auto theirs = image.find("mounts"); theirs != image.end())
         for (const json& one : *theirs)

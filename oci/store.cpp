@@ -1,6 +1,7 @@
 // Files of the state directory.
 #include "oci/store.hpp"
 
+#include "oci/files.hpp"
 #include "stages/cgroup_ops.hpp"
 #include "sys/local.hpp"
 #include "sys/path.hpp"
@@ -178,8 +179,15 @@ Result<std::optional<State>> Store::state() const {
     auto text = read(kState);
     if (!text && text.error().code == ENOENT)
         return std::nullopt;
-    json in = json::parse(TRY(std::move(text)), nullptr, /*allow_exceptions=*/false);
     State out;
+    auto damaged = [&](const std::string& how) {
+        return sys::wrong("\"" + sys::join(path_, kState) + "\" is damaged: " + how,
+                          "remove the container with 'delete --force'");
+    };
+    auto read = parse_json(TRY(std::move(text)), kState);
+    if (!read)
+        return damaged(read.error().detail);
+    json in = std::move(*read);
     try {
         in.at("ociVersion").get_to(out.version);
         in.at("id").get_to(out.id);
@@ -192,8 +200,7 @@ Result<std::optional<State>> Store::state() const {
         out.has_poststop = in.value("hasPoststop", false);
         out.systemd = in.value("systemd", false);
     } catch (const json::exception& problem) {
-        return sys::wrong("\"" + sys::join(path_, kState) + "\" is damaged: " + problem.what(),
-                          "remove the container with 'delete --force'");
+        return damaged(problem.what());
     }
     return out;
 }
