@@ -174,22 +174,29 @@ Result<void> find_container(stages::Launch& launch, const Now& now, const Progre
     return {};
 }
 
-/// The cgroup that the new process is born in. One that hands controllers to children of its own
-/// (systemd in the container does that) can hold no process: then it is the first process's.
-Result<Fd> open_cgroup(const Progress& progress, const ExecOptions& options, pid_t pid) {
-    const char* leaf = progress.ledger.leaf;
-    if (leaf[0] == '\0') {
+/// The cgroup of the new process. One that hands controllers to children of its own (systemd in the
+/// container does that) can hold no process: then it is the first process's.
+Result<void> find_leaf(stages::Launch& launch, const Progress& progress,
+                       const ExecOptions& options) {
+    namespace cgroup = stages::cgroup;
+    std::string leaf = progress.ledger.leaf;
+    if (leaf.empty()) {
         if (!options.cgroup.empty())
             return sys::wrong("--cgroup: the container has no cgroup of its own");
-        return Fd();
+        return {};
     }
-    Fd directory = TRY(stages::cgroup::open_leaf(leaf, options.cgroup));
+    launch.leaf = TRY(cgroup::open_leaf(leaf, options.cgroup));
+    std::string path = options.cgroup.empty() ? leaf : sys::join(leaf, options.cgroup);
     if (options.cgroup.empty() &&
-        !sys::read_file(directory.get(), "cgroup.subtree_control").value_or("").empty())
-        if (std::string inner = TRY(stages::cgroup::directory_of(pid));
-            inner.starts_with(std::string(leaf) + "/"))
-            return sys::openat(AT_FDCWD, inner, O_RDONLY | O_DIRECTORY);
-    return directory;
+        !sys::read_file(launch.leaf.get(), "cgroup.subtree_control").value_or("").empty())
+        if (std::string inner = TRY(cgroup::directory_of(progress.ledger.child));
+            inner.starts_with(leaf + "/")) {
+            launch.leaf = TRY(sys::openat(AT_FDCWD, inner, O_RDONLY | O_DIRECTORY));
+            path = inner;
+        }
+    if (std::string unit = progress.ledger.unit; !unit.empty() && !cgroup::can_enter(path))
+        launch.attach = [unit, path](pid_t child) { return cgroup::attach(unit, path, child); };
+    return {};
 }
 
 /// The container's Spec for exec, with what is asked for now.
@@ -302,7 +309,7 @@ Result<int> exec(const Global& global, const ExecOptions& options, const std::st
         slate = TRY(run::Slate::make());
         return &slate.file();
     };
-    launch.leaf = TRY(open_cgroup(progress, options, now.pid));
+    TRY(find_leaf(launch, progress, options));
     sys::default_signal(SIGCHLD);
     run::BlockedSignals blocked = TRY(run::block_signals());
     launch.facts.default_signals = true;

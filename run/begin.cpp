@@ -163,6 +163,13 @@ Result<void> clone_through_joiner(Launch& launch, Entering& entering, sys::Memor
     return {};
 }
 
+/// Was the child dead before its first step? What can't be seen is no news: what it died of is
+/// found later.
+bool stillborn(const Launch& launch) {
+    auto born = sys::process_stat(launch.child);
+    return launch.child == 0 || (born && (born->killed || born->ended));
+}
+
 /// The child, in its leaf.
 ///
 /// To be born there costs nothing, while a move there waits for every processor, ten milliseconds
@@ -173,17 +180,20 @@ Result<void> clone_through_joiner(Launch& launch, Entering& entering, sys::Memor
 Result<void> clone_into_leaf(Launch& launch, Entering& entering, sys::MemoryLeft& left) {
     auto* how =
         entering.joins.need_joiner(stages::clone_flags(launch.spec)) ? clone_through_joiner : clone;
-    TRY(how(launch, entering, left, launch.leaf));
-    if (!launch.leaf.valid())
-        return launch.child != 0 ? Result<void>() : sys::wrong("the joiner was killed");
-    // What can't be seen is no news: then what the child died of is found later.
-    auto born = sys::process_stat(launch.child);
-    if (launch.child != 0 && (!born || (!born->killed && !born->ended)))
-        return {};
-    end_child(launch);
-    TRY(how(launch, entering, left, Fd()));
+    const Fd elsewhere;
+    bool moves = launch.attach != nullptr;
+    TRY(how(launch, entering, left, moves ? elsewhere : launch.leaf));
+    if (launch.leaf.valid() && !moves && stillborn(launch)) {
+        end_child(launch);
+        moves = true;
+        TRY(how(launch, entering, left, elsewhere));
+    }
     if (launch.child == 0)
         return sys::wrong("the joiner was killed");
+    if (!moves)
+        return {};
+    if (launch.attach)
+        return launch.attach(launch.child);
     return sys::write_file(launch.leaf.get(), "cgroup.procs", std::to_string(launch.child));
 }
 

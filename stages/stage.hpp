@@ -48,7 +48,9 @@ struct Launch {
     Ledger* ledger = nullptr;
     pid_t child = 0;
     Fd pidfd;
-    Fd leaf;                  ///< the leaf cgroup's directory, for CLONE_INTO_CGROUP
+    Fd leaf; ///< the leaf cgroup's directory, for CLONE_INTO_CGROUP
+    /// Has somebody put the child into the leaf who may; empty: we may ourselves.
+    std::function<Result<void>(pid_t child)> attach;
     std::string filter_cache; ///< directory of compiled filters; empty: none are kept
     Fd gate;                  ///< listens for `start`; the child waits at it
     Fd container;             ///< pidfd of the process whose namespaces are joined, all of them

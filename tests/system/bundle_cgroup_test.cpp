@@ -1,4 +1,5 @@
 // A bundle's cgroup, from outside: where it is, what it filters and holds, and that it goes.
+#include "tests/support/bundle.hpp"
 #include "tests/support/container.hpp"
 #include "tests/support/host.hpp"
 #include "tests/support/proc.hpp"
@@ -254,6 +255,39 @@ TEST_F(BundleCgroup, EveryProcessBelowItIsSignalled) {
     write_to(below + "/cgroup.procs", std::to_string(child.pid()));
     EXPECT_EQ(runtime({"kill", "--all", id, "KILL"}).status, 0);
     EXPECT_EQ(child.wait().signal, SIGKILL);
+}
+
+// A user's session may not move a process into a unit of the user's own systemd, which does it
+// then.
+TEST(SystemdScope, IsExecutedIntoFromASession) {
+    const char* folder = getenv("XDG_RUNTIME_DIR");
+    if (is_root() || access("/run/systemd/system", F_OK) != 0 || folder == nullptr ||
+        access((folder + std::string("/bus")).c_str(), F_OK) != 0)
+        GTEST_SKIP() << "host lacks a 'systemd --user' session";
+    if (access((hierarchy() + cgroup_of(getpid()) + "/cgroup.procs").c_str(), W_OK) == 0)
+        GTEST_SKIP() << "host lacks a session without delegation";
+    Bundle bundle;
+    bundle.args({"/bin/sleep", "1000"});
+    bundle.config["linux"]["cgroupsPath"] = ":test:" + bundle.id();
+    bundle.save();
+    ASSERT_EQ(run(bundle.detached({"--systemd-cgroup", "run", "--detach", bundle.id()})).status, 0)
+        << slurp(bundle.folder() / "detached.err");
+    std::string leaf = cgroup_of(bundle.pid());
+    ASSERT_THAT(leaf, HasSubstr("/test-" + bundle.id() + ".scope"));
+    ASSERT_EQ(run(bundle.detached({"exec", "--detach", "--pid-file", bundle.folder() / "pid",
+                                   bundle.id(), "/bin/sleep", "1000"}))
+                  .status,
+              0)
+        << slurp(bundle.folder() / "detached.err");
+    EXPECT_EQ(cgroup_of(std::stoi(slurp(bundle.folder() / "pid"))), leaf);
+    Ended ended = bundle.runtime({"exec", bundle.id(), "/bin/sh", "-c", "exit 7"});
+    EXPECT_EQ(ended.status, 7) << ended.err;
+    // Its own processes may make cgroups in it.
+    std::string below = token();
+    ASSERT_EQ(::mkdir((hierarchy() + leaf + "/" + below).c_str(), 0755), 0);
+    ended = bundle.runtime(
+        {"exec", "--cgroup", below, bundle.id(), "/bin/grep", "0::", "/proc/self/cgroup"});
+    EXPECT_EQ(ended.out, "0::/" + below + "\n") << ended.err;
 }
 
 } // namespace
