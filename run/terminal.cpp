@@ -1,4 +1,5 @@
-// Relay between two terminals, without ever blocking on one while the other waits.
+// Relay between two terminals, or files and one, without ever blocking on one while the other
+// waits.
 #include "run/terminal.hpp"
 
 #include <array>
@@ -16,16 +17,23 @@ constexpr std::size_t kFull = 1 << 16; // past this we stop reading until it is 
 
 Result<void> Terminal::attach(Fd master) {
     master_ = std::move(master);
+    for (int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
+        if (shown_on_ < 0 && sys::isatty(stream))
+            shown_on_ = stream;
     copy_size();
     // The inner line discipline takes over what the outer one did for the caller: its erase
     // character, its UTF-8.
-    termios outer = TRY(sys::tcgetattr(STDIN_FILENO));
-    TRY(sys::tcsetattr(master_.get(), outer));
+    if (shown_on_ >= 0) {
+        termios outer = TRY(sys::tcgetattr(shown_on_));
+        TRY(sys::tcsetattr(master_.get(), outer));
+    }
     TRY(sys::set_nonblocking(master_.get()));
     return make_raw();
 }
 
 Result<void> Terminal::make_raw() {
+    if (shown_on_ != STDIN_FILENO)
+        return {}; // nobody types here, but somebody may want to end us by ^C
     termios mode = TRY(sys::tcgetattr(STDIN_FILENO));
     if (!outer_)
         outer_ = mode;
@@ -40,8 +48,21 @@ void Terminal::restore() {
 }
 
 void Terminal::copy_size() {
-    if (auto size = sys::get_winsize(STDIN_FILENO))
+    if (shown_on_ < 0)
+        return;
+    if (auto size = sys::get_winsize(shown_on_))
         (void)sys::set_winsize(master_.get(), *size); // an odd size is no reason to stop
+}
+
+/// A terminal that hangs up ends in SIGHUP. A pipe that ends is told as a person would tell it, by
+/// ^D (termios(3), VEOF), and once more behind an unfinished line: a pty has no other end of input.
+void Terminal::end_input() {
+    input_open_ = false;
+    if (shown_on_ == STDIN_FILENO)
+        return;
+    auto mode = sys::tcgetattr(master_.get());
+    if (mode && mode->c_cc[VEOF] != 0)
+        to_inner_.append(unfinished_ ? 2 : 1, static_cast<char>(mode->c_cc[VEOF]));
 }
 
 void Terminal::interest(std::span<pollfd, 3> fds) const {
@@ -68,10 +89,11 @@ Result<std::string> Terminal::relay(std::span<const pollfd, 3> fds) {
         if (got && *got > 0) {
             typed.assign(buffer.data(), *got);
             to_inner_ += typed;
+            unfinished_ = typed.back() != '\n';
         } else if (!got && got.error().code == EAGAIN) {
             // somebody made our stdin non-blocking, and was quicker
         } else {
-            input_open_ = false; // hung up: SIGHUP follows
+            end_input();
         }
     }
     if ((fds[1].revents & (POLLIN | POLLHUP | POLLERR)) != 0) {

@@ -1,4 +1,5 @@
-// The caller's terminal in raw mode, and the bytes between it and the container's pty.
+// The caller's terminal in raw mode, and the bytes between it and the container's pty. Where the
+// caller has no terminal, but a pipe or a file, its bytes go the same ways.
 #pragma once
 
 #include "sys/kernel.hpp"
@@ -42,11 +43,15 @@ public:
     pid_t session() const;
 
 private:
+    void end_input();
+
     sys::Fd master_;
+    int shown_on_ = -1; ///< the first of our streams that is a terminal, stdin if it is; -1: none
     std::optional<termios> outer_; ///< the caller's modes, while we are raw
     std::string to_inner_;
     std::string to_outer_;
     bool input_open_ = true;
+    bool unfinished_ = false; ///< what was typed last is no whole line
     bool output_open_ = true;
 };
 

@@ -432,6 +432,30 @@ TEST(Console, IsNeededByATerminalThatIsLeft) {
                 HasSubstr("cannot use console socket"));
 }
 
+// From a script: what is piped in is what somebody types, and its end is the end of input.
+TEST(Console, TakesWhatIsPipedIn) {
+    Bundle bundle;
+    std::string token = support::token();
+    bundle.config["process"]["terminal"] = true;
+    bundle.args({"sh", "-c", "read word; tty; echo $word-" + token + "; cat; exit 7"});
+    bundle.save();
+    for (const char* rest : {"rest\n", "rest"}) {
+        Ended ended = bundle.runtime(
+            {"run", bundle.id()}, {.argv = {}, .input = token + "\n" + rest, .input_ends = true});
+        EXPECT_EQ(ended.status, 7) << ended.err;
+        EXPECT_EQ(ended.err, "");
+        EXPECT_THAT(ended.out, HasSubstr("/dev/pts/0\r\n" + token + "-" + token + "\r\nrest"));
+    }
+    bundle.config["process"]["terminal"] = false;
+    bundle.args({"sleep", "1000"});
+    bundle.start();
+    Ended ended = bundle.runtime(
+        {"exec", "-t", bundle.id(), "sh", "-c", "read word; echo $word-ok; tty; cat"},
+        {.argv = {}, .input = token + "\n", .input_ends = true});
+    EXPECT_EQ(ended.status, 0) << ended.err;
+    EXPECT_THAT(ended.out, HasSubstr(token + "-ok\r\n/dev/"));
+}
+
 // Wherever it is hit, `delete --force` finds what there is.
 TEST(Kill, AtAnyMomentOfCreateLeavesWhatDeleteCleans) {
     support::Host before = support::Host::look();

@@ -1,4 +1,5 @@
 // Streams, terminal, signals and status, as people expect them of any program.
+#include "tests/support/bundle.hpp"
 #include "tests/support/container.hpp"
 #include "tests/support/proc.hpp"
 
@@ -252,6 +253,24 @@ TEST(Terminal, InAPipelineThereIsNone) {
     shell.until("piped");
     shell.type("exit\r");
     (void)shell.wait();
+}
+
+// Who pipes something in can still see the rest, at his terminal's size, and end it.
+TEST(Terminal, OfTheOutputAloneStaysTheCallers) {
+    Bundle bundle;
+    bundle.config["process"]["terminal"] = true;
+    bundle.args({"sh", "-c", "stty size; cat; echo en''ded; exec sleep 1000"});
+    bundle.save();
+    HostShell shell;
+    shell.resize(33, 77);
+    shell.type("echo pi''ped | " + gocontainer() + " --root " + bundle.root() + " run --bundle " +
+               bundle.path() + " " + bundle.id() + "; echo sta''tus $?\r");
+    shell.until("33 77");
+    shell.until("piped");
+    shell.until("ended");
+    ASSERT_TRUE(eventually([&] { return command_line(bundle.pid()) == Strings{"sleep", "1000"}; }));
+    shell.type(kCtrlC);
+    shell.until("status 130");
 }
 
 TEST(Terminal, HangingUpEndsTheContainer) {
