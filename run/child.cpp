@@ -132,6 +132,7 @@ namespace {
 Result<void> settle(Inside& inside) {
     const spec::Spec& spec = inside.spec;
     TRY(stages::set_process(inside));
+    TRY(stages::give_streams(inside));
     if (!spec.stages.has(spec::Stage::caps))
         TRY(stages::become_user(inside));
     TRY(set_limits(spec.process));
@@ -175,7 +176,7 @@ private:
         if (inside_.spec.process.terminal && !inside_.console.valid())
             inside_.console = TRY(outer_console());
         if (inside_.console.valid())
-            TRY(prepare_terminal(inside_.spec.process, inside_.console));
+            TRY(size_terminal(inside_.spec.process, inside_.console));
         return settle(inside_);
     }
     Result<void> pass_once() {

@@ -207,18 +207,13 @@ Result<Fd> outer_console() {
     return sys::openat(AT_FDCWD, "/dev/ptmx", O_RDWR | O_NOCTTY);
 }
 
-Result<void> prepare_terminal(const spec::Process& process, const Fd& master) {
-    if (process.ids) {
-        Fd slave = TRY(sys::pty_peer(master.get()));
-        struct stat info = TRY(sys::fstat(slave.get()));
-        TRY(sys::fchown(slave.get(), process.ids->uid, info.st_gid));
-    }
-    if (process.console_size)
-        TRY(sys::set_winsize(master.get(), winsize{.ws_row = process.console_size->height,
-                                                   .ws_col = process.console_size->width,
-                                                   .ws_xpixel = 0,
-                                                   .ws_ypixel = 0}));
-    return {};
+Result<void> size_terminal(const spec::Process& process, const Fd& master) {
+    if (!process.console_size)
+        return {};
+    return sys::set_winsize(master.get(), winsize{.ws_row = process.console_size->height,
+                                                  .ws_col = process.console_size->width,
+                                                  .ws_xpixel = 0,
+                                                  .ws_ypixel = 0});
 }
 
 Result<void> take_terminal(const spec::Spec& spec, const Fd& slave) {

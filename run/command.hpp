@@ -16,8 +16,8 @@ sys::Result<void> enter_directory(const spec::Spec& spec);
 /// A pty of the surrounding /dev, when there is no /dev of our own.
 sys::Result<sys::Fd> outer_console();
 
-/// Its owner and size, before the privileges for it are given away.
-sys::Result<void> prepare_terminal(const spec::Process& process, const sys::Fd& master);
+/// As config.json wants it to begin with.
+sys::Result<void> size_terminal(const spec::Process& process, const sys::Fd& master);
 
 /// Is there a command that can be executed? What becoming it would answer, as far as a look tells.
 sys::Result<void> find_command(const spec::Spec& spec);

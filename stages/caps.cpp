@@ -70,6 +70,44 @@ Result<void> become_user(const Inside& inside) {
     return who.uid == 0 && who.gid == 0 ? Result<void>{} : change_ids(spec, who);
 }
 
+namespace {
+
+Result<void> give(int fd, uid_t uid) {
+    auto given = sys::fchown(fd, uid, static_cast<gid_t>(-1));
+    // Its owner is nobody in the container, its file system is read-only, or the user is not
+    // mapped, which is said where that one is become: the command can use what is open all the
+    // same.
+    if (!given)
+        for (int code : {EPERM, EROFS, EINVAL})
+            if (given.error().code == code)
+                return {};
+    return given;
+}
+
+} // namespace
+
+// Root filesystem in place; not yet the user, to whom nothing could be given then.
+Result<void> give_streams(const Inside& inside) {
+    const spec::Process& process = inside.spec.process;
+    if (!process.ids && process.user.empty())
+        return {};
+    uid_t uid = process.ids ? process.ids->uid : TRY(identify(process.user)).uid;
+    if (inside.console.valid()) {
+        Fd slave = TRY(sys::pty_peer(inside.console.get()));
+        return give(slave.get(), uid);
+    }
+    for (int stream : {0, 1, 2}) {
+        auto info = sys::fstat(stream);
+        if (!info && info.error().code != EBADF) // closed, and stays so
+            return std::unexpected(std::move(info).error());
+        // A pipe is made for whom it is given to. A file may be a person's, who redirects into it,
+        // and devices and terminals are the machine's: not ours to give.
+        if (info && S_ISFIFO(info->st_mode) && info->st_uid != uid)
+            TRY(give(stream, uid));
+    }
+    return {};
+}
+
 Result<void> die_with_parent() {
     return sys::prctl(PR_SET_PDEATHSIG, "PR_SET_PDEATHSIG", SIGKILL);
 }

@@ -8,6 +8,10 @@ namespace stages {
 /// Groups, gid, uid of spec.process.user, looked up in the root that is in place.
 Result<void> become_user(const Inside& inside);
 
+/// The standard streams, or the terminal that is to be all of them, to that user: who writes to
+/// /dev/stdout opens it by name.
+Result<void> give_streams(const Inside& inside);
+
 /// SIGKILL when the parent dies; to be said again after every change of credentials.
 Result<void> die_with_parent();
 

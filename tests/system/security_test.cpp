@@ -12,7 +12,7 @@
 //   S9  a false /dev/null     mounting.cpp         Image.MasksAreTheHostsNullDevice
 //   S10 /dev/console a link   devices.cpp          Image.ConsoleIsNoLink
 //   S11 /dev a link           mounting.cpp         Image.WhoseDevIsALinkIsRefused
-//   S12 streams, owners       never reopened       Attack.StreamsAreLeftAsTheyAre
+//   S12 streams, owners       never reopened       Attack.StreamsAreLeftAsTheyAre, PipesAre…
 //   S13 read-only by number   bind.cpp, root.cpp   Image.ReadOnlyIsNotRedirected
 //   S14 CRIU                  there is no checkpoint/restore here
 //   S15 hooks' environment    run/hooks.cpp        Attack.HooksHaveNothingOfTheImages
@@ -482,6 +482,48 @@ TEST_F(Attack, StreamsAreLeftAsTheyAre) {
         EXPECT_THAT(line, HasSubstr("pipe:"));
     EXPECT_EQ(support::slurp(taken), "as it was");
     EXPECT_TRUE(ended.status != 0 || support::lines(ended.out).size() == 3);
+}
+
+// Who writes to /dev/stdout opens a pipe by its name, as its owner alone may.
+TEST_F(Attack, PipesAreGivenToTheUserAndNothingElse) {
+    if (!support::is_root() && support::subordinate("/etc/subuid").count <= 33)
+        GTEST_SKIP() << "host lacks subordinate ids for this user";
+    for (const char* maps : {"uidMappings", "gidMappings"}) // else a user's single id
+        config()["linux"].erase(maps);
+    config()["process"]["user"] = {{"uid", 33}, {"gid", 33}};
+    std::string file = bundle_.folder().file("file", "");
+    struct stat null_before{}, null_after{}, tty_before{}, tty_after{}, plain{};
+    ASSERT_EQ(stat("/dev/null", &null_before), 0);
+    int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+    ASSERT_EQ(grantpt(master) + unlockpt(master), 0);
+    int slave = open(ptsname(master), O_RDWR | O_NOCTTY | O_CLOEXEC); // NOLINT: one thread
+    ASSERT_EQ(fstat(slave, &tty_before), 0);
+    int out = open(file.c_str(), O_WRONLY | O_CLOEXEC);
+    std::string word = support::token();
+    bundle_.args({"sh", "-c", "cat >/dev/stdout; echo err-" + word + " >/dev/stderr"});
+    bundle_.save();
+    Ended ended = bundle_.runtime({"run", bundle_.id()},
+                                  {.argv = {}, .input = "in-" + word, .input_ends = true});
+    EXPECT_EQ(ended.out + ended.err, "in-" + word + "err-" + word + "\n");
+    bundle_.args({"true"});
+    bundle_.save();
+    int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    EXPECT_EQ(
+        bundle_
+            .runtime({"run", bundle_.id()}, {.argv = {}, .fds = {{null, 0}, {out, 1}, {slave, 2}}})
+            .status,
+        0);
+    ASSERT_EQ(stat("/dev/null", &null_after) + fstat(slave, &tty_after) + fstat(out, &plain), 0);
+    EXPECT_EQ(null_after.st_uid, null_before.st_uid);
+    EXPECT_EQ(tty_after.st_uid, tty_before.st_uid);
+    EXPECT_EQ(plain.st_uid, geteuid());
+    for (int fd : {master, slave, out, null})
+        close(fd);
+    bundle_.args({"sleep", "1000"});
+    bundle_.start();
+    Ended other =
+        bundle_.runtime({"exec", "--user", "7", bundle_.id(), "sh", "-c", "id -u >/dev/stdout"});
+    EXPECT_EQ(other.out + other.err, "7\n");
 }
 
 TEST_F(Attack, TerminalsOfTheCallerAreNotTheContainers) {
