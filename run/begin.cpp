@@ -215,23 +215,31 @@ bool is_ending(const Fd& pidfd, const Error& looking) {
     return sys::poll(std::span(&end, 1), milliseconds(gone ? 10'000 : 0)).value_or(0) != 0;
 }
 
+/// A child that has died can't be told (unix(7), EPIPE): what it died of is found by who waits for
+/// it. One that lives would wait for ever for what could not be sent.
+Result<void> unless_gone(Result<void> said) {
+    if (!said && (said.error().code == EPIPE || said.error().code == ECONNRESET))
+        return {};
+    return said;
+}
+
 /// All that the child does not need before its re-exec is made and said while it is at that: the
-/// start of a program is a good part of a launch. A child that has died can't be told; what it
-/// died of is found by who waits for it.
+/// start of a program is a good part of a launch.
 Result<void> tell(Launch& launch, const std::vector<const Stage*>& order, const Fd& socket) {
     if (!launch.spec.inside_already)
         if (auto apart = check_namespaces(launch);
             !apart && !is_ending(launch.pidfd, apart.error()))
             return apart;
     TRY(each(order, &Stage::meanwhile, launch));
-    (void)say_spec(socket, TRY(pack(launch.spec, launch.facts)));
+    Fd packed = TRY(pack(launch.spec, launch.facts));
+    TRY(unless_gone(say_spec(socket, packed)));
     if (launch.rootfs.valid())
-        (void)say_rootfs(socket, launch.rootfs);
+        TRY(unless_gone(say_rootfs(socket, launch.rootfs)));
     for (const Fd& tree : launch.trees)
-        (void)say_tree(socket, tree);
+        TRY(unless_gone(say_tree(socket, tree)));
     launch.trees.clear();
     if (launch.slate != nullptr)
-        (void)say_slate(socket, *launch.slate);
+        TRY(unless_gone(say_slate(socket, *launch.slate)));
     return {};
 }
 
@@ -283,12 +291,14 @@ Result<Fd> begin(Launch& launch) {
         end_child(launch);
         return std::unexpected(std::move(begun).error());
     }
-    // A child that has died already can't be told; what it died of is found below.
-    (void)say_go(ours);
-    left.wait(); // it works in our memory until its exec: not even errno is ours alone
-    if (joins.has(CLONE_NEWUSER | CLONE_NEWPID))
-        TRY(sys::prctl(PR_SET_DUMPABLE, "PR_SET_DUMPABLE", 1)); // hidden no more
-    if (auto told = tell(launch, order, ours); !told) {
+    auto told = [&]() -> Result<void> {
+        TRY(unless_gone(say_go(ours)));
+        left.wait(); // it works in our memory until its exec: not even errno is ours alone
+        if (joins.has(CLONE_NEWUSER | CLONE_NEWPID))
+            TRY(sys::prctl(PR_SET_DUMPABLE, "PR_SET_DUMPABLE", 1)); // hidden no more
+        return tell(launch, order, ours);
+    }();
+    if (!told) {
         end_child(launch);
         return std::unexpected(std::move(told).error());
     }

@@ -129,13 +129,13 @@ TEST_F(Fault, OfAnyCallLeavesNoIsolationOut) {
     // test of it.
     int failures = 0;
     for (const char* call :
-         {"clone3",      "unshare",    "setns",   "open_tree", "move_mount",  "mount_setattr",
-          "fsopen",      "fsconfig",   "fsmount", "openat2",   "mknodat",     "symlinkat",
-          "fchownat",    "pivot_root", "umount2", "chdir",     "fchdir",      "getcwd",
-          "sethostname", "prctl",      "capset",  "setresuid", "setresgid",   "setgroups",
-          "seccomp",     "keyctl",     "setsid",  "prlimit64", "close_range", "dup2",
-          "fcntl",       "write",      "bpf",     "execveat",  "recvmsg",     "socketpair",
-          "memfd_create"}) {
+         {"clone3",       "unshare",    "setns",   "open_tree", "move_mount",  "mount_setattr",
+          "fsopen",       "fsconfig",   "fsmount", "openat2",   "mknodat",     "symlinkat",
+          "fchownat",     "pivot_root", "umount2", "chdir",     "fchdir",      "getcwd",
+          "sethostname",  "prctl",      "capset",  "setresuid", "setresgid",   "setgroups",
+          "seccomp",      "keyctl",     "setsid",  "prlimit64", "close_range", "dup2",
+          "fcntl",        "write",      "bpf",     "execveat",  "recvmsg",     "socketpair",
+          "memfd_create", "sendmsg"}) {
         for (int number = 1; number < 300; ++number) {
             Tried tried = with(call, "EPERM", number);
             std::string what = std::string(call) + " " + std::to_string(number);
