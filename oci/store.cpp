@@ -99,9 +99,14 @@ Result<Store> Store::create(const std::string& root, const std::string& id) {
             return sys::wrong("container with given ID already exists: \"" + id + "\"");
         return std::unexpected(std::move(made).error());
     }
-    Fd directory = TRY(sys::openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
-    Store store(std::move(directory), std::move(path), id);
-    TRY(store.lock());
+    auto store = [&]() -> Result<Store> {
+        Fd directory = TRY(sys::openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+        Store fresh(std::move(directory), path, id);
+        TRY(fresh.lock());
+        return fresh;
+    }();
+    if (!store && store.error().code != 0)                 // else it was somebody else's to remove
+        (void)sys::unlinkat(AT_FDCWD, path, AT_REMOVEDIR); // the first error counts
     return store;
 }
 

@@ -1,8 +1,11 @@
 // The state directory, where no container is needed to look into it.
 #include "oci/store.hpp"
+#include "tests/unit/recorder.hpp"
 #include "tests/unit/temporary.hpp"
 
 #include <gmock/gmock.h>
+
+#include <cerrno>
 
 using oci::Status;
 using oci::Store;
@@ -20,6 +23,19 @@ TEST(Store, AContainerIsBeingCreatedForAsLongAsSomebodyIsAtIt) {
     EXPECT_EQ(creator->now()->status, Status::stopped) << "who has the lock knows better";
     creator->unlock();
     EXPECT_EQ(status(), Status::stopped) << "it was given up";
+}
+
+TEST(Store, OneThatCanNotBeHadLeavesNothing) {
+    unit::Temporary here;
+    {
+        unit::Recorder kernel;
+        kernel.pass("");
+        kernel.answer("flock", -EIO);
+        auto store = Store::create(here / "root", "box");
+        ASSERT_FALSE(store);
+        EXPECT_EQ(store.error().code, EIO);
+    }
+    EXPECT_TRUE(std::filesystem::is_empty(here / "root"));
 }
 
 } // namespace
