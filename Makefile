@@ -32,8 +32,9 @@ OBJ := $(SRC:%.cpp=$(BUILD)/%.o)
 LIBOBJ := $(filter-out $(BUILD)/main.o $(BUILD)/sys/quick_start.o,$(OBJ))
 SANITIZERS ?=
 CXXFLAGS += $(CXXSTD) $(OPT) -g1 $(WARN) -I. -I$(BUILD)/gen -ffunction-sections -fdata-sections -fno-plt $(SANITIZERS) -MMD -MP
+STATIC := -static -no-pie -Wl,--gc-sections -Wl,--build-id=none
 ifeq ($(SANITIZERS),)
-LDFLAGS += -static -no-pie -Wl,--gc-sections -Wl,--build-id=none
+LDFLAGS += $(STATIC)
 STRIP := -s
 else
 LDFLAGS += $(SANITIZERS)
@@ -80,7 +81,7 @@ $(FILTER) &: $(COMPILER) stages/seccomp-default.json
 	$(COMPILER) $(ARCH) stages/seccomp-default.json $(FILTER)
 
 $(COMPILER): $(COMPILER_OBJ)
-	g++ $(LDFLAGS) -o $@ $(COMPILER_OBJ) $(LDLIBS)
+	g++ $(STATIC) -o $@ $(COMPILER_OBJ) $(LDLIBS)
 
 $(BUILD)/host/%.o: %.cpp
 	@mkdir -p $(@D)
