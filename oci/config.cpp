@@ -256,9 +256,14 @@ void read_config(Node at, Reading& reading) {
     read_root(at["root"], reading);
     read_names(at, spec);
     read_mounts(at["mounts"], reading);
-    if (at["process"].required().object()) {
-        read_process(at["process"], spec, reading.caller);
-        read_affinity(at["process"]["execCPUAffinity"], reading.config.exec_affinity);
+    if (Node process = at["process"]; process.given()) {
+        read_process(process, spec, reading.caller);
+        read_affinity(process["execCPUAffinity"], reading.config.exec_affinity);
+    } else { // needed for start alone (config.md, "Process"): others may be executed in it
+        spec.stages.add(Stage::caps);
+        spec.process.exact_env = true;
+        spec.process.cwd = "/";
+        spec.process.ids = spec::Ids{};
     }
     read_linux(linux, reading);
     read_hooks(at["hooks"], spec.hooks);

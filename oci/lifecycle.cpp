@@ -107,6 +107,7 @@ public:
                   .shares_pids = !config_.spec.stages.has(spec::Stage::pid),
                   .has_poststart = !hooks.poststart.empty(),
                   .has_poststop = !hooks.poststop.empty(),
+                  .no_process = config_.spec.process.args.empty(),
                   .systemd = config_.spec.cgroup.manager == spec::CgroupManager::systemd,
                   .annotations = config_.annotations};
         TRY(store_.write_state(known_));
@@ -254,13 +255,20 @@ Result<std::string> unpack_noted(const Global& global, const Layout& layout, con
     return place;
 }
 
+/// runtime.md, "Start": an error when `process` was not set.
+auto nothing_to_start() {
+    return sys::wrong("config.json: process: is missing, so there is nothing to start");
+}
+
 Result<Birth> prepare(const Global& global, const CreateOptions& options, const std::string& id,
-                      bool detached, std::uint64_t signal_mask) {
+                      bool detached, bool starts, std::uint64_t signal_mask) {
     std::string bundle = TRY(absolute(options.bundle));
     std::optional<Layout> layout = layout_at(bundle);
     std::optional<Loaded> loaded;
     if (!layout)
         loaded = TRY(load(global, options, bundle, id, detached)); // before anything is made
+    if (starts && loaded && loaded->config.spec.process.args.empty())
+        return nothing_to_start();
     Store store = TRY(Store::create(global.root, id));
     auto filled = [&]() -> Result<Progress*> {
         Progress* progress = TRY(store.progress());
@@ -379,7 +387,8 @@ Caller caller(const Global& global) {
 
 Result<void> create(const Global& global, const CreateOptions& options, const std::string& id) {
     run::BlockedSignals blocked = TRY(hold_signals());
-    auto birth = prepare(global, options, id, /*detached=*/true, blocked.mask_bits());
+    auto birth =
+        prepare(global, options, id, /*detached=*/true, /*starts=*/false, blocked.mask_bits());
     if (!birth)
         return std::unexpected(std::move(birth).error());
     birth->facts().default_signals = true; // conmon, for one, ignores SIGPIPE
@@ -404,6 +413,8 @@ Result<void> start(const Global& global, const std::string& id) {
     std::optional<State> state = TRY(store.state());
     if (!state)
         return sys::wrong("the container's state.json is missing", "'delete --force' removes it");
+    if (state->no_process)
+        return nothing_to_start();
     auto started = pass_gate(store, *state, now);
     bool hook_failed = !started && started.error().stage.starts_with("startContainer hook");
     if (started) {
@@ -424,7 +435,7 @@ Result<void> start(const Global& global, const std::string& id) {
 
 Result<int> run(const Global& global, const CreateOptions& options, const std::string& id) {
     run::BlockedSignals blocked = TRY(hold_signals());
-    auto birth = prepare(global, options, id, options.detach, blocked.mask_bits());
+    auto birth = prepare(global, options, id, options.detach, /*starts=*/true, blocked.mask_bits());
     if (!birth)
         return std::unexpected(std::move(birth).error());
     birth->facts().default_signals = true; // conmon, for one, ignores SIGPIPE

@@ -174,6 +174,7 @@ Result<void> Store::write_state(const State& state) const {
     for (auto [name, value] : {std::pair("sharesPids", state.shares_pids),
                                {"hasPoststart", state.has_poststart},
                                {"hasPoststop", state.has_poststop},
+                               {"noProcess", state.no_process},
                                {"systemd", state.systemd}})
         if (value)
             out[name] = true;
@@ -203,6 +204,7 @@ Result<std::optional<State>> Store::state() const {
         out.shares_pids = in.value("sharesPids", false);
         out.has_poststart = in.value("hasPoststart", false);
         out.has_poststop = in.value("hasPoststop", false);
+        out.no_process = in.value("noProcess", false);
         out.systemd = in.value("systemd", false);
     } catch (const json::exception& problem) {
         return damaged(problem.what());

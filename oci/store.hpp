@@ -41,6 +41,7 @@ struct State {
     bool shares_pids = false; ///< has no PID namespace of its own: its end isn't all its processes'
     bool has_poststart = false; ///< start must look into config.json
     bool has_poststop = false;  ///< delete must look into config.json
+    bool no_process = false;    ///< there is nothing to start
     bool systemd = false;       ///< its cgroup is a unit of systemd's
     std::map<std::string, std::string> annotations;
 };

@@ -228,6 +228,8 @@ Result<void> take_terminal(const spec::Spec& spec, const Fd& slave) {
 }
 
 Result<void> find_command(const spec::Spec& spec) {
+    if (spec.process.args.empty())
+        return {}; // then it is never started
     const std::string& command = spec.process.args.front();
     std::string path = path_of(environment(spec));
     std::string found;

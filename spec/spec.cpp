@@ -146,7 +146,8 @@ std::string check_rest(const Spec& spec) {
     if (limits.memory && limits.memory_swap && *limits.memory_swap >= 0 &&
         (*limits.memory < 0 || *limits.memory_swap < *limits.memory))
         return "--memory-swap: is the sum of memory and swap, so it can't be less than --memory";
-    if (spec.process.args.empty() || spec.process.args.front().empty())
+    bool none = spec.process.args.empty() && spec.naming == Naming::properties;
+    if (!none && (spec.process.args.empty() || spec.process.args.front().empty()))
         return "COMMAND: is empty";
     if (!spec.process.cwd.empty() && !spec.process.cwd.starts_with('/'))
         return "-w: must be an absolute path";

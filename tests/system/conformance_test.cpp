@@ -482,4 +482,24 @@ TEST(Conformance, AnUpdateOfAnotherFormIsRefused) {
     }
 }
 
+// config.md, "Process": required when start is called, and not before.
+TEST(Conformance, WithoutAProcessThereIsNothingToStart) {
+    Bundle bundle;
+    bundle.config.erase("process");
+    bundle.create();
+    Ended refused = bundle.runtime({"start", bundle.id()});
+    EXPECT_EQ(refused.status, 1);
+    EXPECT_THAT(refused.err, HasSubstr("process: is missing"));
+    EXPECT_EQ(bundle.status(), "created");
+    EXPECT_EQ(support::status_bits(bundle.pid(), "CapEff"), 0u);
+    Ended second = bundle.runtime({"exec", bundle.id(), "sh", "-c", "pwd; id -u"});
+    EXPECT_EQ(second.out, "/\n0\n") << second.err;
+    EXPECT_EQ(bundle.runtime({"delete", bundle.id()}).status, 0);
+
+    Ended run = bundle.runtime({"run", bundle.id()});
+    EXPECT_EQ(run.status, 1);
+    EXPECT_THAT(run.err, HasSubstr("process: is missing"));
+    EXPECT_EQ(bundle.runtime({"list", "-q"}).out, "");
+}
+
 } // namespace

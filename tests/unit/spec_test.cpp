@@ -519,6 +519,11 @@ const Case kWrong[] = {
      }},
     {"COMMAND: is empty", [](Spec& s) { s.process.args.clear(); }},
     {"COMMAND: is empty", [](Spec& s) { s.process.args = {"", "x"}; }},
+    {"COMMAND: is empty",
+     [](Spec& s) {
+         s.naming = spec::Naming::properties;
+         s.process.args = {"", "x"};
+     }},
     {"-w: must be an absolute path", [](Spec& s) { s.process.cwd = "w"; }},
 };
 
