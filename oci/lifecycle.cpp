@@ -353,6 +353,7 @@ Result<void> destroy(const Global& global, Store& store, Progress& progress) {
 
 /// Until the container's first process has become the command.
 Result<void> pass_gate(const Store& store, const State& state, const Now& now) {
+    Fd slate = TRY(store.slate()); // behind the gate there is no way back
     Fd socket = TRY(store.through_gate());
     for (;;) {
         run::Message message = TRY(run::hear(socket));
@@ -365,7 +366,6 @@ Result<void> pass_gate(const Store& store, const State& state, const Now& now) {
         if (message.said == Said::end)
             break;
     }
-    Fd slate = TRY(store.slate());
     if (!slate.valid())
         return {};
     if (auto error = TRY(run::Slate::open(slate)).verdict())

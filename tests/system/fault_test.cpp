@@ -63,13 +63,13 @@ protected:
         bool hit = false; ///< a call of ours, before the command ran
     };
     /// With the call's `number`th failure in each process (0: each of its calls).
-    Tried with(const std::string& call, const char* code, int number) {
+    Tried with(const std::string& call, const char* code, int number, const char* of = "run") {
         std::string log = bundle_.path() + "/strace";
         std::string inject = "inject=" + call + ":error=" + code;
         if (number > 0)
             inject += ":when=" + std::to_string(number);
         Strings words{"strace", "-f", "-o", log, "-e", "trace=execve," + call, "-e", inject};
-        Strings command = bundle_.command({"run", bundle_.id()}).argv;
+        Strings command = bundle_.command({of, bundle_.id()}).argv;
         words.insert(words.end(), command.begin(), command.end());
         Tried tried{.ended = support::run({.argv = words, .cwd = bundle_.path()})};
         std::set<std::string> commands; // processes that are the command already, and its children
@@ -161,6 +161,24 @@ TEST_F(Fault, OfAKernelThatLacksACallIsNamed) {
                 << call;
         }
     }
+}
+
+TEST_F(Fault, OfStartLeavesItToBeStarted) {
+    int failures = 0;
+    for (const char* call : {"openat", "flock", "newfstatat", "mmap", "socket", "connect"}) {
+        for (int number = 1; number < 100; ++number) {
+            bundle_.create();
+            Tried tried = with(call, "ENFILE", number, "start");
+            bool failed = tried.hit && tried.ended.status != 0;
+            failures += failed ? 1 : 0;
+            EXPECT_TRUE(!failed || bundle_.status() == "created")
+                << call << " " << number << ": " << tried.ended.err << bundle_.status();
+            EXPECT_EQ(bundle_.runtime({"delete", "--force", bundle_.id()}).status, 0);
+            if (!tried.hit || HasFailure())
+                break;
+        }
+    }
+    EXPECT_GT(failures, 5);
 }
 
 } // namespace
