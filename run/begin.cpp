@@ -86,7 +86,7 @@ void into(const Fd& leaf, clone_args& args) {
 /// The child is born into its namespaces and, with a leaf, into its cgroup, and blocks until go.
 /// The kernel writes its pid into the ledger before it runs (CLONE_PARENT_SETTID), so that no kill
 /// of ours is too early for the keeper, or `delete --force`, to know it.
-Result<void> clone(Launch& launch, Entering& entering, sys::MemoryLeft& left, const Fd& leaf) {
+Result<void> clone(Launch& launch, Entering& entering, const Fd& leaf) {
     Home home;
     if (entering.joins.has(CLONE_NEWPID)) {
         home = TRY(Home::here(entering.joins.has(CLONE_NEWNS)));
@@ -106,7 +106,7 @@ Result<void> clone(Launch& launch, Entering& entering, sys::MemoryLeft& left, co
     args.pidfd = reinterpret_cast<std::uint64_t>(&pidfd);
     args.parent_tid = reinterpret_cast<std::uint64_t>(&launch.ledger->child);
     into(leaf, args);
-    auto pid = sys::clone3(args, enter, &entering, &left);
+    auto pid = sys::clone3(args, enter, &entering);
     if (pid) {
         launch.child = *pid;
         launch.pidfd = Fd(pidfd);
@@ -121,7 +121,6 @@ Result<void> clone(Launch& launch, Entering& entering, sys::MemoryLeft& left, co
 struct Joining {
     Launch& launch;
     Entering& entering;
-    sys::MemoryLeft& left;
     Result<void> result;
 };
 
@@ -137,7 +136,7 @@ struct Joining {
         clone_args args{};
         args.flags = stages::clone_flags(with.launch.spec) | CLONE_PARENT | CLONE_PARENT_SETTID;
         args.parent_tid = reinterpret_cast<std::uint64_t>(&with.launch.ledger->child);
-        auto pid = sys::clone3(args, enter, &with.entering, &with.left);
+        auto pid = sys::clone3(args, enter, &with.entering);
         if (!pid)
             return std::unexpected(refused_clone(with.launch, std::move(pid).error()));
         with.launch.child = *pid;
@@ -147,13 +146,12 @@ struct Joining {
 }
 
 /// No child, and no error: the joiner was killed.
-Result<void> clone_through_joiner(Launch& launch, Entering& entering, sys::MemoryLeft& left,
-                                  const Fd& leaf) {
-    Joining joining{launch, entering, left, {}};
+Result<void> clone_through_joiner(Launch& launch, Entering& entering, const Fd& leaf) {
+    Joining joining{launch, entering, {}};
     clone_args args{};
     args.exit_signal = SIGCHLD;
     into(leaf, args);
-    auto joiner = sys::clone3(args, join_and_clone, &joining, nullptr);
+    auto joiner = sys::clone3(args, join_and_clone, &joining);
     if (!joiner)
         return std::unexpected(refused_clone(launch, std::move(joiner).error()));
     TRY(sys::waitpid(*joiner, 0));
@@ -177,16 +175,16 @@ bool stillborn(const Launch& launch) {
 /// was ended by cgroup.kill (since 6.14, cgroup_post_fork()): where that differs, it ends the child
 /// before its first step, as one that was forked while its cgroup was being ended. Only then the
 /// next one is moved.
-Result<void> clone_into_leaf(Launch& launch, Entering& entering, sys::MemoryLeft& left) {
+Result<void> clone_into_leaf(Launch& launch, Entering& entering) {
     auto* how =
         entering.joins.need_joiner(stages::clone_flags(launch.spec)) ? clone_through_joiner : clone;
     const Fd elsewhere;
     bool moves = launch.attach != nullptr;
-    TRY(how(launch, entering, left, moves ? elsewhere : launch.leaf));
+    TRY(how(launch, entering, moves ? elsewhere : launch.leaf));
     if (launch.leaf.valid() && !moves && stillborn(launch)) {
         end_child(launch);
         moves = true;
-        TRY(how(launch, entering, left, elsewhere));
+        TRY(how(launch, entering, elsewhere));
     }
     if (launch.child == 0)
         return sys::wrong("the joiner was killed");
@@ -204,6 +202,14 @@ Result<void> see_off(Launch& launch, const std::vector<const Stage*>& order) {
         launch.ledger->child_started = TRY(sys::start_time(launch.child));
     TRY(stages::resctrl::enter(launch));
     return each(order, &Stage::parent, launch);
+}
+
+/// The child works in our memory until its exec: not even errno is ours alone. Its end of the pipe
+/// is closed by that, when it has a memory of its own in which it can be looked at, or by its end.
+Result<void> wait_for_exec(const Fd& pipe) {
+    char none = 0;
+    TRY(sys::read(pipe.get(), std::span(&none, 1)));
+    return {};
 }
 
 /// Is the child ending? Then what it died of is to be told, not that its namespaces are gone: it
@@ -282,10 +288,11 @@ Result<Fd> begin(Launch& launch) {
                       .parents_socket = ours.get(),
                       .gate = launch.gate.get(),
                       .binary = binary.get()};
-    sys::MemoryLeft left;
+    auto [executed, executes] = TRY(sys::pipe());
     auto score = TRY(stages::OomScore::of_child(spec));
-    auto cloned = clone_into_leaf(launch, entering, left);
+    auto cloned = clone_into_leaf(launch, entering);
     theirs.close();
+    executes.close();
     auto begun = cloned ? see_off(launch, order) : std::move(cloned);
     if (!begun) {
         end_child(launch);
@@ -293,7 +300,7 @@ Result<Fd> begin(Launch& launch) {
     }
     auto told = [&]() -> Result<void> {
         TRY(unless_gone(say_go(ours)));
-        left.wait(); // it works in our memory until its exec: not even errno is ours alone
+        TRY(wait_for_exec(executed));
         if (joins.has(CLONE_NEWUSER | CLONE_NEWPID))
             TRY(sys::prctl(PR_SET_DUMPABLE, "PR_SET_DUMPABLE", 1)); // hidden no more
         return tell(launch, order, ours);

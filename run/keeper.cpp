@@ -64,7 +64,7 @@ Result<pid_t> start(const Fd& watched, const Fd& ledger, char* const* argv) {
     sigset_t before = TRY(sys::sigprocmask(SIG_SETMASK, all)); // the keeper has no handlers
     clone_args args{};
     args.exit_signal = SIGCHLD;
-    auto pid = sys::clone3(args, watch, &with, nullptr);
+    auto pid = sys::clone3(args, watch, &with);
     TRY(sys::sigprocmask(SIG_SETMASK, before));
     if (!pid)
         pid.error().hint = pid.error().code == ENOSYS

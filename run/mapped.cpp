@@ -75,18 +75,16 @@ Result<void> as_container_root(const std::function<Result<void>()>& work) {
     args.flags = CLONE_NEWUSER | CLONE_PIDFD;
     args.exit_signal = SIGCHLD;
     args.pidfd = reinterpret_cast<std::uint64_t>(&pidfd);
-    sys::MemoryLeft left;
-    launch.child =
-        TRY(stages::hint(sys::clone3(args, do_work, &with, &left), [](const auto& error) {
-            return stages::causes::no_namespace("user", error.code);
-        }));
+    launch.child = TRY(stages::hint(sys::clone3(args, do_work, &with), [](const auto& error) {
+        return stages::causes::no_namespace("user", error.code);
+    }));
     launch.pidfd = Fd(pidfd);
     theirs.close();
     auto mapped = stages::user::parent(launch);
     if (mapped)
         (void)sys::write(ours.get(), "G"); // one that has died is found below
     ours.close();
-    left.wait();
+    // It works in our memory until its end.
     auto [_, status] = TRY(sys::waitpid(launch.child, 0));
     TRY(std::move(mapped));
     return status == 0 ? Result<void>{} : std::move(with.result);

@@ -20,7 +20,7 @@ int try_clone(std::uint64_t namespaces) {
     clone_args args{};
     args.flags = namespaces;
     args.exit_signal = SIGCHLD;
-    auto pid = sys::clone3(args, [](void*) { sys::exit_now(0); }, nullptr, nullptr);
+    auto pid = sys::clone3(args, [](void*) { sys::exit_now(0); }, nullptr);
     if (!pid)
         return pid.error().code;
     (void)sys::waitpid(*pid, 0); // our child, not waited for yet

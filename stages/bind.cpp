@@ -101,7 +101,7 @@ Result<Fd> namespace_with(const std::vector<spec::IdMap>& uids,
     args.flags = CLONE_NEWUSER | CLONE_PIDFD;
     args.exit_signal = SIGCHLD;
     args.pidfd = reinterpret_cast<std::uint64_t>(&pidfd);
-    pid_t pid = TRY(sys::clone3(args, wait_for_maps, &pipe, nullptr));
+    pid_t pid = TRY(sys::clone3(args, wait_for_maps, &pipe));
     Fd process(pidfd);
     auto opened = [&]() -> Result<Fd> {
         std::string proc = "/proc/" + TRY(number_in_proc(process));

@@ -8,11 +8,9 @@
 
 #include "sys/flags.hpp"
 
-#include <linux/futex.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
-#include <atomic>
 #include <climits>
 
 namespace sys {
@@ -67,9 +65,8 @@ constexpr std::size_t kStack = std::size_t{256} * 1024; // only what is touched 
 
 } // namespace
 
-Result<pid_t> clone3(clone_args args, void (*run)(void*), void* argument, MemoryLeft* left) {
+Result<pid_t> clone3(clone_args args, void (*run)(void*), void* argument) {
 #ifdef FORK_INSTEAD
-    (void)left; // never shared: there is nothing to wait for
     long pid = TRY(invoke(
         "clone3", [&] { return syscall(SYS_clone3, &args, sizeof args); },
         Flags{args.flags, names::clone}));
@@ -85,11 +82,6 @@ Result<pid_t> clone3(clone_args args, void (*run)(void*), void* argument, Memory
     args.stack = reinterpret_cast<std::uint64_t>(stack);
     args.stack_size = kStack;
     args.flags |= CLONE_VM;
-    if (left != nullptr) {
-        left->word = 1;
-        args.flags |= CLONE_CHILD_CLEARTID;
-        args.child_tid = reinterpret_cast<std::uint64_t>(&left->word);
-    }
     return static_cast<pid_t>(TRY(invoke(
         "clone3",
         [&]() -> long {
@@ -101,12 +93,6 @@ Result<pid_t> clone3(clone_args args, void (*run)(void*), void* argument, Memory
         },
         Flags{args.flags, names::clone})));
 #endif
-}
-
-void MemoryLeft::wait() {
-    std::atomic_ref<int> now(word);
-    while (now.load() != 0) // woken early, or not asleep yet when it changed: look again
-        (void)syscall(SYS_futex, &word, FUTEX_WAIT, 1, nullptr, nullptr, 0);
 }
 
 } // namespace sys

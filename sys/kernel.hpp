@@ -46,15 +46,10 @@ constexpr int kNoFollow = 8; ///< UMOUNT_NOFOLLOW
 using Strings = std::vector<std::string>;
 
 // --- processes ---------------------------------------------------------------------------------
-/// Tells when a child of clone3() has left our memory, by its exec or its end.
-struct MemoryLeft {
-    int word = 0;
-    void wait();
-};
 /// clone3 whose child runs `run(argument)`, which must not return, on a stack of its own in our
 /// memory. While both run, the child may make system calls and nothing else: no allocation, no
-/// change to what we can see. While we are in left->wait(), it may do anything.
-Result<pid_t> clone3(clone_args args, void (*run)(void*), void* argument, MemoryLeft* left);
+/// change to what we can see. While we wait for its exec or its end, it may do anything.
+Result<pid_t> clone3(clone_args args, void (*run)(void*), void* argument);
 Result<void> unshare(std::uint64_t flags);
 Result<void> setns(int fd, std::uint64_t type);
 /// Never returns when it succeeds.
