@@ -180,7 +180,7 @@ void apply(Parsing& parsing, const Named<MountOption>& option) {
         mount.copy_up = true;
         return;
     case MountEffect::no_follow:
-        mount.no_follow = true;
+        (value != 0 ? mount.over_link : mount.no_follow) = true;
         return;
     case MountEffect::idmap:
         mount.idmap = value != 0 ? spec::Idmap::recursive : spec::Idmap::mount;
@@ -235,8 +235,9 @@ void check_kind(Node at, const Parsing& parsing) {
     }
     if (mount.copy_up && mount.type != "tmpfs")
         parsing.options.fail("\"tmpcopyup\" is for a tmpfs");
-    if (mount.no_follow && !parsing.bind)
-        parsing.options.fail("\"copy-symlink\" and \"src-nofollow\" are for a bind mount");
+    if ((mount.no_follow || mount.over_link) && !parsing.bind)
+        parsing.options.fail("\"copy-symlink\", \"src-nofollow\" and \"dest-nofollow\" are for a "
+                             "bind mount");
 }
 
 void check_idmap(Node at, spec::Mount& mount, const Reading& reading) {

@@ -23,6 +23,7 @@ constexpr Named<MountOption> kMountOptions[] = {
     {"bind", {bind, 0}},
     {"copy-symlink", {no_follow}},
     {"defaults", {nothing}},
+    {"dest-nofollow", {no_follow, 1}},
     {"dev", {clear, MOUNT_ATTR_NODEV}},
     {"diratime", {clear, MOUNT_ATTR_NODIRATIME}},
     {"dirsync", {super}},

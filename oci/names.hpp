@@ -27,8 +27,8 @@ enum class MountEffect : std::uint8_t {
     propagation,
     propagation_below,
     copy_up,
-    no_follow,
-    idmap, ///< `value`: is it recursive?
+    no_follow, ///< a link: `value`: as the destination, else as the source
+    idmap,     ///< `value`: is it recursive?
 };
 struct MountOption {
     MountEffect effect = MountEffect::nothing;

@@ -40,6 +40,7 @@ struct Mount {
     std::vector<IdMap> gids;
     bool copy_up = false;   ///< tmpcopyup: a tmpfs that starts with what the rootfs has there
     bool no_follow = false; ///< copy-symlink's source and src-nofollow: the link, not its target
+    bool over_link = false; ///< dest-nofollow: covers a link at its destination, not its target
     std::vector<std::string> options; ///< the file system's own: "size=64m", "sync"
     bool operator==(const Mount&) const = default;
 };

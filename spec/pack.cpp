@@ -115,6 +115,7 @@ void root_fields(auto& field, auto& root) {
         f.list("gids", mount.gids, kIdMapFields);
         f("copyUp", mount.copy_up);
         f("noFollow", mount.no_follow);
+        f("overLink", mount.over_link);
         f("options", mount.options);
     });
     field.list("deviceNodes", root.devices, [](auto& f, auto& device) {

@@ -38,6 +38,20 @@ std::string plain(std::string_view path) {
     return out;
 }
 
+/// The symlink at `destination`, a plain one, itself; invalid when there is none.
+Result<Fd> link_at(Inside& inside, const std::string& destination) {
+    std::size_t slash = destination.rfind('/');
+    auto directory =
+        sys::in_root(inside.rootfs.get(), destination.substr(0, slash), sys::Want::existing);
+    auto found = directory ? sys::openat(directory->get(), destination.substr(slash + 1),
+                                         O_PATH | O_NOFOLLOW)
+                           : std::move(directory);
+    if (!found && found.error().code == ENOENT)
+        return Fd();
+    Fd last = TRY(std::move(found));
+    return S_ISLNK(TRY(sys::fstat(last.get())).st_mode) ? std::move(last) : Fd();
+}
+
 /// The mount point, made when it is missing. Nothing may cover what the kernel shows in /proc, by
 /// whatever links the image leads there.
 Result<Fd> place_of(Inside& inside, const spec::Mount& wanted, sys::Want want) {
@@ -45,10 +59,13 @@ Result<Fd> place_of(Inside& inside, const spec::Mount& wanted, sys::Want want) {
     for (const char* name : {"/proc", "/sys", "/dev"})
         if (destination == name && want != sys::Want::existing)
             return real_directory(inside, name + 1);
-    Fd place = TRY(
-        hint(sys::in_root(inside.rootfs.get(), wanted.destination, want), [&](const Error& error) {
-            return causes::rootfs_cannot_hold(inside.spec.root.path, error.code);
-        }));
+    Fd link = wanted.over_link ? TRY(link_at(inside, destination)) : Fd();
+    Fd place = link.valid() ? std::move(link)
+                            : TRY(hint(sys::in_root(inside.rootfs.get(), wanted.destination, want),
+                                       [&](const Error& error) {
+                                           return causes::rootfs_cannot_hold(inside.spec.root.path,
+                                                                             error.code);
+                                       }));
     if (want != sys::Want::existing && TRY(sys::fstatfs(place.get())).f_type == PROC_SUPER_MAGIC &&
         !covers_proc_harmlessly(destination))
         return sys::wrong("\"" + wanted.destination + "\" is inside /proc",

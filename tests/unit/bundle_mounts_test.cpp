@@ -225,6 +225,19 @@ TEST_F(BundleMounts, CopyALinkInsteadOfFollowingIt) {
     EXPECT_THAT(unit::run(spec).out, HasSubstr("is not a link to"));
 }
 
+TEST_F(BundleMounts, CoverALinkInsteadOfFollowingIt) {
+    Spec spec = own("cat /l /target /made; grep -o ' /l \\| /target ' /proc/self/mountinfo");
+    here_.file("root/target", "untouched");
+    fs::create_symlink("target", here_ / "root/l");
+    Mount one = volume("/l");
+    one.source += "/file";
+    one.over_link = true;
+    spec.root.mounts.push_back(one);
+    one.destination = "/made"; // where there is no link, it is as ever
+    spec.root.mounts.push_back(one);
+    EXPECT_EQ(unit::run(spec).out, word_ + "untouched" + word_ + " /l \n");
+}
+
 TEST_F(BundleMounts, ShowTheContainersCgroupReadOnly) {
     Spec spec = own("cat /proc/self/cgroup | grep ^0; cat /proc/self/mountinfo");
     spec.root.mounts.push_back({.type = "cgroup", .source = "cgroup", .destination = "/cg"});

@@ -220,6 +220,8 @@ TEST(OciMounts, AMapOfIdsMustComeFromSomewhere) {
 TEST(OciMounts, FollowNoLinkWhenAskedNotTo) {
     EXPECT_TRUE(read("bind", {"bind", "copy-symlink"}).no_follow);
     EXPECT_TRUE(read("bind", {"bind", "src-nofollow"}).no_follow);
+    EXPECT_TRUE(read("bind", {"bind", "dest-nofollow"}).over_link);
+    EXPECT_FALSE(read("bind", {"bind", "dest-nofollow"}).no_follow);
     EXPECT_TRUE(read("tmpfs", {"tmpcopyup"}).copy_up);
 }
 
@@ -248,6 +250,8 @@ const WrongMount kWrong[] = {
      "mounts[0].options[1]: a number where a string"},
     {R"({"destination": "/a", "source": "/s", "options": ["bind", "tmpcopyup"]})",
      "mounts[0].options: \"tmpcopyup\" is for a tmpfs"},
+    {R"({"destination": "/a", "type": "tmpfs", "options": ["dest-nofollow"]})",
+     "mounts[0].options: \"copy-symlink\", \"src-nofollow\" and \"dest-nofollow\""},
     {R"({"destination": "/a", "type": "tmpfs", "options": ["copy-symlink"]})",
      "mounts[0].options: \"copy-symlink\""},
     {R"({"destination": "/a", "source": "/s", "options": ["bind", "idmap=x"]})",

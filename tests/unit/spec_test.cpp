@@ -76,8 +76,8 @@ spec::Root every_root_field() {
     usual = false;
     propagation = "slave";
     auto& [type, source, destination, set, cleared, set_below, cleared_below, recursive, remount,
-           mount_propagation, propagation_below, idmap, uids, gids, copy_up, no_follow, options] =
-        mounts.emplace_back();
+           mount_propagation, propagation_below, idmap, uids, gids, copy_up, no_follow, over_link,
+           options] = mounts.emplace_back();
     type = "bind";
     source = kBytes;
     destination = "/" + kBytes;
@@ -94,6 +94,7 @@ spec::Root every_root_field() {
     gids = {{4, 5, 6}};
     copy_up = true;
     no_follow = true;
+    over_link = true;
     options = {"size=1", kBytes};
     mounts.emplace_back();
     devices = {{"/dev/x", 'b', 1, 2, 0600, 3, 4}, {}};
