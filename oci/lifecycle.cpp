@@ -375,14 +375,14 @@ Result<void> pass_gate(const Store& store, const State& state, const Now& now) {
 
 } // namespace
 
-Caller caller(const Global& global) {
-    return {.uid = sys::geteuid(),
-            .gid = sys::getgid(),
-            .in_user_namespace = global.in_user_namespace,
-            .systemd_cgroup = global.systemd_cgroup,
-            .rootless = global.rootless,
-            .capabilities = sys::held_bits(),
-            .known_capabilities = sys::known_bits()};
+Result<Caller> caller(const Global& global) {
+    return Caller{.uid = sys::geteuid(),
+                  .gid = sys::getgid(),
+                  .in_user_namespace = global.in_user_namespace,
+                  .systemd_cgroup = global.systemd_cgroup,
+                  .rootless = global.rootless,
+                  .capabilities = TRY(sys::held_bits()),
+                  .known_capabilities = sys::known_bits()};
 }
 
 Result<void> create(const Global& global, const CreateOptions& options, const std::string& id) {

@@ -24,7 +24,7 @@ struct Global {
 };
 
 /// What config.json's conversion must know of us.
-Caller caller(const Global& global);
+Result<Caller> caller(const Global& global);
 
 struct CreateOptions {
     std::string bundle = ".";

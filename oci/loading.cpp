@@ -28,7 +28,8 @@ Result<Loaded> read_bundle(const Global& global, const std::string& bundle, cons
         return std::unexpected(std::move(error));
     }
     json document = TRY(parse_json(*text, path));
-    auto config = from_config(document, Bundle{.path = bundle, .id = id}, caller(global));
+    Caller who = TRY(caller(global));
+    auto config = from_config(document, Bundle{.path = bundle, .id = id}, who);
     if (!config)
         return sys::wrong(path + ": " + config.error());
     for (const std::string& warning : config->warnings)

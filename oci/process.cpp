@@ -122,7 +122,8 @@ Result<void> apply_options(spec::Spec& spec, const ExecOptions& options) {
 Result<void> apply_process(const Global& global, Template& from, const std::string& path) {
     std::string text = TRY(read_text(path));
     json document = TRY(parse_json(text, path));
-    auto applied = from_process(document, from.spec, caller(global));
+    Caller who = TRY(caller(global));
+    auto applied = from_process(document, from.spec, who);
     if (!applied)
         return sys::wrong(path + ": " + applied.error());
     for (const std::string& warning : applied->warnings)

@@ -37,6 +37,22 @@ std::string show(Capability capability) {
     return out;
 }
 
+using Sets = std::unique_ptr<_cap_struct, int (*)(void*)>;
+
+Result<Sets> own_sets() {
+    Sets own(nullptr, cap_free);
+    TRY(invoke("capget", [&] {
+        own.reset(cap_get_proc());
+        return own == nullptr ? -1 : 0;
+    }));
+    return own;
+}
+
+bool holds(const Sets& sets, cap_value_t number) {
+    cap_flag_value_t have = CAP_CLEAR;
+    return cap_get_flag(sets.get(), number, CAP_PERMITTED, &have) == 0 && have == CAP_SET;
+}
+
 } // namespace
 
 std::vector<std::string> all_capabilities() {
@@ -48,28 +64,20 @@ std::vector<std::string> all_capabilities() {
 }
 
 Result<std::vector<std::string>> held_capabilities() {
-    std::unique_ptr<_cap_struct, int (*)(void*)> held(nullptr, cap_free);
-    TRY(invoke("capget", [&] {
-        held.reset(cap_get_proc());
-        return held == nullptr ? -1 : 0;
-    }));
+    Sets held = TRY(own_sets());
     std::vector<std::string> out;
-    for (cap_value_t number = 0; number < cap_max_bits(); ++number) {
-        cap_flag_value_t have = CAP_CLEAR;
-        if (cap_get_flag(held.get(), number, CAP_PERMITTED, &have) == 0 && have == CAP_SET)
+    for (cap_value_t number = 0; number < cap_max_bits(); ++number)
+        if (holds(held, number))
             out.push_back(show(Capability{number}));
-    }
     return out;
 }
 
-std::uint64_t held_bits() {
-    std::unique_ptr<_cap_struct, int (*)(void*)> held(cap_get_proc(), cap_free);
+Result<std::uint64_t> held_bits() {
+    Sets held = TRY(own_sets());
     std::uint64_t out = 0;
-    for (cap_value_t number = 0; number < cap_max_bits(); ++number) {
-        cap_flag_value_t have = CAP_CLEAR;
-        if (cap_get_flag(held.get(), number, CAP_PERMITTED, &have) == 0 && have == CAP_SET)
+    for (cap_value_t number = 0; number < cap_max_bits(); ++number)
+        if (holds(held, number))
             out |= std::uint64_t{1} << number;
-    }
     return out;
 }
 
@@ -103,15 +111,15 @@ Result<void> bound_capabilities(const std::vector<std::string>& keep) {
 }
 
 Result<void> set_capabilities(const CapabilitySets& sets) {
-    std::unique_ptr<_cap_struct, int (*)(void*)> held(cap_get_proc(), cap_free);
-    std::unique_ptr<_cap_struct, int (*)(void*)> wanted(cap_init(), cap_free);
-    auto has = [&](cap_value_t number) {
-        cap_flag_value_t have = CAP_CLEAR;
-        return cap_get_flag(held.get(), number, CAP_PERMITTED, &have) == 0 && have == CAP_SET;
-    };
+    Sets held = TRY(own_sets());
+    Sets wanted(nullptr, cap_free);
+    TRY(invoke("cap_init", [&] {
+        wanted.reset(cap_init());
+        return wanted == nullptr ? -1 : 0;
+    }));
     auto put = [&](const std::vector<std::string>& names, cap_flag_t flag) -> Result<void> {
         for (cap_value_t number : numbers(names))
-            if (has(number))
+            if (holds(held, number))
                 TRY(invoke("cap_set_flag",
                            [&] { return cap_set_flag(wanted.get(), flag, 1, &number, CAP_SET); }));
         return {};
@@ -130,7 +138,7 @@ Result<void> set_capabilities(const CapabilitySets& sets) {
             return list;
         }()}));
     for (cap_value_t number : numbers(sets.ambient))
-        if (has(number))
+        if (holds(held, number))
             TRY(invoke(
                 "prctl",
                 [&] { return ::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, number, 0L, 0L); },

@@ -18,7 +18,7 @@ std::vector<std::string> all_capabilities();
 Result<std::vector<std::string>> held_capabilities();
 
 /// The same as bits, 1 << number; and those of all that there are on this machine.
-std::uint64_t held_bits();
+Result<std::uint64_t> held_bits();
 std::uint64_t known_bits();
 
 /// Drop every capability that is not in `keep` from the bounding set, for good.
