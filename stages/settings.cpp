@@ -213,26 +213,34 @@ Result<void> set_parameters(const Inside& inside) {
                                       : Result<void>{};
 }
 
+namespace {
+
+/// Before the gate, so that `create` fails for a label that this host does not know. A
+/// startContainer hook is an exec, and so has it too, as with runc.
+Result<void> label_next_exec(const spec::Process& process) {
+    if (process.apparmor.empty() && process.selinux.empty())
+        return {};
+    Fd proc = TRY(private_proc());
+    if (!process.apparmor.empty())
+        TRY(write_label(proc, "apparmor/", "exec " + process.apparmor, "AppArmor"));
+    if (process.selinux.empty())
+        return {};
+    TRY(need_selinux(proc));
+    return write_label(proc, "", process.selinux, "SELinux");
+}
+
+} // namespace
+
 Result<void> set_process(Inside& inside) {
     const spec::Process& process = inside.spec.process;
     TRY(join_keyring(process));
     TRY(set_scheduling(process));
     if (process.landlock)
         inside.landlock = TRY(make_ruleset(*process.landlock));
-    if (!process.apparmor.empty() || !process.selinux.empty())
-        inside.proc = TRY(private_proc());
-    return {};
+    return label_next_exec(process);
 }
 
 Result<void> set_confinement(Inside& inside) {
-    const spec::Process& process = inside.spec.process;
-    if (!process.apparmor.empty())
-        TRY(write_label(inside.proc, "apparmor/", "exec " + process.apparmor, "AppArmor"));
-    if (!process.selinux.empty()) {
-        TRY(need_selinux(inside.proc));
-        TRY(write_label(inside.proc, "", process.selinux, "SELinux"));
-    }
-    inside.proc.close();
     if (inside.landlock.valid())
         TRY(sys::landlock_restrict_self(inside.landlock.get()));
     inside.landlock.close();

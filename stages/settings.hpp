@@ -28,11 +28,11 @@ private:
     std::string before_;
 };
 
-/// Keyring, scheduling, memory policy, personality, and what Landlock is to allow, kept in
-/// inside.landlock. In the container's root, still root there.
+/// Keyring, scheduling, memory policy, personality, labels for the next exec, and what Landlock is
+/// to allow, kept in inside.landlock. In the container's root, still root there.
 Result<void> set_process(Inside& inside);
 
-/// Labels for the exec to come, and Landlock: after the last of ours that they would touch.
+/// Landlock: after the last of ours that it would touch.
 Result<void> set_confinement(Inside& inside);
 
 /// A procfs that nothing of an image's or another process's can stand in for: a private one of our

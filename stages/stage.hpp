@@ -85,8 +85,7 @@ struct Inside {
     std::vector<Fd> trees;
     /// Mounts that become read-only when nothing has to be made in them any more.
     std::vector<Fd> read_only_later;
-    Fd proc;     ///< stages/settings.hpp: where labels are written
-    Fd landlock; ///< and the ruleset that is to be in force
+    Fd landlock; ///< stages/settings.hpp: the ruleset that is to be in force
 };
 
 struct Stage {

@@ -421,6 +421,19 @@ TEST(Console, GoesToTheSocket) {
     close(master);
 }
 
+TEST(Create, FailsForALabelThatTheHostDoesNotKnow) {
+    Bundle bundle;
+    for (const char* label : {"apparmorProfile", "selinuxLabel"}) {
+        bundle.config["process"].erase("apparmorProfile");
+        bundle.config["process"][label] = "no:such:label:" + support::token();
+        bundle.save();
+        Ended ended = bundle.runtime({"create", bundle.id()});
+        EXPECT_NE(ended.status, 0) << label;
+        EXPECT_THAT(ended.err, HasSubstr("attr")) << label;
+        EXPECT_EQ(bundle.runtime({"list", "-q"}).out, "");
+    }
+}
+
 TEST(Console, IsNeededByATerminalThatIsLeft) {
     Bundle bundle;
     bundle.config["process"]["terminal"] = true;
