@@ -2,6 +2,7 @@
 #include "oci/store.hpp"
 
 #include "oci/files.hpp"
+#include "run/child.hpp"
 #include "stages/cgroup_ops.hpp"
 #include "sys/local.hpp"
 #include "sys/path.hpp"
@@ -275,9 +276,10 @@ Result<Now> Store::now(const Progress& progress) const {
         (ledger.child_started != 0 && stat->started != ledger.child_started))
         return out;
     out.pid = ledger.child;
-    if (!progress.created)
+    // `run` is told of its command's start a moment later than others may see that it runs.
+    if (!progress.created && (stat->forked || !run::is_command(out.pid).value_or(false)))
         out.status = Status::creating;
-    else if (somebody_waits_at_gate())
+    else if (progress.created && somebody_waits_at_gate())
         out.status = Status::created;
     else
         out.status = Status::running;

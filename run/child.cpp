@@ -25,6 +25,10 @@ using stages::Stage;
 
 namespace {
 
+/// The re-exec's first arguments.
+constexpr const char* kSelf = "/proc/self/exe";
+constexpr const char* kChild = "child";
+
 constexpr int kFirst = 3; // behind the standard streams
 // Out of the way of the numbers that are given out to what the re-exec keeps.
 constexpr int kHigh = 64;
@@ -70,7 +74,7 @@ Result<void> re_exec(const Entering& with, const Fd& socket, const Fd& binary) {
     std::vector<Fd> kept; // all moved away before the first is put where another may still be
     for (int fd : {socket.get(), with.gate, with.joins.time()})
         kept.push_back(fd < 0 ? Fd() : TRY(sys::dup_above(fd, high)));
-    sys::Strings argv{"/proc/self/exe", "child"};
+    sys::Strings argv{kSelf, kChild};
     for (const Fd& fd : kept) {
         argv.push_back(fd.valid() ? std::to_string(next) : "-");
         if (fd.valid())
@@ -232,6 +236,15 @@ Fd kept(const std::string& text, mode_t kind) {
 }
 
 } // namespace
+
+Result<bool> is_command(pid_t child) {
+    const std::string path = "/proc/" + std::to_string(child) + "/cmdline";
+    const std::string ours = std::string(kSelf) + '\0' + kChild + '\0';
+    std::string start(ours.size(), '\0');
+    Fd file = TRY(sys::openat(AT_FDCWD, path, O_RDONLY));
+    start.resize(TRY(sys::read(file.get(), std::span(start))));
+    return !start.empty() && start != ours; // of one that is ending, nothing is left to read
+}
 
 // Standing: in the new namespaces, uid 0 of the user namespace with every capability in it, the
 // host's root and mounts still around us (or a running container's, with inside_already), a few

@@ -26,6 +26,10 @@ struct Entering {
 /// First half: in the cloned child, until it is `/proc/self/exe child`. `entering` is an Entering.
 [[noreturn]] void enter(void* entering);
 
+/// Has the child, which has executed something by now, become the command, or the init above it?
+/// It can't tell that itself: only its arguments do.
+sys::Result<bool> is_command(pid_t child);
+
 /// Second half: `gocontainer child SOCKET GATE TIME`, until it is the command. Returns only
 /// when it was called by hand (the line to print) or has failed (empty: the parent has been told).
 std::string child_main(const std::vector<std::string>& args);

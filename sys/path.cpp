@@ -69,7 +69,8 @@ Result<ProcessStat> process_stat(pid_t pid) {
         auto read = std::from_chars(text.data() + at + 1, text.data() + text.size(), value);
         good = good && read.ec == std::errc{};
     };
-    constexpr unsigned kExiting = 4; // the kernel's PF_EXITING
+    constexpr unsigned kExiting = 4;   // the kernel's PF_EXITING
+    constexpr unsigned kForked = 0x40; // its PF_FORKNOEXEC
     constexpr std::uint64_t kKill = 1U << (SIGKILL - 1);
     std::uint64_t pending = 0;
     int wait_status = 0; // 0 as well for who may not trace it
@@ -102,6 +103,7 @@ Result<ProcessStat> process_stat(pid_t pid) {
     out.ended =
         (out.state == 'Z' || out.state == 'X' || ((flags & kExiting) != 0 && memory == 0)) &&
         threads <= 1;
+    out.forked = (flags & kForked) != 0;
     out.killed = (pending & kKill) != 0 || WTERMSIG(wait_status) == SIGKILL;
     return out;
 }

@@ -26,6 +26,7 @@ struct ProcessStat {
     /// It has let go of everything but its number: as a zombie, or as the first process of a PID
     /// namespace, which stays until the parents of all others in there have waited for them.
     bool ended;
+    bool forked;           ///< and has executed nothing since
     bool killed;           ///< SIGKILL has reached it, whether it has acted on that by now or not
     std::uint64_t started; ///< as start_time()
 };

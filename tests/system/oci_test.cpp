@@ -421,6 +421,38 @@ TEST(Console, GoesToTheSocket) {
     close(master);
 }
 
+// The runtime is held up after the start of the command, by who does not take what it has to send.
+TEST(State, IsRunningAsSoonAsTheCommandRuns) {
+    Bundle bundle;
+    bundle.args({"sh", "-c", "touch /dev/started; exec sleep 1000"});
+    bundle.save();
+    std::string path = bundle.path() + "/pidfds";
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    ASSERT_LT(path.size(), sizeof address.sun_path);
+    strcpy(address.sun_path, path.c_str());
+    const auto* where = reinterpret_cast<sockaddr*>(&address);
+    int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    ASSERT_EQ(bind(listener, where, sizeof address), 0);
+    ASSERT_EQ(listen(listener, 0), 0);
+    int first = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    ASSERT_EQ(connect(first, where, sizeof address), 0); // more than one does not fit
+    support::Process run(bundle.command({"run", "--pidfd-socket", path, bundle.id()}));
+    auto started = [&] {
+        pid_t pid = support::find_container(run.pid(), {"sleep", "1000"}).first;
+        return pid > 0 && support::Root(pid).look("/dev/started").has_value();
+    };
+    ASSERT_TRUE(support::eventually(started));
+    EXPECT_EQ(bundle.status(), "running");
+    EXPECT_TRUE(run.running());
+    close(accept4(listener, nullptr, nullptr, SOCK_CLOEXEC)); // the first
+    close(receive_descriptor(listener));
+    EXPECT_EQ(bundle.status(), "running");
+    run.kill(SIGKILL);
+    close(first);
+    close(listener);
+}
+
 TEST(Create, FailsForALabelThatTheHostDoesNotKnow) {
     Bundle bundle;
     for (const char* label : {"apparmorProfile", "selinuxLabel"}) {
