@@ -43,7 +43,10 @@ Result<void> each(const std::vector<const Stage*>& order, auto half, auto& launc
 }
 
 /// Who is in a namespace that we join must not trace us, nor look through our descriptors
-/// (CVE-2016-9962). It is the memory's property: all of ours who share it are hidden.
+/// (CVE-2016-9962). It is the memory's property: all of ours who share it are hidden. Not from who
+/// has CAP_SYS_PTRACE in our own user namespace (ptrace(2)): of a container that was given that
+/// without one of its own, a new member of its PID namespace that makes its own mounts can't be
+/// hidden, since /proc is only had from inside and the host's tree is what they are made of.
 Result<void> hide() {
     return sys::prctl(PR_SET_DUMPABLE, "PR_SET_DUMPABLE", 0);
 }
