@@ -6,6 +6,7 @@
 #include "run/keeper.hpp"
 #include "run/parent.hpp"
 #include "sys/path.hpp"
+#include "sys/title.hpp"
 
 #include <cstdio>
 #include <string>
@@ -105,6 +106,7 @@ int help(const Args&) {
 } // namespace
 
 int main(int argc, char** argv) {
+    sys::keep_arguments(argc, argv);
     // A setuid copy of us would hand the host to whoever calls it (security: bubblewrap's history).
     if (sys::geteuid() != sys::getuid())
         return complain("this program must not be installed setuid: 'chmod u-s' it");

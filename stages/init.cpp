@@ -4,6 +4,7 @@
 //   forward   signals to the command; the kernel gives PID 1 none that it has no handler for
 #include "stages/caps.hpp"
 #include "stages/stages.hpp"
+#include "sys/title.hpp"
 
 #include <linux/close_range.h>
 #include <sys/wait.h>
@@ -20,6 +21,7 @@ namespace {
     // Out of the caller's session: a ^C there comes to the parent, which sends it on, and must not
     // come a second time.
     (void)sys::setsid();
+    sys::set_title("gocontainer init");
     // Onto the handshake's socket: only the command's exec may close the last copy late.
     constexpr int lowest = 3;
     if (signals.get() != lowest && sys::dup2(signals.get(), lowest))

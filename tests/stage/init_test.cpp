@@ -39,6 +39,7 @@ TEST(Init, StandsBetween) {
     EXPECT_EQ(status(box.command()).at("PPid"), std::to_string(box.first()));
     EXPECT_THAT(status(box.first()).at("NSpid"), testing::EndsWith("\t1"));
     EXPECT_EQ(own_namespaces(box.first()), own_namespaces(box.command()));
+    EXPECT_EQ(command_line(box.first()).front(), "gocontainer init"); // for who looks from outside
     EXPECT_EQ(command_line(box.command()).front(), "/bin/sh");
     EXPECT_NE(box.ask("echo $$").out, "1\n");
 }

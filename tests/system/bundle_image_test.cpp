@@ -211,6 +211,7 @@ TEST_F(ImageLayout, GivesTheContainerWhatTheImageSays) {
     json state = json::parse(gocontainer({"state", id}).out);
     pid_t init = state["pid"];
     EXPECT_EQ(state["annotations"]["org.example.word"], token);
+    EXPECT_EQ(support::command_line(init).front(), "gocontainer init");
     pid_t command = support::children_of(init).at(0);
     EXPECT_EQ(support::command_line(command), Strings{"/bin/sh"});
     EXPECT_EQ(said_by(id, {"sh", "-c", "echo $WORD"}), token + "\n");
