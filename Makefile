@@ -89,6 +89,20 @@ $(BUILD)/host/%.o: %.cpp
 
 -include $(COMPILER_OBJ:.o=.d)
 
+# --- the commit, for --version -----------------------------------------------------------------
+# Looked up each time, and written when it has changed. Outside of a checkout there is none.
+
+COMMIT := $(BUILD)/gen/commit.inc
+COMMIT_NOW = test -e .git && git describe --always --abbrev=40 --dirty --exclude='*'
+
+$(BUILD)/oci/version.o: $(COMMIT)
+
+.PHONY: look
+$(COMMIT): look
+	@mkdir -p $(@D)
+	@now=$$($(COMMIT_NOW) 2>/dev/null); if [ -n "$$now" ] || [ ! -e $@ ]; then \
+		echo "\"$$now\"" | cmp -s - $@ || echo "\"$$now\"" >$@; fi
+
 # --- first steps -------------------------------------------------------------------------------
 
 .PHONY: shell

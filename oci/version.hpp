@@ -10,7 +10,7 @@ inline constexpr const char* kVersion = "0.3.0";
 inline constexpr const char* kSpecVersion = "1.3.0";
 
 /// `--version`: "gocontainer version X" (or "runc version X", when called by that name: go-runc
-/// wants it), the specification's, libseccomp's.
+/// wants it), the commit if it was built from a checkout, the specification's, libseccomp's.
 std::string version(const std::string& program);
 
 /// The time now, "2006-01-02T15:04:05.999999999Z".

@@ -35,6 +35,17 @@ TEST(Run, GivesOutputAndStatusAndLeavesNothing) {
     EXPECT_EQ(support::strays(), "");
 }
 
+TEST(Version, NamesTheCommitOfACheckout) {
+    std::string commit = support::slurp(support::source() + "/build/gen/commit.inc");
+    ASSERT_EQ(commit.front(), '"');
+    commit = commit.substr(1, commit.find('"', 1) - 1);
+    Strings said =
+        support::lines(support::run({.argv = {support::gocontainer(), "--version"}}).out);
+    ASSERT_GE(said.size(), 2U);
+    EXPECT_THAT(said[0], StartsWith("gocontainer version "));
+    EXPECT_THAT(said[1], commit.empty() ? StartsWith("spec: ") : StartsWith("commit: " + commit));
+}
+
 TEST(Run, GivesTheSignalThatEndedIt) {
     Bundle bundle;
     bundle.args({"sh", "-c", "kill -KILL $$; sh -c 'kill -TERM $$'; exit $?"});
