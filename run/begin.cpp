@@ -166,8 +166,10 @@ Result<void> clone_through_joiner(Launch& launch, Entering& entering, const Fd& 
 
 /// Was the child dead before its first step? What can't be seen is no news: what it died of is
 /// found later.
-bool stillborn(const Launch& launch) {
+bool stillborn(Launch& launch) {
     auto born = sys::process_stat(launch.child);
+    if (born)
+        launch.ledger->child_started = born->started;
     return launch.child == 0 || (born && (born->killed || born->ended));
 }
 
@@ -201,7 +203,7 @@ Result<void> clone_into_leaf(Launch& launch, Entering& entering) {
 /// Parent halves, while the child is blocked. It works in our memory until its exec, on what
 /// begin() holds.
 Result<void> see_off(Launch& launch, const std::vector<const Stage*>& order) {
-    if (launch.recorded)
+    if (launch.recorded && launch.ledger->child_started == 0)
         launch.ledger->child_started = TRY(sys::start_time(launch.child));
     TRY(stages::resctrl::enter(launch));
     return each(order, &Stage::parent, launch);
@@ -260,6 +262,7 @@ void end_child(Launch& launch) {
     // What failed may have been the child, waited for already: then there is nobody to find.
     (void)sys::pidfd_send_signal(launch.pidfd.get(), SIGKILL);
     launch.ledger->child = 0; // once it is waited for, the number may be another's
+    launch.ledger->child_started = 0;
     (void)sys::waitpid(launch.child, 0);
     launch.child = 0;
 }
