@@ -79,6 +79,24 @@ struct Home {
     }
 };
 
+Result<Joins> joins_of(const Launch& launch) {
+    std::optional<Joins> at_once;
+    if (launch.container.valid())
+        at_once = TRY(Joins::of_process(launch.container.get(), launch.container_pid));
+    return at_once ? std::move(*at_once) : Joins::open(launch.spec);
+}
+
+Result<void> prepare(Launch& launch, const std::vector<const Stage*>& order) {
+    if (!launch.spec.inside_already)
+        TRY(stages::resctrl::prepare(launch));
+    TRY(each(order, &Stage::prepare, launch));
+    if (launch.make_slate && (launch.facts.seccomp_flags & stages::kMaySilence) != 0) {
+        launch.slate = TRY(launch.make_slate());
+        launch.facts.slated = true;
+    }
+    return {};
+}
+
 void into(const Fd& leaf, clone_args& args) {
     if (!leaf.valid())
         return;
@@ -270,17 +288,8 @@ void end_child(Launch& launch) {
 Result<Fd> begin(Launch& launch) {
     const spec::Spec& spec = launch.spec;
     std::vector<const Stage*> order = stages::wanted(spec);
-    std::optional<Joins> at_once;
-    if (launch.container.valid())
-        at_once = TRY(Joins::of_process(launch.container.get(), launch.container_pid));
-    Joins joins = at_once ? std::move(*at_once) : TRY(Joins::open(spec));
-    if (!spec.inside_already)
-        TRY(stages::resctrl::prepare(launch));
-    TRY(each(order, &Stage::prepare, launch));
-    if (launch.make_slate && (launch.facts.seccomp_flags & stages::kMaySilence) != 0) {
-        launch.slate = TRY(launch.make_slate());
-        launch.facts.slated = true;
-    }
+    Joins joins = TRY(joins_of(launch));
+    TRY(prepare(launch, order));
     auto [ours, theirs] = TRY(sys::socketpair(SOCK_SEQPACKET));
     // Where the child comes into a mount namespace that is not its own making, it can't take the
     // copy of our binary itself.
