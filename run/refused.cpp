@@ -57,8 +57,9 @@ Error refused_clone(const stages::Launch& launch, Error error) {
                      "this shell and above it";
     } else if (error.code != ENOSYS && launch.leaf.valid()) {
         error.stage = "cgroup";
-        error.detail =
-            "the kernel puts no process into \"" + std::string(launch.ledger->leaf) + "\"";
+        std::string leaf = launch.ledger->leaf; // not noted down for exec, which makes none
+        error.detail = "the kernel puts no process into " +
+                       (leaf.empty() ? "the container's cgroup" : "\"" + leaf + "\"");
     } else {
         error.stage = user ? "user" : "clone";
         error.hint = causes::no_namespace("user", error.code);

@@ -36,9 +36,11 @@ TEST(Run, GivesOutputAndStatusAndLeavesNothing) {
 }
 
 TEST(Version, NamesTheCommitOfACheckout) {
-    std::string commit = support::slurp(support::source() + "/build/gen/commit.inc");
-    ASSERT_EQ(commit.front(), '"');
-    commit = commit.substr(1, commit.find('"', 1) - 1);
+    auto built = support::try_slurp(support::source() + "/build/gen/commit.inc");
+    if (!built)
+        GTEST_SKIP() << "host lacks what the program was built from";
+    ASSERT_EQ(built->front(), '"');
+    std::string commit = built->substr(1, built->find('"', 1) - 1);
     Strings said =
         support::lines(support::run({.argv = {support::gocontainer(), "--version"}}).out);
     ASSERT_GE(said.size(), 2U);
