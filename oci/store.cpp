@@ -14,6 +14,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <span>
 
 namespace oci {
 
@@ -64,6 +65,26 @@ Result<void> check_owner(const std::string& root) {
                               std::to_string(info.st_uid) + ", or others may write in it",
                           "set XDG_RUNTIME_DIR to a folder of your own, or use --root");
     return {};
+}
+
+/// A flag that is neither true nor false, or a text without an end, is nothing to go by: whom we
+/// kill and what we remove stands there.
+bool whole(const Progress& progress) {
+    auto flag = [](const bool& value) {
+        unsigned char byte = 0;
+        memcpy(&byte, &value, sizeof byte);
+        return byte <= 1;
+    };
+    const stages::Ledger& ledger = progress.ledger;
+    for (std::span<const char> text :
+         {std::span<const char>(ledger.leaf), std::span<const char>(ledger.unit),
+          std::span<const char>(ledger.resctrl), std::span<const char>(ledger.monitor),
+          std::span<const char>(ledger.scratch), std::span<const char>(ledger.work),
+          std::span<const char>(progress.unpacked)})
+        if (text.back() != '\0')
+            return false;
+    return flag(ledger.keep_cgroup) && flag(ledger.leaf_ours) && flag(progress.created) &&
+           flag(progress.ending);
 }
 
 } // namespace
@@ -233,7 +254,14 @@ Result<Progress*> Store::progress() const {
         memory->size = sizeof(Progress);
         TRY(sys::rename_in(directory_.get(), ".progress", kProgress));
     }
+    if (!whole(*memory))
+        return damaged_progress();
     return memory;
+}
+
+std::unexpected<Error> Store::damaged_progress() const {
+    return sys::wrong("\"" + sys::join(path_, kProgress) + "\" is damaged",
+                      "end what runs of the container, and remove \"" + path_ + "\" by hand");
 }
 
 Result<Fd> Store::progress_file() const {
@@ -252,6 +280,8 @@ Result<Progress> Store::look() const {
         return sys::wrong("\"" + sys::join(path_, kProgress) +
                               "\" was written by another version of gocontainer",
                           "use that one to delete the container");
+    if (!whole(out))
+        return damaged_progress();
     return out;
 }
 

@@ -16,6 +16,7 @@
 #include "stages/stage.hpp"
 #include "sys/kernel.hpp"
 
+#include <expected>
 #include <map>
 #include <optional>
 #include <string>
@@ -106,6 +107,7 @@ public:
 private:
     Store(Fd directory, std::string path, std::string id)
         : directory_(std::move(directory)), path_(std::move(path)), id_(std::move(id)) {}
+    std::unexpected<Error> damaged_progress() const;
     bool somebody_waits_at_gate() const;
     bool somebody_has_lock() const;
 

@@ -275,6 +275,8 @@ TEST(Fuzz, AStateDirectoryIsReadOrDamaged) {
                 if (chance.below(200) == 0)
                     c = static_cast<char>(chance.below(256));
             (void)store->write("progress", bytes);
+            if (auto now = store->look(); now)
+                require(now->ledger.leaf[sizeof now->ledger.leaf - 1] == '\0', "it has no end");
             (void)store->now();
         }
     });
