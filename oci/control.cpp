@@ -87,7 +87,7 @@ Result<void> kill(const Global& global, const std::string& id, int signal, bool 
     // For the `delete` that follows on the same line.
     if (constexpr int kEnding[] = {SIGTERM, SIGKILL, SIGINT, SIGQUIT, SIGHUP};
         std::ranges::find(kEnding, signal) != std::end(kEnding))
-        TRY(store.progress())->ending = true;
+        return store.set_ending();
     return {};
 }
 

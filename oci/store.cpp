@@ -244,16 +244,20 @@ Result<Progress*> Store::progress() const {
         if (file)
             TRY(sys::ftruncate(file->get(), sizeof(Progress)));
     }
-    Fd open = TRY(std::move(file));
-    if (TRY(sys::fstat(open.get())).st_size != sizeof(Progress))
-        return sys::wrong("\"" + sys::join(path_, kProgress) +
-                              "\" was written by another version of gocontainer",
-                          "use that one to delete the container");
-    auto* memory = static_cast<Progress*>(TRY(sys::map_file(open.get(), sizeof(Progress))));
+    auto* memory = TRY(map_progress(TRY(std::move(file))));
     if (made) {
         memory->size = sizeof(Progress);
         TRY(sys::rename_in(directory_.get(), ".progress", kProgress));
     }
+    return memory;
+}
+
+Result<Progress*> Store::map_progress(const Fd& file) const {
+    if (TRY(sys::fstat(file.get())).st_size != sizeof(Progress))
+        return sys::wrong("\"" + sys::join(path_, kProgress) +
+                              "\" was written by another version of gocontainer",
+                          "use that one to delete the container");
+    auto* memory = static_cast<Progress*>(TRY(sys::map_file(file.get(), sizeof(Progress))));
     if (!whole(*memory))
         return damaged_progress();
     return memory;
@@ -345,6 +349,15 @@ Result<Fd> Store::through_gate() const {
 
 void Store::remove_gate() const {
     (void)sys::unlinkat(directory_.get(), kGate); // gone, or nobody listens at it: both are right
+}
+
+Result<void> Store::set_ending() const {
+    auto file = progress_file();
+    if (!file && file.error().code == ENOENT)
+        return {};
+    Progress* progress = TRY(map_progress(TRY(std::move(file))));
+    progress->ending = true;
+    return {};
 }
 
 Result<void> Store::remove() {

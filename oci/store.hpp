@@ -86,6 +86,9 @@ public:
     Result<Progress*> progress() const;
     /// The file that it is mapped from.
     Result<Fd> progress_file() const;
+    /// Note that a signal was sent which ends most. A container that is gone needs no note; who has
+    /// no lock may not make the file while `delete` removes it.
+    Result<void> set_ending() const;
     /// A copy, for who only looks.
     Result<Progress> look() const;
     Result<Now> now(const Progress& progress) const;
@@ -107,6 +110,7 @@ public:
 private:
     Store(Fd directory, std::string path, std::string id)
         : directory_(std::move(directory)), path_(std::move(path)), id_(std::move(id)) {}
+    Result<Progress*> map_progress(const Fd& file) const;
     std::unexpected<Error> damaged_progress() const;
     bool somebody_waits_at_gate() const;
     bool somebody_has_lock() const;

@@ -38,4 +38,23 @@ TEST(Store, OneThatCanNotBeHadLeavesNothing) {
     EXPECT_TRUE(std::filesystem::is_empty(here / "root"));
 }
 
+// `kill` has no lock, and `delete` may be at it meanwhile.
+TEST(Store, ANoteOfASignalMakesNoFileWhereTheContainerIsGone) {
+    unit::Temporary here;
+    auto creator = Store::create(here / "root", "box");
+    ASSERT_TRUE(creator) << sys::to_line(creator.error());
+    auto progress = creator->progress();
+    ASSERT_TRUE(progress);
+    EXPECT_FALSE((*progress)->ending);
+    auto killer = Store::open(here / "root", "box");
+    ASSERT_TRUE(killer);
+    EXPECT_TRUE(killer->set_ending());
+    EXPECT_TRUE((*progress)->ending);
+    std::filesystem::remove(here / "root/box/progress");
+    EXPECT_TRUE(killer->set_ending());
+    EXPECT_TRUE(std::filesystem::is_empty(here / "root/box"));
+    ASSERT_TRUE(creator->remove());
+    EXPECT_TRUE(killer->set_ending());
+}
+
 } // namespace
