@@ -270,6 +270,11 @@ Label write_search(Backwards& out, std::span<const Ranges::value_type> ranges) {
     return out.branch(BPF_JGE, ranges[middle].first, upper, lower);
 }
 
+Label write_ranges(Backwards& out, const Ranges& ranges) {
+    std::vector<Ranges::value_type> list(ranges.begin(), ranges.end());
+    return write_search(out, list);
+}
+
 // --- x32 ---------------------------------------------------------------------------------------
 
 /// x86-64's calls are x32's as well, by the same numbers (syscall_64.tbl calls them "common"), but
@@ -287,8 +292,7 @@ Label write_with_x32(Backwards& out, const Ranges& ranges) {
     for (const auto& [number, leaf] : ranges)
         if (number > (kX32Bit | kX32Own) && number != UINT32_MAX)
             both[number & ~kX32Bit] = leaf;
-    std::vector<Ranges::value_type> list(both.begin(), both.end());
-    Label search = write_search(out, list);
+    Label search = write_ranges(out, both);
     Label x32 = out.mask(~kX32Bit, search);
     Label x86_64 = out.branch(BPF_JGE, kX32Own, write_leaf(out, at(kX32Own)), search);
     Label either = out.branch(BPF_JSET, kX32Bit, x32, x86_64);
@@ -314,8 +318,8 @@ Result<Bpf> compile(const Profile& profile) {
     std::vector<std::pair<std::uint32_t, Label>> starts;
     for (const auto& [arch, abis] : machines) {
         Ranges ranges = ranges_of(profile, arch, abis);
-        std::vector<Ranges::value_type> list(ranges.begin(), ranges.end());
-        Label search = has_x32_beside(abis) ? write_with_x32(out, ranges) : write_search(out, list);
+        Label search =
+            has_x32_beside(abis) ? write_with_x32(out, ranges) : write_ranges(out, ranges);
         starts.emplace_back(arch, out.load(offsetof(seccomp_data, nr), search));
     }
     Label next = out.ret(kKill);
