@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <charconv>
 #include <climits>
@@ -19,15 +20,14 @@ namespace sys {
 Result<std::string> read_file(int at, const std::string& path, std::size_t most) {
     Fd file = TRY(openat(at, path, O_RDONLY | O_NONBLOCK));
     std::string text;
+    std::array<char, 4096> piece; // NOLINT(cppcoreguidelines-pro-type-member-init): read into
     for (;;) {
-        std::size_t have = text.size();
-        if (have > most)
+        if (text.size() > most)
             return wrong("\"" + path + "\" is larger than " + std::to_string(most) + " bytes");
-        text.resize(have + 4096);
-        std::size_t got = TRY(read(file.get(), std::span(text.data() + have, 4096)));
-        text.resize(have + got);
+        std::size_t got = TRY(read(file.get(), piece));
         if (got == 0)
             return text;
+        text.append(piece.data(), got);
     }
 }
 
