@@ -127,8 +127,8 @@ Result<void> mount_sys(Inside& inside) {
             return std::unexpected(std::move(place).error());
         }
     }
-    TRY(mask(spec.root.masked, "/sys/", sys));
-    return make_readonly(spec.root.readonly, "/sys/", sys);
+    TRY(mask(inside, "/sys/", sys));
+    return make_readonly(inside, "/sys/", sys);
 }
 
 /// The user namespace that the child is in, or will be in.

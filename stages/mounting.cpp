@@ -178,11 +178,9 @@ Result<Fd> host_null() {
 
 } // namespace
 
-Result<void> mask(const std::vector<std::string>& paths, const std::string& prefix, const Fd& top) {
+Result<void> mask(Inside& inside, const std::string& prefix, const Fd& top) {
     Fd null;
-    Fd empty; // the one tmpfs that hides directories; its first use is by itself, then copies
-    bool empty_used = false;
-    for (const std::string& path : paths) {
+    for (const std::string& path : inside.spec.root.masked) {
         if (!path.starts_with(prefix))
             continue;
         Fd target = TRY(find(top, path.substr(prefix.size())));
@@ -195,22 +193,20 @@ Result<void> mask(const std::vector<std::string>& paths, const std::string& pref
             TRY(attach(cover, target));
             continue;
         }
-        if (!empty_used) {
-            empty = TRY(new_filesystem("tmpfs", {"size=4k", "nr_inodes=1", "mode=755"},
-                                       kQuiet | MOUNT_ATTR_RDONLY));
-            TRY(attach(empty, target));
-            empty_used = true;
+        if (!inside.empty.valid()) {
+            inside.empty = TRY(new_filesystem("tmpfs", {"size=4k", "nr_inodes=1", "mode=755"},
+                                              kQuiet | MOUNT_ATTR_RDONLY));
+            TRY(attach(inside.empty, target));
             continue;
         }
-        Fd cover = TRY(clone_mount(empty.get(), "", AT_EMPTY_PATH));
+        Fd cover = TRY(clone_mount(inside.empty.get(), "", AT_EMPTY_PATH));
         TRY(attach(cover, target));
     }
     return {};
 }
 
-Result<void> make_readonly(const std::vector<std::string>& paths, const std::string& prefix,
-                           const Fd& top) {
-    for (const std::string& path : paths) {
+Result<void> make_readonly(const Inside& inside, const std::string& prefix, const Fd& top) {
+    for (const std::string& path : inside.spec.root.readonly) {
         if (!path.starts_with(prefix))
             continue;
         Fd target = TRY(find(top, path.substr(prefix.size())));

@@ -41,12 +41,11 @@ Result<Fd> real_directory(Inside& inside, const std::string& name);
 /// nothing that anybody trusts to be the kernel's (CVE-2019-16884).
 bool covers_proc_harmlessly(const std::string& destination);
 
-/// Hide those of `paths` that lie below `prefix` ("/proc/"), which is mounted at `top`: files
-/// behind the host's /dev/null, directories behind one empty read-only tmpfs.
-Result<void> mask(const std::vector<std::string>& paths, const std::string& prefix, const Fd& top);
+/// Hide those of the masked paths that lie below `prefix` ("/proc/"), which is mounted at `top`:
+/// files behind the host's /dev/null, directories behind one empty read-only tmpfs.
+Result<void> mask(Inside& inside, const std::string& prefix, const Fd& top);
 
-/// Make those of `paths` that lie below `prefix` read-only.
-Result<void> make_readonly(const std::vector<std::string>& paths, const std::string& prefix,
-                           const Fd& top);
+/// Make those of the read-only paths that lie below `prefix` read-only.
+Result<void> make_readonly(const Inside& inside, const std::string& prefix, const Fd& top);
 
 } // namespace stages

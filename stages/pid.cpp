@@ -21,8 +21,8 @@ Result<void> child(Inside& inside) {
                       ? TRY(clone_mount(AT_FDCWD, "/proc", AT_RECURSIVE))
                       : TRY(new_filesystem("proc", {}, kQuiet, causes::no_proc));
         TRY(attach(proc, target));
-        TRY(mask(spec.root.masked, "/proc/", proc));
-        TRY(make_readonly(spec.root.readonly, "/proc/", proc));
+        TRY(mask(inside, "/proc/", proc));
+        TRY(make_readonly(inside, "/proc/", proc));
     }
     return mount::mount_below_proc(inside);
 }

@@ -148,8 +148,8 @@ Result<void> child(Inside& inside) {
         inside.rootfs = TRY(sys::openat(AT_FDCWD, root.path, O_PATH | O_DIRECTORY));
     // Last, when every mount point has been made, hooks' too.
     if (inside.spec.stages.has(spec::Stage::mount) && !root.usual_mounts) {
-        TRY(mask(root.masked, "/", inside.rootfs));
-        TRY(make_readonly(root.readonly, "/", inside.rootfs));
+        TRY(mask(inside, "/", inside.rootfs));
+        TRY(make_readonly(inside, "/", inside.rootfs));
     }
     // The last moment to make a working directory; what can't be made, entering it tells.
     if (root.read_only && !inside.spec.process.cwd.empty())
@@ -161,6 +161,7 @@ Result<void> child(Inside& inside) {
         TRY(set_attributes(inside.rootfs, MOUNT_ATTR_RDONLY));
     TRY(enter(root.mode, inside.rootfs));
     inside.rootfs.close();
+    inside.empty.close();
     // A shared mount can't be pivoted to. It is a peer of nobody outside.
     if (root.propagation == "shared" || root.propagation == "unbindable")
         TRY(set_propagation(AT_FDCWD, "/", root.propagation == "shared" ? MS_SHARED : MS_UNBINDABLE,

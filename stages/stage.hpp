@@ -83,6 +83,7 @@ struct Inside {
     std::function<void(const std::string&)> note;
     /// Of spec.root.mounts, by index, what was made before its turn; invalid where it was not.
     std::vector<Fd> trees;
+    Fd empty; ///< the mount that hides directories, when there is one already (mask())
     /// Mounts that become read-only when nothing has to be made in them any more.
     std::vector<Fd> read_only_later;
     Fd landlock; ///< stages/settings.hpp: the ruleset that is to be in force
