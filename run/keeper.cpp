@@ -9,6 +9,7 @@
 #include <sys/prctl.h>
 
 #include <cerrno>
+#include <memory>
 #include <ranges>
 
 namespace run {
@@ -92,15 +93,12 @@ void undo_one(Ledger& ledger, spec::Stage which) {
 } // namespace
 
 Result<Keeper> Keeper::make() {
-    Fd file = TRY(sys::memfd_create("gocontainer-ledger"));
     // All zero is an empty Ledger; constructing one would touch its every page.
-    auto* ledger = static_cast<Ledger*>(TRY(sys::map_shared(file.get(), sizeof(Ledger))));
-    return Keeper(std::move(file), ledger);
+    return Keeper(static_cast<Ledger*>(TRY(sys::map_memory(sizeof(Ledger)))));
 }
 
 Keeper::Keeper(Keeper&& other) noexcept
-    : file_(std::move(other.file_)), ledger_(std::exchange(other.ledger_, nullptr)),
-      pid_(std::exchange(other.pid_, 0)) {}
+    : ledger_(std::exchange(other.ledger_, nullptr)), pid_(std::exchange(other.pid_, 0)) {}
 
 Keeper::~Keeper() {
     dismiss();
@@ -111,8 +109,13 @@ Keeper::~Keeper() {
 Result<void> Keeper::start() {
     if (pid_ != 0)
         return {};
+    // From now on where the keeper finds it as well, and still where its writers have it.
+    auto written = std::make_unique<Ledger>(*ledger_);
+    Fd file = TRY(sys::memfd_create("gocontainer-ledger"));
+    TRY(sys::map_shared(file.get(), sizeof(Ledger), ledger_));
+    *ledger_ = *written;
     Fd self = TRY(sys::pidfd_open(sys::getpid()));
-    pid_ = TRY(run::start(self, file_, kAll));
+    pid_ = TRY(run::start(self, file, kAll));
     return {};
 }
 

@@ -3,8 +3,8 @@
 // A launcher that is killed with SIGKILL can remove nothing any more. What it has made stands in
 // the Ledger, in memory that both share, written before it was made. The keeper waits for the
 // launcher's end, executes /proc/self/exe anew, since the memory of a killed process may be in any
-// state, and runs the stages' undo on the Ledger. It is started before the first entry is written,
-// so a launch that makes nothing outside the container costs no keeper.
+// state, and runs the stages' undo on the Ledger. It is started, and the memory shared, before the
+// first thing is made, so a launch that makes nothing outside the container costs no keeper.
 //
 // A container of the runtime has its Ledger in its state directory, where `delete` finds it. The
 // one thing that must not wait for that is who serves its network (tend_network).
@@ -35,9 +35,8 @@ public:
     void dismiss();
 
 private:
-    Keeper(sys::Fd file, stages::Ledger* ledger) : file_(std::move(file)), ledger_(ledger) {}
-    sys::Fd file_; ///< the memfd that the Ledger lies in
-    stages::Ledger* ledger_;
+    explicit Keeper(stages::Ledger* ledger) : ledger_(ledger) {}
+    stages::Ledger* ledger_; ///< pages of its own: start() shares them
     pid_t pid_ = 0;
 };
 

@@ -199,17 +199,30 @@ Result<std::string> kernel_release() {
     return std::string(name.release);
 }
 
-Result<void*> map_shared(int fd, std::size_t size) {
-    TRY(invoke("ftruncate", [&] { return ::ftruncate(fd, static_cast<off_t>(size)); }, fd, size));
+namespace {
+
+Result<void*> mmap(void* at, std::size_t size, int flags, const char* shown, int fd) {
     void* memory = nullptr;
     TRY(invoke(
         "mmap",
         [&]() -> long {
-            memory = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+            memory = ::mmap(at, size, PROT_READ | PROT_WRITE, flags, fd, 0);
             return memory == MAP_FAILED ? -1 : 0;
         },
-        size, Shown{"MAP_SHARED"}, fd));
+        size, Shown{shown}, fd));
     return memory;
+}
+
+} // namespace
+
+Result<void*> map_memory(std::size_t size) {
+    return mmap(nullptr, size, MAP_PRIVATE | MAP_ANONYMOUS, "MAP_PRIVATE|MAP_ANONYMOUS", -1);
+}
+
+Result<void*> map_shared(int fd, std::size_t size, void* over) {
+    TRY(invoke("ftruncate", [&] { return ::ftruncate(fd, static_cast<off_t>(size)); }, fd, size));
+    return over == nullptr ? mmap(nullptr, size, MAP_SHARED, "MAP_SHARED", fd)
+                           : mmap(over, size, MAP_SHARED | MAP_FIXED, "MAP_SHARED|MAP_FIXED", fd);
 }
 
 void release_memory(void* memory, std::size_t size) {

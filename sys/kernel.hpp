@@ -78,8 +78,11 @@ Result<Fd> seccomp_set_filter(unsigned flags, std::span<const std::uint64_t> pro
 Result<int> seccomp_mode();
 /// uname(2)'s release: "6.1.0-13-amd64".
 Result<std::string> kernel_release();
-/// The memory of a file of `size` bytes, made that size, shared with whoever maps it too.
-Result<void*> map_shared(int fd, std::size_t size);
+/// Memory of our own, all zero: whole pages.
+Result<void*> map_memory(std::size_t size);
+/// The memory of a file of `size` bytes, made that size, shared with whoever maps it too; in the
+/// place of `over`, if there is such.
+Result<void*> map_shared(int fd, std::size_t size, void* over = nullptr);
 void release_memory(void* memory, std::size_t size);
 uid_t getuid();
 uid_t geteuid();
