@@ -273,13 +273,16 @@ inline bool have(const std::string& program) {
     return run({"sh", "-c", "type \"$1\"", "sh", program}).succeeded();
 }
 
-/// Processes whose command line names `folder`.
+/// Processes whose command line names `folder`, or that are in it.
 inline Words processes_about(const fs::path& folder) {
     Words found;
     for (const auto& entry : fs::directory_iterator("/proc")) {
         std::string line = contents(entry.path() / "cmdline");
         std::ranges::replace(line, '\0', ' ');
-        if (line.find(folder.string()) != std::string::npos)
+        // One that is ending has lost its words before its locks, and its directory after them.
+        std::error_code gone;
+        std::string where = fs::read_symlink(entry.path() / "cwd", gone).string();
+        if (line.contains(folder.string()) || where.starts_with(folder.string()))
             found.push_back(entry.path().filename().string() + ": " + line);
     }
     return found;
