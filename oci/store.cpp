@@ -244,7 +244,8 @@ Result<Progress*> Store::progress() const {
         if (file)
             TRY(sys::ftruncate(file->get(), sizeof(Progress)));
     }
-    auto* memory = TRY(map_progress(TRY(std::move(file))));
+    Fd opened = TRY(std::move(file));
+    auto* memory = TRY(map_progress(opened));
     if (made) {
         memory->size = sizeof(Progress);
         TRY(sys::rename_in(directory_.get(), ".progress", kProgress));

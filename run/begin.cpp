@@ -228,20 +228,11 @@ Result<void> see_off(Launch& launch, const std::vector<const Stage*>& order) {
 }
 
 /// The child works in our memory until its exec: not even errno is ours alone. Its end of the pipe
-/// is closed by that, when it has a memory of its own in which it can be looked at, or by its end.
+/// is closed by that, or by its end.
 Result<void> wait_for_exec(const Fd& pipe) {
     char none = 0;
     TRY(sys::read(pipe.get(), std::span(&none, 1)));
     return {};
-}
-
-/// Is the child ending? Then what it died of is to be told, not that its namespaces are gone: it
-/// has let go of those a moment before its pidfd tells of its end.
-bool is_ending(const Fd& pidfd, const Error& looking) {
-    using std::chrono::milliseconds;
-    bool gone = looking.code == ENOENT || looking.code == ESRCH;
-    pollfd end{.fd = pidfd.get(), .events = POLLIN, .revents = 0};
-    return sys::poll(std::span(&end, 1), milliseconds(gone ? 10'000 : 0)).value_or(0) != 0;
 }
 
 /// A child that has died can't be told (unix(7), EPIPE): what it died of is found by who waits for
@@ -252,23 +243,17 @@ Result<void> unless_gone(Result<void> said) {
     return said;
 }
 
-/// All that the child does not need before its re-exec is made and said while it is at that: the
-/// start of a program is a good part of a launch.
-Result<void> tell(Launch& launch, const std::vector<const Stage*>& order, const Fd& socket) {
-    if (!launch.spec.inside_already)
-        if (auto apart = check_namespaces(launch);
-            !apart && !is_ending(launch.pidfd, apart.error()))
-            return apart;
-    TRY(each(order, &Stage::meanwhile, launch));
-    Fd packed = TRY(pack(launch.spec, launch.facts));
-    TRY(unless_gone(say_spec(socket, packed)));
+/// All that the child will ask for, at once: so it never has to wait for us to wake up. Nothing but
+/// system calls, since from "go" on it is at work in our memory.
+Result<void> tell(const Launch& launch, const std::vector<std::string>& packed, const Fd& socket) {
+    TRY(say_go(socket));
+    TRY(say_spec(socket, packed));
     if (launch.rootfs.valid())
-        TRY(unless_gone(say_rootfs(socket, launch.rootfs)));
+        TRY(say_rootfs(socket, launch.rootfs));
     for (const Fd& tree : launch.trees)
-        TRY(unless_gone(say_tree(socket, tree)));
-    launch.trees.clear();
+        TRY(say_tree(socket, tree));
     if (launch.slate != nullptr)
-        TRY(unless_gone(say_slate(socket, *launch.slate)));
+        TRY(say_slate(socket, *launch.slate));
     return {};
 }
 
@@ -295,10 +280,14 @@ Result<Fd> begin(Launch& launch) {
     // copy of our binary itself.
     Fd binary =
         joins.has(CLONE_NEWNS | CLONE_NEWUSER | CLONE_NEWPID) ? TRY(protected_binary()) : Fd();
+    std::vector<std::string> namespaces;
+    if (!spec.inside_already)
+        namespaces = TRY(namespaces_for(spec));
     Entering entering{.spec = spec,
                       .facts = launch.facts,
                       .order = order,
                       .joins = joins,
+                      .parents_namespaces = namespaces,
                       .socket = theirs.get(),
                       .parents_socket = ours.get(),
                       .gate = launch.gate.get(),
@@ -313,12 +302,14 @@ Result<Fd> begin(Launch& launch) {
         end_child(launch);
         return std::unexpected(std::move(begun).error());
     }
-    auto told = [&]() -> Result<void> {
-        TRY(unless_gone(say_go(ours)));
+    auto told = [&, packed = pack(spec, launch.facts)]() -> Result<void> {
+        TRY(unless_gone(tell(launch, packed, ours)));
         TRY(wait_for_exec(executed));
+        launch.trees.clear();
         if (joins.has(CLONE_NEWUSER | CLONE_NEWPID))
             TRY(sys::prctl(PR_SET_DUMPABLE, "PR_SET_DUMPABLE", 1)); // hidden no more
-        return tell(launch, order, ours);
+        TRY(each(order, &Stage::meanwhile, launch));
+        return launch.facts.awaits ? unless_gone(say_done(ours)) : Result<void>();
     }();
     if (!told) {
         end_child(launch);

@@ -4,6 +4,7 @@
 #include "run/binary.hpp"
 #include "run/command.hpp"
 #include "run/gate.hpp"
+#include "run/guard.hpp"
 #include "run/handshake.hpp"
 #include "run/slate.hpp"
 #include "stages/caps.hpp"
@@ -108,6 +109,8 @@ void enter(void* entering) {
         fail(Fd(with.socket), moved.error());
     Fd socket = std::move(*moved);
     auto entered = [&]() -> Result<void> {
+        if (!with.spec.inside_already)
+            TRY(check_namespaces(with.spec, with.parents_namespaces));
         // So that the kernel ends us with the parent from now on. Was it gone already?
         // child_main() asks once more, after the last time this is said.
         TRY(stages::die_with_parent());
@@ -146,6 +149,14 @@ Result<void> settle(Inside& inside) {
     return stages::die_with_parent();
 }
 
+/// The descriptor that the parent's next message brings, if any.
+Result<Fd> next_of(const Fd& socket, Said said) {
+    Message sent = TRY(hear(socket));
+    if (sent.said != said)
+        sys::exit_now(125); // the parent is gone
+    return std::move(sent.fd);
+}
+
 /// The walk down the table, with the stops on the way.
 class Walk {
 public:
@@ -155,8 +166,10 @@ public:
     Result<void> go() {
         TRY(stages::set_parameters(inside_));
         for (const Stage* stage : stages::wanted(inside_.spec)) {
-            if (stage->leaves_host)
+            if (stage->leaves_host) {
+                TRY(await_once());
                 TRY(meet_runtime(inside_.spec, inside_.facts, socket_));
+            }
             if (stage->restricts)
                 TRY(settle_once());
             if (stage->filters)
@@ -174,6 +187,12 @@ public:
     }
 
 private:
+    /// What the parent has done meanwhile is there before anything runs that isn't ours.
+    Result<void> await_once() {
+        if (inside_.facts.awaits && !std::exchange(awaited_, true))
+            TRY(next_of(socket_, Said::done));
+        return {};
+    }
     Result<void> settle_once() {
         if (std::exchange(settled_, true))
             return {};
@@ -186,6 +205,7 @@ private:
     Result<void> pass_once() {
         if (std::exchange(passed_, true))
             return {};
+        TRY(await_once());
         if (inside_.facts.gated) {
             TRY(hand_over_console()); // to `create`: `start` has nowhere to send it
             TRY(find_command(inside_.spec));
@@ -208,16 +228,17 @@ private:
     Inside& inside_;
     const Fd& socket_;
     Fd gate_;
+    bool awaited_ = false;
     bool settled_ = false;
     bool passed_ = false;
 };
 
-/// The parent's next message, which brings a descriptor.
-Fd next_of(const Fd& socket, Said said) {
-    auto sent = hear(socket);
-    if (!sent || sent->said != said)
+/// What is to be done.
+Result<Packed> told(const Fd& socket) {
+    std::string packed = TRY(hear_spec(socket));
+    if (packed.empty())
         sys::exit_now(125); // the parent is gone
-    return std::move(sent->fd);
+    return unpack(packed);
 }
 
 /// A descriptor number of the re-exec's command line, open and of the kind that we left there. An
@@ -258,8 +279,7 @@ std::string child_main(const std::vector<std::string>& args) {
                "/bin/sh'";
     Fd gate = kept(args[1], S_IFSOCK);
     Fd time = kept(args[2], S_IFREG);
-    // The parent has looked where we are: else it would not say what to do here.
-    auto packed = unpack(next_of(socket, Said::spec));
+    auto packed = told(socket);
     if (!packed)
         fail(socket, packed.error());
     const spec::Spec& spec = packed->spec;
@@ -274,13 +294,15 @@ std::string child_main(const std::vector<std::string>& args) {
             TRY(sys::setns(time.get(), CLONE_NEWTIME));
         time.close();
         if (packed->facts.sent_rootfs)
-            inside.rootfs = next_of(socket, Said::rootfs);
+            inside.rootfs = TRY(next_of(socket, Said::rootfs));
         for (std::uint32_t index : packed->facts.sent_mounts) {
             inside.trees.resize(spec.root.mounts.size());
-            inside.trees.at(index) = next_of(socket, Said::tree);
+            inside.trees.at(index) = TRY(next_of(socket, Said::tree));
         }
-        if (packed->facts.slated)
-            slate = TRY(Slate::open(next_of(socket, Said::slate)));
+        if (packed->facts.slated) {
+            Fd memory = TRY(next_of(socket, Said::slate));
+            slate = TRY(Slate::open(memory));
+        }
         slate.set_filtered(packed->facts.slated); // soon, and nothing else ends us by SIGSYS before
         return Walk(inside, socket, std::move(gate)).go();
     }();

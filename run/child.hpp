@@ -17,6 +17,7 @@ struct Entering {
     const stages::Facts& facts;
     const std::vector<const stages::Stage*>& order;
     const Joins& joins;
+    const std::vector<std::string>& parents_namespaces; ///< run/guard.hpp
     int socket;
     int parents_socket;
     int gate;   ///< -1: none

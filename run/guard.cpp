@@ -1,4 +1,4 @@
-// The namespaces of the child against ours.
+// The namespaces of the child against its parent's.
 #include "run/guard.hpp"
 
 #include "stages/stages.hpp"
@@ -10,33 +10,36 @@ using sys::Result;
 
 namespace {
 
-/// "uts:[4026531838]" (namespaces(7)). The link is read, not followed: that would make an inode for
-/// each. By one look at the directory, for all of them: procfs makes what it shows of a process
-/// anew for each path that leads to it.
-Result<std::string> look(const sys::Fd& directory, const stages::Stage& stage) {
-    return sys::readlinkat(directory.get(), stage.ns);
-}
-
-Result<sys::Fd> namespaces_of(const std::string& process) {
-    return sys::openat(AT_FDCWD, "/proc/" + process + "/ns", O_PATH | O_DIRECTORY);
+/// What is joined, or unshared by the stage itself, is not made by the clone.
+bool made(const stages::Stage& stage, const spec::Spec& spec) {
+    return stage.ns != nullptr && (stages::clone_flags(spec) & stage.clone_flag) != 0;
 }
 
 } // namespace
 
-Result<void> check_namespaces(const stages::Launch& launch) {
-    sys::Fd ours = TRY(namespaces_of("self"));
-    sys::Fd childs = TRY(namespaces_of(std::to_string(launch.child)));
-    for (const stages::Stage& stage : stages::table()) {
-        // What is joined, or unshared by the stage itself, is not made by the clone.
-        if (stage.ns == nullptr || (stages::clone_flags(launch.spec) & stage.clone_flag) == 0)
-            continue;
-        if (TRY(look(childs, stage)) == TRY(look(ours, stage)))
+// "uts:[4026531838]". The link is read, not followed: that would make an inode for each. By one
+// look at the directory, for all of them: procfs makes what it shows of a process anew for each
+// path that leads to it.
+Result<std::vector<std::string>> namespaces_for(const spec::Spec& spec) {
+    sys::Fd directory = TRY(sys::openat(AT_FDCWD, "/proc/self/ns", O_PATH | O_DIRECTORY));
+    std::vector<std::string> texts;
+    for (const stages::Stage& stage : stages::table())
+        if (made(stage, spec))
+            texts.push_back(TRY(sys::readlinkat(directory.get(), stage.ns)));
+    return texts;
+}
+
+Result<void> check_namespaces(const spec::Spec& spec, const std::vector<std::string>& parents) {
+    std::vector<std::string> ours = TRY(namespaces_for(spec));
+    auto mine = ours.begin();
+    auto theirs = parents.begin();
+    for (const stages::Stage& stage : stages::table())
+        if (made(stage, spec) && (theirs == parents.end() || *mine++ == *theirs++))
             return std::unexpected(Error{.stage = std::string(name_of(stage.id)),
                                          .call = {},
                                          .detail = std::string("still in the host's ") + stage.ns +
                                                    " namespace, so nothing was done",
                                          .hint = {}});
-    }
     return {};
 }
 

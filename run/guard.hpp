@@ -6,9 +6,12 @@
 
 namespace run {
 
-/// Is the child of `launch` in a namespace of its own wherever the clone was to make one? Asked
-/// from outside, of /proc/PID/ns (namespaces(7)), before the child is told what it shall do. The
-/// error names the first stage whose namespace is still ours.
-sys::Result<void> check_namespaces(const stages::Launch& launch);
+/// Where the caller is, of the namespaces that the clone for `spec` makes anew: the texts of the
+/// links below /proc/self/ns (namespaces(7)), in the stages' order.
+sys::Result<std::vector<std::string>> namespaces_for(const spec::Spec& spec);
+
+/// In the child, before it does anything: is it anywhere else than its parent, who was in
+/// `parents`? The error names the first stage whose namespace is still that one's.
+sys::Result<void> check_namespaces(const spec::Spec& spec, const std::vector<std::string>& parents);
 
 } // namespace run

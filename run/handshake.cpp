@@ -15,6 +15,7 @@ namespace {
 
 // A command line may hold ARG_MAX bytes of arguments, and an error quotes a part of it.
 constexpr std::size_t kMostMessage = 1 << 16;
+constexpr std::size_t kMostPiece = kMostMessage - 1; // behind the kind
 // Of each text of an Error: as JSON a byte may take six, and all three must fit in one message.
 constexpr std::size_t kMostPart = 1 << 11;
 
@@ -34,8 +35,10 @@ std::string dump(const json& value) {
 Result<void> say_go(const Fd& socket) {
     return say(socket, Said::go, "");
 }
-Result<void> say_spec(const Fd& socket, const Fd& packed) {
-    return say(socket, Said::spec, "", &packed);
+Result<void> say_spec(const Fd& socket, const std::vector<std::string>& packed) {
+    for (const std::string& message : packed)
+        TRY(sys::send(socket.get(), message));
+    return {};
 }
 Result<void> say_rootfs(const Fd& socket, const Fd& mount) {
     return say(socket, Said::rootfs, "", &mount);
@@ -46,6 +49,9 @@ Result<void> say_tree(const Fd& socket, const Fd& mount) {
 
 Result<void> say_slate(const Fd& socket, const Fd& memory) {
     return say(socket, Said::slate, "", &memory);
+}
+Result<void> say_done(const Fd& socket) {
+    return say(socket, Said::done, "");
 }
 Result<void> say_mounted(const Fd& socket) {
     return say(socket, Said::mounted, "");
@@ -76,9 +82,10 @@ Result<void> say_failed(const Fd& socket, const Error& error) {
 Result<Message> hear(const Fd& socket) {
     auto received = sys::receive(socket.get(), kMostMessage);
     Message message;
-    // The other side was killed before it read what we had sent: closed, like any other end.
+    // The other side ended before it read what we had sent. That is told once, and before what it
+    // has said itself, if anything; then the socket is closed, as after any other end.
     if (!received && received.error().code == ECONNRESET)
-        return message;
+        received = sys::receive(socket.get(), kMostMessage);
     sys::Received got = TRY(std::move(received));
     if (got.bytes.empty())
         return message;
@@ -114,6 +121,7 @@ void fact_fields(auto& field, auto& facts) {
     field("sentMounts", facts.sent_mounts);
     field("deviceAddresses", facts.device_addresses);
     field("slated", facts.slated);
+    field("awaits", facts.awaits);
     field("meets", facts.meets);
     field("gated", facts.gated);
     field("orphan", facts.orphan);
@@ -123,32 +131,35 @@ void fact_fields(auto& field, auto& facts) {
 
 } // namespace
 
-Result<Fd> pack(const spec::Spec& spec, const stages::Facts& facts) {
+std::vector<std::string> pack(const spec::Spec& spec, const stages::Facts& facts) {
     spec::Packer packer;
     packer.must("spec", spec::pack(spec));
     fact_fields(packer, facts);
     packer.must("end", true);
     std::string bytes = std::move(packer).finish();
-    std::string_view text = bytes;
-    Fd memfd = TRY(sys::memfd_create("gocontainer-spec"));
-    while (!text.empty())
-        text.remove_prefix(TRY(sys::write(memfd.get(), text)));
-    TRY(sys::seal(memfd.get()));
-    TRY(sys::lseek_start(memfd.get()));
-    return memfd;
+    std::vector<std::string> messages;
+    for (std::size_t at = 0; messages.empty() || messages.back().size() == kMostMessage;
+         at += kMostPiece) {
+        messages.emplace_back(1, static_cast<char>(Said::spec));
+        messages.back().append(bytes, at, kMostPiece);
+    }
+    return messages;
 }
 
-Result<Packed> unpack(const Fd& memfd) {
-    auto size = static_cast<std::size_t>(TRY(sys::fstat(memfd.get())).st_size);
-    std::string bytes(size, '\0');
-    std::size_t have = 0;
-    while (have < size) {
-        std::size_t got = TRY(sys::read(memfd.get(), std::span(bytes.data() + have, size - have)));
-        if (got == 0)
-            break;
-        have += got;
+Result<std::string> hear_spec(const Fd& socket) {
+    std::string packed;
+    for (std::size_t got = kMostPiece; got == kMostPiece;) {
+        Message message = TRY(hear(socket));
+        if (message.said != Said::spec)
+            return "";
+        got = message.text.size();
+        packed += message.text;
     }
-    spec::Unpacker unpacker(bytes);
+    return packed;
+}
+
+Result<Packed> unpack(std::string_view packed) {
+    spec::Unpacker unpacker(packed);
     Packed out;
     std::string spec;
     bool end = false;

@@ -4,13 +4,14 @@
 //     │ prepare halves                                .
 //     │ clone3 ───────────────────────────────────►   │ blocked in receive()
 //     │ parent halves: id maps, network               │
-//     │ go ───────────────────────────────────────►   │ enter halves, re-exec
-//     │ compares its namespaces with the child's        .
-//     │ spec {+ fd} ──────────────────────────────►   │ `gocontainer child`: what is to be done
+//     │ go ───────────────────────────────────────►   │ compares its namespaces with the parent's,
+//     │                                               │ enter halves, re-exec
+//     │ spec {bytes} … ───────────────────────────►   │ `gocontainer child`: what is to be done
 //     │ rootfs {+ fd} ────────────────────────────►   │ (only where the child can't copy it)
 //     │ tree {+ fd} ──────────────────────────────►   │ (likewise) …
 //     │ slate {+ fd} ─────────────────────────────►   │ (only with a filter of one's own)
-//     │                                               │ child halves
+//     │ meanwhile halves                              │ child halves
+//     │ done ─────────────────────────────────────►   │ (only where there were any)
 //     │   ◄──────────────────────────── note {text}   │ a line for the person
 //     │   ◄──────────────────────────────── mounted   │ (only where hooks wait for it)
 //     │ proceed ──────────────────────────────────►   │ …
@@ -31,6 +32,7 @@
 #include "sys/kernel.hpp"
 
 #include <string>
+#include <vector>
 
 namespace run {
 
@@ -44,6 +46,7 @@ enum class Said : char {
     rootfs = 'R',
     tree = 'T',
     slate = 'S',
+    done = 'D',
     note = 'N',
     console = 'C',
     mounted = 'M',
@@ -56,15 +59,17 @@ enum class Said : char {
 
 struct Message {
     Said said = Said::end; ///< end: the other side has closed
-    std::string text;      ///< note: the line; failed: the Error as JSON
-    Fd fd; ///< spec: pack(); rootfs, tree: the mount; slate: its memory; console: the master
+    std::string text;      ///< spec: a piece; note: the line; failed: the Error as JSON
+    Fd fd;                 ///< rootfs, tree: the mount; slate: its memory; console: the master
 };
 
+// From here to say_slate() they take no memory: the child may be at work in ours.
 Result<void> say_go(const Fd& socket);
-Result<void> say_spec(const Fd& socket, const Fd& packed);
+Result<void> say_spec(const Fd& socket, const std::vector<std::string>& packed);
 Result<void> say_rootfs(const Fd& socket, const Fd& mount);
 Result<void> say_tree(const Fd& socket, const Fd& mount);
 Result<void> say_slate(const Fd& socket, const Fd& memory);
+Result<void> say_done(const Fd& socket);
 Result<void> say_mounted(const Fd& socket);
 Result<void> say_proceed(const Fd& socket);
 Result<void> say_listener(const Fd& socket, const Fd& listener);
@@ -75,12 +80,15 @@ Result<void> say_failed(const Fd& socket, const Error& error);
 Result<Message> hear(const Fd& socket);
 Error error_of(const Message& failed);
 
-/// What the child needs to know, in a sealed memfd: nobody can change it any more.
-Result<Fd> pack(const spec::Spec& spec, const stages::Facts& facts);
+/// What the child needs to know, as messages. A command line may be longer than the longest of
+/// them: the last is the one that is shorter than that.
+std::vector<std::string> pack(const spec::Spec& spec, const stages::Facts& facts);
 struct Packed {
     spec::Spec spec;
     stages::Facts facts;
 };
-Result<Packed> unpack(const Fd& memfd);
+/// What pack() has packed, in one piece again. Empty: the parent is gone.
+Result<std::string> hear_spec(const Fd& socket);
+Result<Packed> unpack(std::string_view packed);
 
 } // namespace run

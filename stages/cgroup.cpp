@@ -258,6 +258,10 @@ Result<void> hand_over(Launch& launch) {
     return wanted.payload.empty() ? Result<void>() : make_payload(launch, launch.ledger->leaf);
 }
 
+bool has_devices_to_filter(const Launch& launch) {
+    return launch.leaf.valid() && !launch.spec.cgroup.resources.devices.empty();
+}
+
 } // namespace
 
 // In the parent: the host's namespaces, the caller's privileges.
@@ -311,14 +315,15 @@ Result<void> parent(Launch& launch) {
         TRY(start_unit(launch, hierarchy));
         TRY(furnish(launch));
     }
+    launch.facts.awaits = has_devices_to_filter(launch);
     return hand_over(launch);
 }
 
-// In the parent, the child in its leaf but with nothing to do yet. The kernel checks a filter
-// before it takes it, which is a good part of a launch.
+// In the parent, the child at work in its leaf. The kernel checks a filter before it takes it,
+// which is a good part of a launch.
 Result<void> meanwhile(Launch& launch) {
     const auto& devices = launch.spec.cgroup.resources.devices;
-    if (launch.leaf.valid() && !devices.empty() &&
+    if (has_devices_to_filter(launch) &&
         !TRY(filter_devices(launch.leaf, devices, launch.spec.naming)))
         leave_out_devices(launch, "only root can filter devices, and only root's containers can "
                                   "make any");

@@ -1,7 +1,6 @@
 // Facts: what this host answered, found by the parent before the clone.
 //
-// The Spec says what is wanted, Facts say what that means here. Both go to the child in one
-// sealed memfd.
+// The Spec says what is wanted, Facts say what that means here. Both go to the child.
 #pragma once
 
 #include "spec/spec.hpp"
@@ -26,6 +25,8 @@ struct Facts {
     /// Of each of spec.net_devices, what it is to have again (sys/netlink.hpp).
     std::vector<std::vector<std::string>> device_addresses;
     bool slated = false; ///< the parent sends a slate (run/slate.hpp)
+    /// The parent has something to do that the child's last stages must not come before.
+    bool awaits = false;
     /// What the child does on its way besides its stages (run/gate.hpp).
     bool meets = false;            ///< when all is mounted, tells the parent and waits for its word
     bool gated = false;            ///< waits at the gate before the last stages

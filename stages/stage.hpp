@@ -3,8 +3,8 @@
 //   prepare   parent, before the clone   what the clone itself needs; what this host answers
 //   parent    parent, child blocked      what only the host's side may do to the child
 //   enter     child, before its re-exec  what an exec would spoil
-//   meanwhile parent, during that        what has to be there before the child is told what to do
 //   child     child, after its re-exec   what the stage is about
+//   meanwhile parent, during that        what only the command must not be without (Facts::awaits)
 //   undo      parent or keeper, last     in reverse order; works from the Ledger alone
 //
 // All of them may be absent. The walker (run/) calls them in the order of stages/table.cpp.
@@ -109,8 +109,8 @@ struct Stage {
     Result<void> (*prepare)(Launch&);
     Result<void> (*parent)(Launch&);
     Result<void> (*enter)(const spec::Spec&, const Facts&);
-    Result<void> (*meanwhile)(Launch&);
     Result<void> (*child)(Inside&);
+    Result<void> (*meanwhile)(Launch&);
     void (*undo)(Ledger&);
 };
 

@@ -1,4 +1,4 @@
-// The walker's guard, asked about processes whose namespaces are known.
+// The walker's guard, asked in processes whose namespaces are known.
 #include "run/guard.hpp"
 
 #include <gmock/gmock.h>
@@ -19,58 +19,55 @@ spec::Spec with(std::initializer_list<Stage> stages) {
     return spec;
 }
 
-sys::Result<void> check(const spec::Spec& spec, pid_t pid) {
-    stages::Launch launch{.spec = spec};
-    launch.child = pid;
-    return run::check_namespaces(launch);
+std::vector<std::string> ours(const spec::Spec& spec) {
+    auto found = run::namespaces_for(spec);
+    EXPECT_TRUE(found) << sys::to_line(found.error());
+    return found.value_or(std::vector<std::string>{});
 }
 
-TEST(Guard, StopsAChildThatIsInOurOwnNamespaces) {
-    auto stopped = check(with({Stage::uts, Stage::mount}), getpid());
+TEST(Guard, StopsAChildThatIsInItsParentsNamespaces) {
+    spec::Spec spec = with({Stage::uts, Stage::mount});
+    auto stopped = run::check_namespaces(spec, ours(spec));
     ASSERT_FALSE(stopped);
     EXPECT_EQ(stopped.error().stage, "uts");
     EXPECT_THAT(stopped.error().detail, testing::HasSubstr("the host's uts namespace"));
 }
 
 TEST(Guard, AsksOnlyForWhatTheCloneMakes) {
-    EXPECT_TRUE(check(with({Stage::root, Stage::caps}), getpid()));
     // The cgroup namespace is unshared later, by the stage itself.
-    EXPECT_TRUE(check(with({Stage::cgroup, Stage::time}), getpid()));
     spec::Spec joined = with({Stage::uts});
     joined.joins = {{Stage::uts, "/proc/1/ns/uts"}};
-    EXPECT_TRUE(check(joined, getpid()));
+    for (const spec::Spec& spec :
+         {with({Stage::root, Stage::caps}), with({Stage::cgroup, Stage::time}), joined}) {
+        EXPECT_THAT(ours(spec), testing::IsEmpty());
+        EXPECT_TRUE(run::check_namespaces(spec, {}));
+    }
 }
 
 TEST(Guard, WantsEveryOneOfThem) {
-    int ready[2];
-    int done[2];
-    ASSERT_EQ(pipe(ready), 0);
-    ASSERT_EQ(pipe(done), 0);
+    spec::Spec two = with({Stage::user, Stage::uts});
+    spec::Spec three = with({Stage::user, Stage::uts, Stage::ipc});
+    auto parents_two = ours(two);
+    auto parents_three = ours(three);
+    ASSERT_EQ(parents_three.size(), 3u);
     pid_t child = fork();
     if (child == 0) {
-        close(done[1]);
-        char byte = unshare(CLONE_NEWUSER | CLONE_NEWUTS) == 0 ? 'y' : 'n';
-        (void)!write(ready[1], &byte, 1);
-        (void)!read(done[0], &byte, 1); // until the test is over
-        _exit(0);
+        if (unshare(CLONE_NEWUSER | CLONE_NEWUTS) != 0)
+            _exit(77);
+        auto both = run::check_namespaces(two, parents_two);
+        auto more = run::check_namespaces(three, parents_three);
+        _exit(!both ? 1 : more ? 2 : more.error().stage != "ipc" ? 3 : 0);
     }
-    char answer = 0;
-    ASSERT_EQ(read(ready[0], &answer, 1), 1);
-    auto both = check(with({Stage::user, Stage::uts}), child);
-    auto more = check(with({Stage::user, Stage::uts, Stage::ipc}), child);
-    close(done[1]);
-    waitpid(child, nullptr, 0);
-    for (int fd : {ready[0], ready[1], done[0]})
-        close(fd);
-    if (answer != 'y')
+    int status = -1;
+    waitpid(child, &status, 0);
+    ASSERT_TRUE(WIFEXITED(status));
+    if (WEXITSTATUS(status) == 77)
         GTEST_SKIP() << "host lacks unprivileged user namespaces";
-    EXPECT_TRUE(both) << sys::to_line(both.error());
-    ASSERT_FALSE(more);
-    EXPECT_EQ(more.error().stage, "ipc");
+    EXPECT_EQ(WEXITSTATUS(status), 0);
 }
 
-TEST(Guard, FailsClosedWhereNothingCanBeSeen) {
-    EXPECT_FALSE(check(with({Stage::uts}), 0x3fffffff)); // no such process
+TEST(Guard, FailsClosedWhereNothingIsKnownOfTheParent) {
+    EXPECT_FALSE(run::check_namespaces(with({Stage::uts}), {}));
 }
 
 } // namespace

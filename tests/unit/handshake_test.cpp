@@ -100,6 +100,14 @@ TEST_F(Handshake, EndsWhenTheOtherSideIsKilledWithOurGoUnread) {
     EXPECT_EQ(heard().said, Said::end);
 }
 
+TEST_F(Handshake, BringsWhatWasSaidByOneWhoDidNotReadAll) {
+    ASSERT_TRUE(run::say_go(ours_));
+    ASSERT_TRUE(run::say_failed(theirs_, {.stage = "mount", .call = {}, .detail = "why"}));
+    theirs_.close();
+    EXPECT_EQ(run::error_of(heard()).detail, "why");
+    EXPECT_EQ(heard().said, Said::end);
+}
+
 TEST_F(Handshake, SurvivesGarbage) {
     for (const std::string& bytes :
          {std::string("F"), std::string("F{"), std::string("F[]"), std::string("Fnull"),

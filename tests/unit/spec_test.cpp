@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <random>
+#include <thread>
 
 using spec::Spec;
 using spec::Stage;
@@ -242,6 +243,15 @@ TEST(SpecBytes, ANumberThatDoesNotFitIsDamage) {
     EXPECT_FALSE(unpacker.whole());
 }
 
+std::string packed(const Spec& spec, const stages::Facts& facts) {
+    std::string bytes;
+    for (const std::string& message : run::pack(spec, facts)) {
+        EXPECT_EQ(message.front(), static_cast<char>(run::Said::spec));
+        bytes += message.substr(1);
+    }
+    return bytes;
+}
+
 TEST(Packed, BringsSpecAndFactsBackByteForByte) {
     Spec spec = every_field();
     stages::Facts facts{.uids = {{1, 2, 3}},
@@ -254,19 +264,18 @@ TEST(Packed, BringsSpecAndFactsBackByteForByte) {
                         .sent_mounts = {3, 1},
                         .device_addresses = {{}, {"2 24 0a000001"}},
                         .slated = true,
+                        .awaits = true,
                         .meets = true,
                         .gated = true,
                         .orphan = true,
                         .state = "{}",
                         .signal_mask = ~std::uint64_t{0},
                         .default_signals = true};
-    auto memfd = run::pack(spec, facts);
-    ASSERT_TRUE(memfd);
-    auto back = run::unpack(*memfd);
+    auto back = run::unpack(packed(spec, facts));
     ASSERT_TRUE(back) << sys::to_line(back.error());
     EXPECT_EQ(back->spec, spec);
     auto& [uids, gids, groups_denied, resolv_conf, filter, flags, sent, sent_mounts, addresses,
-           slated, meets, gated, orphan, state, mask, default_signals] = back->facts;
+           slated, awaits, meets, gated, orphan, state, mask, default_signals] = back->facts;
     EXPECT_EQ(uids, facts.uids);
     EXPECT_EQ(gids, facts.gids);
     EXPECT_FALSE(groups_denied || default_signals); // what the re-exec has behind it
@@ -277,6 +286,7 @@ TEST(Packed, BringsSpecAndFactsBackByteForByte) {
     EXPECT_EQ(sent_mounts, facts.sent_mounts);
     EXPECT_EQ(addresses, facts.device_addresses);
     EXPECT_TRUE(slated);
+    EXPECT_TRUE(awaits);
     EXPECT_TRUE(meets);
     EXPECT_TRUE(gated);
     EXPECT_TRUE(orphan);
@@ -284,27 +294,42 @@ TEST(Packed, BringsSpecAndFactsBackByteForByte) {
     EXPECT_EQ(mask, facts.signal_mask);
 }
 
-TEST(Packed, CannotBeChangedAnyMore) {
-    auto memfd = run::pack({}, {});
-    ASSERT_TRUE(memfd);
-    EXPECT_EQ(sys::write(memfd->get(), "x").error().code, EPERM);
-    EXPECT_EQ(ftruncate(memfd->get(), 0), -1);
+TEST(Packed, ArrivesWholeHoweverLongItIs) {
+    std::size_t usual = packed({}, {}).size();
+    constexpr std::size_t most = 65535; // of a message, behind its kind
+    for (std::size_t length : {std::size_t{100}, most - usual - 1, most - usual, most - usual + 1,
+                               2 * most - usual, std::size_t{3} << 20}) {
+        stages::Facts facts{.resolv_conf = std::string(length, 'x')};
+        auto [ours, theirs] = sys::socketpair(SOCK_SEQPACKET).value();
+        std::thread says([&] { EXPECT_TRUE(run::say_spec(ours, run::pack({}, facts))); });
+        auto heard = run::hear_spec(theirs);
+        says.join();
+        ASSERT_TRUE(heard);
+        auto back = run::unpack(*heard);
+        ASSERT_TRUE(back) << length << sys::to_line(back.error());
+        EXPECT_EQ(back->facts.resolv_conf, facts.resolv_conf);
+        ASSERT_TRUE(run::say_done(ours)); // and nothing of what comes next was taken with it
+        EXPECT_EQ(run::hear(theirs)->said, run::Said::done);
+    }
+}
+
+TEST(Packed, IsNothingWhenTheParentEndsBeforeItHasSaidAll) {
+    stages::Facts facts{.resolv_conf = std::string(100'000, 'x')};
+    auto [ours, theirs] = sys::socketpair(SOCK_SEQPACKET).value();
+    std::vector<std::string> messages = run::pack({}, facts);
+    ASSERT_EQ(messages.size(), 2u);
+    messages.pop_back();
+    ASSERT_TRUE(run::say_spec(ours, messages));
+    ours.close();
+    EXPECT_EQ(run::hear_spec(theirs).value(), "");
 }
 
 TEST(Packed, RefusesDamage) {
-    auto good = run::pack({}, {});
-    std::string bytes(static_cast<std::size_t>(sys::fstat(good->get())->st_size), '\0');
-    ASSERT_EQ(sys::read(good->get(), bytes).value(), bytes.size());
-    auto unpacked = [](std::string_view text) {
-        sys::Fd memfd = sys::memfd_create("damaged").value();
-        (void)sys::write(memfd.get(), text).value();
-        (void)sys::lseek_start(memfd.get());
-        return run::unpack(memfd);
-    };
-    ASSERT_TRUE(unpacked(bytes));
+    std::string bytes = packed({}, {});
+    ASSERT_TRUE(run::unpack(bytes));
     for (std::size_t length = 0; length < bytes.size(); ++length)
-        EXPECT_FALSE(unpacked(std::string_view(bytes).substr(0, length))) << length;
-    EXPECT_FALSE(unpacked(bytes + "x"));
+        EXPECT_FALSE(run::unpack(std::string_view(bytes).substr(0, length))) << length;
+    EXPECT_FALSE(run::unpack(bytes + "x"));
 }
 
 TEST(Defaults, AreDockers) {
