@@ -34,11 +34,13 @@ struct Template {
     Affinity affinity;
     std::string seccomp_filter; ///< compiled
     std::uint32_t seccomp_flags = 0;
+    bool may_silence = false;
 };
 
 void template_fields(auto& field, auto& exec) {
     field("seccompFilter", exec.seccomp_filter);
     field("seccompFlags", exec.seccomp_flags);
+    field("maySilence", exec.may_silence);
     field.list("uids", exec.uids, spec::kIdMapFields);
     field.list("gids", exec.gids, spec::kIdMapFields);
     field("initialAffinity", exec.affinity.initial);
@@ -255,7 +257,8 @@ std::string pack_exec(const Config& config, const stages::Facts& facts) {
                   .gids = facts.gids,
                   .affinity = config.exec_affinity,
                   .seccomp_filter = facts.seccomp_filter,
-                  .seccomp_flags = facts.seccomp_flags};
+                  .seccomp_flags = facts.seccomp_flags,
+                  .may_silence = facts.may_silence};
     spec::Spec& out = from.spec;
     out.name = spec.name;
     out.quiet = true;
@@ -305,6 +308,7 @@ Result<int> exec(const Global& global, const ExecOptions& options, const std::st
     TRY(find_container(launch, now, progress));
     launch.facts.seccomp_filter = std::move(from.seccomp_filter);
     launch.facts.seccomp_flags = from.seccomp_flags;
+    launch.facts.may_silence = from.may_silence;
     run::Slate slate;
     launch.make_slate = [&slate]() -> Result<const Fd*> {
         slate = TRY(run::Slate::make());

@@ -356,7 +356,8 @@ Result<void> Store::set_ending() const {
     auto file = progress_file();
     if (!file && file.error().code == ENOENT)
         return {};
-    Progress* progress = TRY(map_progress(TRY(std::move(file))));
+    Fd opened = TRY(std::move(file));
+    Progress* progress = TRY(map_progress(opened));
     progress->ending = true;
     return {};
 }

@@ -90,7 +90,7 @@ Result<void> prepare(Launch& launch, const std::vector<const Stage*>& order) {
     if (!launch.spec.inside_already)
         TRY(stages::resctrl::prepare(launch));
     TRY(each(order, &Stage::prepare, launch));
-    if (launch.make_slate && (launch.facts.seccomp_flags & stages::kMaySilence) != 0) {
+    if (launch.make_slate && launch.facts.may_silence) {
         launch.slate = TRY(launch.make_slate());
         launch.facts.slated = true;
     }

@@ -18,8 +18,10 @@ struct Facts {
     bool groups_denied = false;
     std::string resolv_conf;    ///< text; empty: leave the rootfs's own
     std::string seccomp_filter; ///< bytes of struct sock_filter; empty: the compiled-in default
-    std::uint32_t seccomp_flags = 0; ///< SECCOMP_FILTER_FLAG_*, and kMaySilence
-    bool sent_rootfs = false;        ///< the parent sends a copy of the rootfs's mount
+    std::uint32_t seccomp_flags = 0; ///< SECCOMP_FILTER_FLAG_*
+    /// Under the filter the child may be unable to say that it has failed. For the parent only.
+    bool may_silence = false;
+    bool sent_rootfs = false; ///< the parent sends a copy of the rootfs's mount
     /// It sends these of spec.root.mounts as well: indices.
     std::vector<std::uint32_t> sent_mounts;
     /// Of each of spec.net_devices, what it is to have again (sys/netlink.hpp).
@@ -36,9 +38,6 @@ struct Facts {
     /// What the caller ignores is no business of the container's. Before the re-exec, too.
     bool default_signals = false;
 };
-
-/// Not the kernel's: under this filter the child may be unable to say that it has failed.
-inline constexpr std::uint32_t kMaySilence = 1U << 31;
 
 /// Is container id `id` mapped?
 bool maps(const std::vector<spec::IdMap>& map, std::uint32_t id);

@@ -53,16 +53,14 @@ Result<void> compile_into(Facts& facts, const std::string& json, Names capabilit
                     .capabilities = std::move(capabilities),
                     .listened = listened};
     Profile profile = TRY(parse_profile(json, machine));
-    if (!passes(profile, "execve"))
+    if (!pass(profile, {"execve"}))
         return sys::wrong("execve never passes, so that no command could start");
     Bpf filter = TRY(compile(profile));
     facts.seccomp_filter.assign(reinterpret_cast<const char*>(filter.data()),
                                 filter.size() * sizeof filter[0]);
     facts.seccomp_flags = profile.flags;
     // What comes between the filter and the exec, and what it takes to say that it failed.
-    for (const char* call : {"setsid", "close_range", "sendmsg", "brk", "mmap"})
-        if (!passes(profile, call))
-            facts.seccomp_flags |= kMaySilence;
+    facts.may_silence = !pass(profile, {"setsid", "close_range", "sendmsg", "brk", "mmap"});
     if (!profile.notifies) {
         constexpr std::uint32_t kWaitKillable = 1U << 5; // SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
         facts.seccomp_flags &= ~kWaitKillable; // of who waits for an answer, and nobody does
@@ -92,6 +90,7 @@ Result<void> compile_text(Launch& launch, Names may) {
         if (auto found = cached(launch.filter_cache, key)) {
             facts.seccomp_filter = std::move(found->program);
             facts.seccomp_flags = found->flags;
+            facts.may_silence = found->may_silence;
             return {};
         }
     auto done =
@@ -99,7 +98,8 @@ Result<void> compile_text(Launch& launch, Names may) {
     if (!done)
         done.error().detail = "linux.seccomp: " + done.error().detail;
     else if (!launch.filter_cache.empty())
-        keep(launch.filter_cache, key, {facts.seccomp_filter, facts.seccomp_flags});
+        keep(launch.filter_cache, key,
+             {facts.seccomp_filter, facts.seccomp_flags, facts.may_silence});
     return done;
 }
 
@@ -107,7 +107,7 @@ std::string why_refused(const spec::Spec& spec, const Facts& facts, const Error&
     if (error.code == EACCES)
         return "without no_new_privs a filter needs CAP_SYS_ADMIN in the user namespace: leave out "
                "--new-privs, or keep the user stage";
-    if (error.code == EINVAL && (facts.seccomp_flags & ~kMaySilence) != 0)
+    if (error.code == EINVAL && facts.seccomp_flags != 0)
         return spec.seccomp.mode == spec::SeccompMode::text
                    ? "does this kernel know all of linux.seccomp.flags?"
                    : "does this kernel know all \"flags\" of \"" + spec.seccomp.file + "\"?";
@@ -147,7 +147,7 @@ Result<void> prepare(Launch& launch) {
                              /*listened=*/false);
     if (!done)
         done.error().detail = "\"" + file + "\": " + done.error().detail;
-    launch.facts.seccomp_flags |= kMaySilence; // a person tries things out, and wants to know
+    launch.facts.may_silence = true; // a person tries things out, and wants to know
     return done;
 }
 
@@ -170,8 +170,7 @@ Result<void> child(Inside& inside) {
     }
     Bpf filter(bytes.size() / sizeof(std::uint64_t));
     memcpy(filter.data(), bytes.data(), filter.size() * sizeof filter[0]);
-    inside.listener =
-        TRY(hint(sys::seccomp_set_filter(inside.facts.seccomp_flags & ~kMaySilence, filter), why));
+    inside.listener = TRY(hint(sys::seccomp_set_filter(inside.facts.seccomp_flags, filter), why));
     return {};
 }
 

@@ -1,4 +1,4 @@
-// A file a profile: flags, the key's length, the key, the program.
+// A file a profile: flags, the key's length, whether it may silence, the key, the program.
 #include "stages/seccomp_cache.hpp"
 
 #include "sys/local.hpp"
@@ -15,6 +15,7 @@ namespace {
 struct Header {
     std::uint32_t flags;
     std::uint32_t key_size;
+    std::uint32_t may_silence;
 };
 
 constexpr std::size_t kMost = std::size_t{4} << 20;
@@ -49,7 +50,7 @@ std::optional<Cached> cached(const std::string& directory, const std::string& ke
     if (text->size() <= start || header.key_size != key.size() ||
         text->compare(sizeof header, key.size(), key) != 0)
         return std::nullopt;
-    return Cached{text->substr(start), header.flags};
+    return Cached{text->substr(start), header.flags, header.may_silence != 0};
 }
 
 void keep(const std::string& directory, const std::string& key, const Cached& filter) {
@@ -57,7 +58,7 @@ void keep(const std::string& directory, const std::string& key, const Cached& fi
     auto folder = sys::openat(AT_FDCWD, directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
     if (!folder)
         return;
-    Header header{filter.flags, static_cast<std::uint32_t>(key.size())};
+    Header header{filter.flags, static_cast<std::uint32_t>(key.size()), filter.may_silence};
     std::string text(reinterpret_cast<const char*>(&header), sizeof header);
     text += key;
     text += filter.program;

@@ -13,6 +13,7 @@ namespace stages::seccomp {
 struct Cached {
     std::string program; ///< bytes of struct sock_filter
     std::uint32_t flags = 0;
+    bool may_silence = false; ///< as in Facts
 };
 
 /// The filter for `key` in `directory`, if there is one that nobody but us could have written. The

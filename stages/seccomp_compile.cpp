@@ -335,15 +335,18 @@ Result<Bpf> compile(const Profile& profile) {
     return filter;
 }
 
-bool passes(const Profile& profile, const std::string& name) {
+bool pass(const Profile& profile, std::initializer_list<const char*> names) {
     std::uint32_t token = profile.architectures.front();
-    auto number = NumberTable(token).of(name).direct;
-    if (!number)
-        return false;
+    NumberTable table(token);
     Ranges ranges = ranges_of(profile, audit_arch(token), {number_calls(profile, token)});
-    const Leaf& leaf = std::prev(ranges.upper_bound(*number))->second;
-    return lets_through(leaf.rest) ||
-           std::ranges::any_of(leaf.checks, lets_through, &Check::action);
+    return std::ranges::all_of(names, [&](const char* name) {
+        auto number = table.of(name).direct;
+        if (!number)
+            return false;
+        const Leaf& leaf = std::prev(ranges.upper_bound(*number))->second;
+        return lets_through(leaf.rest) ||
+               std::ranges::any_of(leaf.checks, lets_through, &Check::action);
+    });
 }
 
 bool notified(const Profile& profile, const std::string& name) {

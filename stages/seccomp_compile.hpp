@@ -25,8 +25,9 @@ namespace stages::seccomp {
 /// - A call of an architecture that is not listed kills the process.
 Result<Bpf> compile(const Profile& profile);
 
-/// Does the call ever get through, with one argument or another, on the machine's own architecture?
-bool passes(const Profile& profile, const std::string& name);
+/// Does each of the calls ever get through, with one argument or another, on the machine's own
+/// architecture?
+bool pass(const Profile& profile, std::initializer_list<const char*> names);
 
 /// Is it ever SCMP_ACT_NOTIFY, likewise?
 bool notified(const Profile& profile, const std::string& name);

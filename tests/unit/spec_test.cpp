@@ -260,6 +260,7 @@ TEST(Packed, BringsSpecAndFactsBackByteForByte) {
                         .resolv_conf = "nameserver \xff\n",
                         .seccomp_filter = std::string("\0\xff", 2),
                         .seccomp_flags = 7,
+                        .may_silence = true,
                         .sent_rootfs = true,
                         .sent_mounts = {3, 1},
                         .device_addresses = {{}, {"2 24 0a000001"}},
@@ -274,11 +275,13 @@ TEST(Packed, BringsSpecAndFactsBackByteForByte) {
     auto back = run::unpack(packed(spec, facts));
     ASSERT_TRUE(back) << sys::to_line(back.error());
     EXPECT_EQ(back->spec, spec);
-    auto& [uids, gids, groups_denied, resolv_conf, filter, flags, sent, sent_mounts, addresses,
-           slated, awaits, meets, gated, orphan, state, mask, default_signals] = back->facts;
+    auto& [uids, gids, groups_denied, resolv_conf, filter, flags, may_silence, sent, sent_mounts,
+           addresses, slated, awaits, meets, gated, orphan, state, mask, default_signals] =
+        back->facts;
     EXPECT_EQ(uids, facts.uids);
     EXPECT_EQ(gids, facts.gids);
     EXPECT_FALSE(groups_denied || default_signals); // what the re-exec has behind it
+    EXPECT_FALSE(may_silence);                      // the parent's
     EXPECT_EQ(resolv_conf, facts.resolv_conf);
     EXPECT_EQ(filter, facts.seccomp_filter);
     EXPECT_EQ(flags, facts.seccomp_flags);
