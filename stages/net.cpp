@@ -136,6 +136,8 @@ Result<void> prepare(Launch& launch) {
             launch.say("net: the container has loopback only: " + sys::to_line(tun.error()));
         }
     }
+    if (!connected(launch.net) && wanted.dns.empty())
+        return note_devices(launch);
     // Without a host's file, or with none that we may read, there is nothing to keep of it.
     std::string of_host = sys::read_file("/etc/resolv.conf").value_or("");
     if (auto servers = resolvers(wanted, launch.net, of_host); !servers.empty())
