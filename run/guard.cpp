@@ -31,15 +31,19 @@ Result<std::vector<std::string>> namespaces_for(const spec::Spec& spec) {
 
 Result<void> check_namespaces(const spec::Spec& spec, const std::vector<std::string>& parents) {
     std::vector<std::string> ours = TRY(namespaces_for(spec));
-    auto mine = ours.begin();
-    auto theirs = parents.begin();
-    for (const stages::Stage& stage : stages::table())
-        if (made(stage, spec) && (theirs == parents.end() || *mine++ == *theirs++))
+    std::size_t at = 0;
+    for (const stages::Stage& stage : stages::table()) {
+        if (!made(stage, spec))
+            continue;
+        bool elsewhere = at < parents.size() && ours[at] != parents[at];
+        ++at;
+        if (!elsewhere)
             return std::unexpected(Error{.stage = std::string(name_of(stage.id)),
                                          .call = {},
                                          .detail = std::string("still in the host's ") + stage.ns +
                                                    " namespace, so nothing was done",
                                          .hint = {}});
+    }
     return {};
 }
 

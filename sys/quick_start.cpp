@@ -70,10 +70,12 @@ long __x86_rep_stosb_threshold = 2048;
 long __x86_rep_movsb_stop_threshold = 768L * 1024;
 int __x86_string_control = 0;
 
+namespace {
+
 // What _dl_non_dynamic_init() does that isn't for a dlopen: the tables of addresses that no code
 // writes to any more become read-only (ld(1), -z relro), and a thread's stack gets the program's
 // protection.
-static void protect() {
+void protect() {
     for (const Elf64_Phdr* part = _dl_phdr; part < _dl_phdr + _dl_phnum; ++part) {
         if (part->p_type == PT_GNU_STACK)
             _dl_stack_flags = part->p_flags;
@@ -86,6 +88,8 @@ static void protect() {
             abort(); // as glibc does
     }
 }
+
+} // namespace
 
 // No canary of its own: it is what sets the canary up.
 [[noreturn, gnu::optimize("no-stack-protector")]] int
