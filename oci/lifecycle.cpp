@@ -9,6 +9,7 @@
 #include "oci/process.hpp"
 #include "oci/version.hpp"
 #include "run/begin.hpp"
+#include "run/binary.hpp"
 #include "run/hooks.hpp"
 #include "run/keeper.hpp"
 #include "run/slate.hpp"
@@ -267,6 +268,8 @@ Result<Birth> prepare(const Global& global, const CreateOptions& options, const 
     std::optional<Loaded> loaded;
     if (!layout)
         loaded = TRY(load(global, options, bundle, id, detached)); // before anything is made
+    if (loaded && stages::joined(loaded->config.spec, spec::Stage::pid))
+        TRY(run::protect_ourselves(signal_mask));
     if (starts && loaded && loaded->config.spec.process.args.empty())
         return nothing_to_start();
     Store store = TRY(Store::create(global.root, id));

@@ -10,6 +10,7 @@
 #include "oci/process.hpp"
 #include "oci/spec_template.hpp"
 #include "oci/version.hpp"
+#include "run/binary.hpp"
 #include "spec/net_options.hpp"
 #include "spec/options.hpp"
 #include "sys/local.hpp"
@@ -215,9 +216,10 @@ Result<ExecOptions> exec_options(const Arguments& arguments) {
 }
 
 Result<int> do_exec(const Call& call) {
-    auto options = exec_options(call.arguments);
-    auto status = options ? exec(call.global, *options, call.id())
-                          : std::unexpected(std::move(options).error());
+    auto status = [&]() -> Result<int> {
+        TRY(run::protect_ourselves());
+        return exec(call.global, TRY(exec_options(call.arguments)), call.id());
+    }();
     if (!status)
         status.error().status = kExecFailed;
     return status;

@@ -279,7 +279,7 @@ Result<Fd> begin(Launch& launch) {
     // Where the child comes into a mount namespace that is not its own making, it can't take the
     // copy of our binary itself.
     Fd binary =
-        joins.has(CLONE_NEWNS | CLONE_NEWUSER | CLONE_NEWPID) ? TRY(protected_binary()) : Fd();
+        joins.has(CLONE_NEWNS | CLONE_NEWUSER | CLONE_NEWPID) ? TRY(our_protected_binary()) : Fd();
     std::vector<std::string> namespaces;
     if (!spec.inside_already)
         namespaces = TRY(namespaces_for(spec));

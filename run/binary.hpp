@@ -6,7 +6,20 @@
 
 #include "sys/kernel.hpp"
 
+#include <cstdint>
+#include <optional>
+
 namespace run {
+
+/// What is about to start a process in a PID namespace that others are in executes itself anew from
+/// a protected binary, unless it does so already. From its first moment on they see that process,
+/// and until its own exec it executes what we do; whoever has CAP_SYS_PTRACE there can open that.
+/// Before anything is made or read but files, with the signals of `signal_mask` blocked, if given.
+/// It returns when nothing is to be done, or has failed.
+sys::Result<void> protect_ourselves(std::optional<std::uint64_t> signal_mask = std::nullopt);
+
+/// What we execute, if that is a protected binary; else one that is.
+sys::Result<sys::Fd> our_protected_binary();
 
 /// A read-only copy of the mount that the binary is on, which goes away with this descriptor; where
 /// that can't be had, a copy of the file in sealed memory. Nothing can open either for writing.

@@ -7,6 +7,7 @@
 #include "run/guard.hpp"
 #include "run/handshake.hpp"
 #include "run/slate.hpp"
+#include "run/supervise.hpp"
 #include "stages/caps.hpp"
 #include "stages/causes.hpp"
 #include "stages/settings.hpp"
@@ -54,16 +55,6 @@ Result<Fd> own_binary(const Entering& with) {
     if (!with.spec.stages.has(spec::Stage::mount))
         return sys::openat(AT_FDCWD, "/proc/self/exe", O_PATH);
     return protected_binary();
-}
-
-Result<void> restore_signals(std::uint64_t mask_bits) {
-    sigset_t mask;
-    sigemptyset(&mask);
-    for (int number = 1; number < NSIG; ++number)
-        if ((mask_bits >> (number - 1) & 1) != 0)
-            (void)sigaddset(&mask, number); // fails for the two that libc keeps for itself
-    TRY(sys::sigprocmask(SIG_SETMASK, mask));
-    return {};
 }
 
 /// Become `gocontainer child`. What it keeps lies at known numbers behind the caller's preserved

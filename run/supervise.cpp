@@ -244,6 +244,16 @@ Result<BlockedSignals> block_signals() {
     return BlockedSignals(before, bits);
 }
 
+Result<void> restore_signals(std::uint64_t mask_bits) {
+    sigset_t mask;
+    sigemptyset(&mask);
+    for (int number = 1; number < NSIG; ++number)
+        if ((mask_bits >> (number - 1) & 1) != 0)
+            (void)sigaddset(&mask, number); // fails for the two that libc keeps for itself
+    TRY(sys::sigprocmask(SIG_SETMASK, mask));
+    return {};
+}
+
 BlockedSignals::~BlockedSignals() {
     if (active_)
         (void)sys::sigprocmask(SIG_SETMASK, before_); // a set that was in force: can't fail

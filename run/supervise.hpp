@@ -28,6 +28,8 @@ private:
     bool active_ = true;
 };
 Result<BlockedSignals> block_signals();
+/// Block those of `mask_bits`, and no others.
+Result<void> restore_signals(std::uint64_t mask_bits);
 
 /// Wait for the command's end, forwarding signals and, with a terminal, bytes both ways.
 /// `console`: the pty's master, when the child has sent it already. `slate`: what it may write on

@@ -403,6 +403,12 @@ Result<void> ftruncate(int fd, std::int64_t size) {
     return done(invoke("ftruncate", [&] { return ::ftruncate(fd, size); }, fd, size));
 }
 
+bool is_sealed(int fd) {
+    auto seals =
+        invoke("fcntl", [&] { return ::fcntl(fd, F_GET_SEALS); }, fd, Shown{"F_GET_SEALS"});
+    return seals && (*seals & F_SEAL_WRITE) != 0;
+}
+
 Result<void> seal_size(int memfd) {
     constexpr int seals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW;
     return done(invoke(

@@ -121,6 +121,8 @@ Result<void> fchownat(int at, const std::string& path, uid_t uid, gid_t gid);
 Result<std::string> random_hex(std::size_t count);
 Result<Fd> memfd_create(const std::string& name);
 Result<void> seal(int memfd);
+/// Can nothing write to the file of `fd` any more? Only memfds have seals.
+bool is_sealed(int fd);
 Result<void> ftruncate(int fd, std::int64_t size);
 /// Give a memfd the size that it has for good: a program that writes to it can't fill the memory.
 Result<void> seal_size(int memfd);

@@ -200,6 +200,40 @@ TEST_F(Binary, CannotBeWrittenByAnExecutedProcess) {
     expect_refused();
 }
 
+TEST_F(Binary, OfANewcomerIsNeverTheHosts) {
+    if (!support::is_root())
+        GTEST_SKIP() << "strace of somebody else's container takes root";
+    // Cut to nothing, what is on a read-only mount is said to be that; what isn't, to be busy.
+    std::string look = "touch /looking; while :; do for p in /proc/[0-9]*; do "
+                       "case $(readlink $p/exe) in *busybox*|'') continue;; esac; "
+                       "said=$( (: >$p/exe) 2>&1 ); case $said in *busy*) "
+                       "echo \"$said\" >>/exposed;; *'Read-only'*) touch /seen;; esac; done; done";
+    support::spill(image("/exposed"), "");
+    bundle_.args({"sh", "-c", look});
+    bundle_.save();
+    ASSERT_EQ(by_copy({"create", bundle_.id()}).status, 0);
+    ASSERT_EQ(by_copy({"start", bundle_.id()}).status, 0);
+    ASSERT_TRUE(support::eventually([&] { return fs::exists(image("/looking")); }));
+    Bundle beside; // by another name, in the same PID namespace
+    for (json& space : beside.config["linux"]["namespaces"])
+        if (space["type"] == "pid")
+            space["path"] = "/proc/" + std::to_string(bundle_.pid()) + "/ns/pid";
+    beside.args({"true"});
+    beside.save();
+    for (const Strings& command : {bundle_.command({"exec", bundle_.id(), "true"}).argv,
+                                   beside.command({"run", beside.id()}).argv}) {
+        Strings words{"strace", "-f",
+                      "-o",     "/dev/null",
+                      "-e",     "trace=execveat",
+                      "-e",     "inject=execveat:delay_enter=200000"};
+        words.insert(words.end(), command.begin(), command.end());
+        Ended ended = support::run({.argv = words, .cwd = beside.path()});
+        EXPECT_EQ(ended.status, 0) << ended.err;
+        EXPECT_TRUE(fs::remove(image("/seen"))); // else it has looked at nothing
+        EXPECT_EQ(support::slurp(image("/exposed")), "") << command.back();
+    }
+}
+
 // --- S2, S3 --------------------------------------------------------------------------------------
 
 class Descriptors : public Attack {
