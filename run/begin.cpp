@@ -302,7 +302,9 @@ Result<Fd> begin(Launch& launch) {
         end_child(launch);
         return std::unexpected(std::move(begun).error());
     }
-    auto told = [&, packed = pack(spec, launch.facts)]() -> Result<void> {
+    // Kept as long as the child is in our memory: giving memory back there isn't ours alone either.
+    std::vector<std::string> packed = pack(spec, launch.facts);
+    auto told = [&]() -> Result<void> {
         TRY(unless_gone(tell(launch, packed, ours)));
         TRY(wait_for_exec(executed));
         launch.trees.clear();
