@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <pwd.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -286,6 +287,25 @@ inline Words processes_about(const fs::path& folder) {
             found.push_back(entry.path().filename().string() + ": " + line);
     }
     return found;
+}
+
+/// Waits until nothing of what was killed in `folder` is left: no process, and no lock on a partial
+/// tree, which one of another user's ids, whose directory can't be read, may still hold.
+inline void await_end(const fs::path& folder) {
+    auto locked = [&] {
+        for (const auto& entry : fs::directory_iterator(folder)) {
+            if (!entry.path().filename().string().contains(".partial."))
+                continue;
+            int lock = open(entry.path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+            bool held = flock(lock, LOCK_EX | LOCK_NB) == -1 && errno == EWOULDBLOCK;
+            close(lock);
+            if (held)
+                return true;
+        }
+        return false;
+    };
+    while (!processes_about(folder).empty() || locked())
+        std::this_thread::sleep_for(5ms);
 }
 
 // --- The tests' ground ---------------------------------------------------------------------------

@@ -292,8 +292,7 @@ TEST_P(Docker, ClearsUpAfterAKilledRun) {
         kill(-process.pid(), SIGKILL);
         process.finish();
     }
-    while (!processes_about(work).empty())
-        std::this_thread::sleep_for(5ms);
+    await_end(work);
     auto next = script("docker", {name + ":v1", "root fs"});
     EXPECT_TRUE(next.succeeded()) << next;
     EXPECT_EQ(left(), both);

@@ -181,8 +181,7 @@ TEST_P(Busybox, ClearsUpAfterAKilledRun) {
     for (int round = 0; round < 2; round++) {
         interrupt(command("busybox", {"--force", "root fs"}), SIGKILL, random_delay(whole.took),
                   /*group=*/true);
-        while (!processes_about(work).empty())
-            std::this_thread::sleep_for(5ms);
+        await_end(work);
         auto next = script("busybox", {"--force", "root fs"});
         EXPECT_TRUE(next.succeeded()) << next;
         EXPECT_EQ(left(), both) << next;
