@@ -23,10 +23,11 @@ BUILD := build-$(ARCH)
 BIN := build-$(ARCH)/gocontainer
 endif
 
+FOLDERS := sys spec cli oci run stages teach teach/escapes
 # What the steps below build, they build on every core.
 BUILDING = $(MAKE) --no-print-directory -j$(shell nproc)
 
-SRC := main.cpp $(wildcard sys/*.cpp spec/*.cpp cli/*.cpp oci/*.cpp run/*.cpp stages/*.cpp)
+SRC := main.cpp $(wildcard $(FOLDERS:%=%/*.cpp))
 OBJ := $(SRC:%.cpp=$(BUILD)/%.o)
 # main.o and the start of a static program: no test's.
 LIBOBJ := $(filter-out $(BUILD)/main.o $(BUILD)/sys/quick_start.o,$(OBJ))
