@@ -55,6 +55,14 @@ bool holds(const Sets& sets, cap_value_t number) {
 
 } // namespace
 
+std::vector<std::string> capability_names(std::uint64_t bits) {
+    std::vector<std::string> out;
+    for (cap_value_t number = 0; number < 64; ++number)
+        if ((bits >> number & 1) != 0)
+            out.push_back(show(Capability{number}));
+    return out;
+}
+
 std::vector<std::string> all_capabilities() {
     std::vector<std::string> out;
     out.reserve(static_cast<std::size_t>(cap_max_bits()));

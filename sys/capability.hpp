@@ -11,6 +11,9 @@ namespace sys {
 /// The number of "cap_chown"; -1 for a name that libcap doesn't know.
 int capability_named(const std::string& name);
 
+/// Those of a mask, 1 << number, as /proc/PID/status has them; a number for one without a name.
+std::vector<std::string> capability_names(std::uint64_t bits);
+
 /// Every capability that there is on this machine.
 std::vector<std::string> all_capabilities();
 

@@ -4,9 +4,11 @@
 #include "sys/kernel.hpp"
 #include "sys/seam.hpp"
 
+#include <arpa/inet.h>
 #include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
+#include <net/if_arp.h>
 #include <sys/socket.h>
 
 #include <array>
@@ -75,11 +77,100 @@ Result<void> talk(Request request, const std::string& what, auto visit) {
     }
 }
 
+std::string operational_state(unsigned number) {
+    constexpr const char* kStates[] = {"unknown", "notpresent", "down", "lowerlayerdown",
+                                       "testing", "dormant",    "up"}; // linux/if.h, IF_OPER_*
+    return number < std::size(kStates) ? kStates[number] : std::to_string(number);
+}
+
+/// `visit(type, value)` each attribute that follows a message's fixed part.
+void attributes(const rtattr* at, std::size_t length, auto visit) {
+    auto left = static_cast<unsigned>(length);
+    for (; RTA_OK(at, left); at = RTA_NEXT(at, left))
+        visit(at->rta_type & NLA_TYPE_MASK,
+              std::string_view(static_cast<const char*>(RTA_DATA(at)), RTA_PAYLOAD(at)));
+}
+
+/// A name that the kernel has closed with a zero.
+std::string text_of(std::string_view value) {
+    return std::string(value.substr(0, value.find('\0')));
+}
+
+std::string colons(std::string_view bytes) {
+    std::string out;
+    for (char byte : bytes) {
+        out += out.empty() ? "" : ":";
+        out += "0123456789abcdef"[static_cast<unsigned char>(byte) >> 4];
+        out += "0123456789abcdef"[static_cast<unsigned char>(byte) & 15];
+    }
+    return out;
+}
+
+Link read_link(const nlmsghdr& message) {
+    const auto* info = static_cast<const ifinfomsg*>(NLMSG_DATA(&message));
+    Link out;
+    out.index = static_cast<unsigned>(info->ifi_index);
+    out.flags = info->ifi_flags;
+    attributes(IFLA_RTA(info), IFLA_PAYLOAD(&message), [&](int type, std::string_view value) {
+        if (type == IFLA_IFNAME)
+            out.name = text_of(value);
+        else if (type == IFLA_ADDRESS && info->ifi_type == ARPHRD_ETHER)
+            out.mac = colons(value);
+        else if (type == IFLA_MTU && value.size() == sizeof out.mtu)
+            memcpy(&out.mtu, value.data(), sizeof out.mtu);
+        else if (type == IFLA_OPERSTATE && !value.empty())
+            out.state = operational_state(static_cast<unsigned char>(value.front()));
+        else if (type == IFLA_LINKINFO)
+            attributes(reinterpret_cast<const rtattr*>(value.data()), value.size(),
+                       [&](int inner, std::string_view kind) {
+                           if (inner == IFLA_INFO_KIND)
+                               out.kind = text_of(kind);
+                       });
+    });
+    return out;
+}
+
+/// "10.0.2.100/24" of an RTM_NEWADDR, or "".
+std::string read_address(const nlmsghdr& message) {
+    const auto* info = static_cast<const ifaddrmsg*>(NLMSG_DATA(&message));
+    std::string_view local;
+    attributes(IFA_RTA(info), IFA_PAYLOAD(&message), [&](int type, std::string_view value) {
+        if (type == IFA_LOCAL || (type == IFA_ADDRESS && local.empty()))
+            local = value;
+    });
+    std::size_t size = info->ifa_family == AF_INET ? 4 : info->ifa_family == AF_INET6 ? 16 : 0;
+    std::array<char, INET6_ADDRSTRLEN> text{};
+    if (size == 0 || local.size() != size ||
+        inet_ntop(info->ifa_family, local.data(), text.data(), text.size()) == nullptr)
+        return {};
+    return std::string(text.data()) + "/" + std::to_string(info->ifa_prefixlen);
+}
+
 int hex(char digit) {
     return digit <= '9' ? digit - '0' : digit - 'a' + 10;
 }
 
 } // namespace
+
+Result<std::vector<Link>> links() {
+    std::vector<Link> out;
+    TRY(talk(Request(RTM_GETLINK, NLM_F_DUMP, ifinfomsg{}), "netlink(RTM_GETLINK)",
+             [&](const nlmsghdr& message) {
+                 if (message.nlmsg_type == RTM_NEWLINK)
+                     out.push_back(read_link(message));
+             }));
+    TRY(talk(Request(RTM_GETADDR, NLM_F_DUMP, ifaddrmsg{}), "netlink(RTM_GETADDR)",
+             [&](const nlmsghdr& message) {
+                 if (message.nlmsg_type != RTM_NEWADDR)
+                     return;
+                 unsigned index = static_cast<const ifaddrmsg*>(NLMSG_DATA(&message))->ifa_index;
+                 std::string address = read_address(message);
+                 for (Link& link : out)
+                     if (link.index == index && !address.empty())
+                         link.addresses.push_back(address);
+             }));
+    return out;
+}
 
 Result<unsigned> link_index(const std::string& name) {
     return static_cast<unsigned>(TRY(invoke(
