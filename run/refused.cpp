@@ -47,10 +47,8 @@ Error refused_clone(const stages::Launch& launch, Error error) {
     bool user = launch.spec.stages.has(spec::Stage::user);
     if (stage != nullptr) {
         error.stage = name_of(stage->id);
-        error.hint = !user && error.code == EPERM
-                         ? "only root may make this namespace without a user namespace of its "
-                           "own: keep the user stage"
-                         : causes::no_namespace(stage->ns, error.code);
+        error.hint = !user && error.code == EPERM ? causes::hint_of(causes::Id::userns_needed)
+                                                  : causes::no_namespace(stage->ns, error.code);
     } else if (error.code == EAGAIN) {
         error.stage = "clone";
         error.hint = "there may be no more processes: see ulimit -u, and pids.max in the cgroup of "

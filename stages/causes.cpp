@@ -10,7 +10,6 @@
 
 #include <cerrno>
 #include <sstream>
-#include <utility>
 
 namespace stages::causes {
 
@@ -54,31 +53,34 @@ bool in_chroot() {
     return true;
 }
 
+/// Where the file system of `path` is mounted, as far as its path tells.
+std::string mount_point_of(const std::string& path) {
+    std::string best = "/";
+    std::istringstream lines(sys::read_file("/proc/self/mountinfo", 1 << 22).value_or(""));
+    for (std::string line; std::getline(lines, line);) {
+        std::istringstream fields(line);
+        std::string skipped;
+        std::string point;
+        fields >> skipped >> skipped >> skipped >> skipped >> point;
+        if (point.size() > best.size() && (path + "/").starts_with(point + "/"))
+            best = point;
+    }
+    return best;
+}
+
+bool is_filtered() {
+    return status_field("Seccomp") == "2";
+}
+
 std::string filtered() {
-    return status_field("Seccomp") == "2"
-               ? "a seccomp filter is on this process, as Docker puts on its containers: run with "
-                 "--security-opt seccomp=unconfined, or with --privileged"
-               : "";
+    return is_filtered() ? hint_of(Id::seccomp_filter) : "";
 }
 
 std::string apparmor() {
     if (sysctl("kernel/apparmor_restrict_unprivileged_userns") == "1")
-        return "AppArmor takes the powers of unprivileged user namespaces away "
-               "(kernel.apparmor_restrict_unprivileged_userns=1): give this program a profile with "
-               "'userns,' in /etc/apparmor.d, or 'sudo sysctl "
-               "kernel.apparmor_restrict_unprivileged_userns=0'";
-    auto label = sys::read_file("/proc/self/attr/apparmor/current", 4096);
-    // The older file, but it may be SELinux's or any other module's.
-    if (!label &&
-        sys::read_file("/sys/module/apparmor/parameters/enabled", 16).value_or("").starts_with("Y"))
-        label = sys::read_file("/proc/self/attr/current", 4096);
-    if (label && !label->empty() && !label->starts_with("unconfined")) {
-        std::string name = label->substr(0, label->find_first_of(std::string_view("\n\0 ", 3)));
-        if (!name.empty())
-            return "AppArmor confines this program with the profile \"" + name +
-                   "\": allow 'userns,' (and mounting) in it, or see 'sudo aa-status'";
-    }
-    return {};
+        return hint_of(Id::apparmor_rule);
+    std::string name = apparmor_profile();
+    return name.empty() ? "" : hint_of(Id::apparmor_profile, {name});
 }
 
 std::string file_system(const std::string& path) {
@@ -105,32 +107,36 @@ std::string file_system(const std::string& path) {
 
 } // namespace
 
+std::string apparmor_profile() {
+    auto label = sys::read_file("/proc/self/attr/apparmor/current", 4096);
+    // The older file, but it may be SELinux's or any other module's.
+    if (!label &&
+        sys::read_file("/sys/module/apparmor/parameters/enabled", 16).value_or("").starts_with("Y"))
+        label = sys::read_file("/proc/self/attr/current", 4096);
+    if (!label || label->starts_with("unconfined"))
+        return {};
+    return label->substr(0, label->find_first_of(std::string_view("\n\0 ", 3)));
+}
+
 std::string no_namespace(const std::string& kind, int code) {
     if (code == ENOSYS)
         return old_kernel("clone3");
     if (kind == "user" && sysctl("kernel/unprivileged_userns_clone") == "0" && sys::geteuid() != 0)
-        return "user namespaces are switched off for ordinary users "
-               "(kernel.unprivileged_userns_clone=0): 'sudo sysctl "
-               "kernel.unprivileged_userns_clone=1'";
-    std::string limit = "max_" + kind + "_namespaces";
-    std::string value = sysctl("user/" + limit);
+        return hint_of(Id::debian_switch);
+    std::string value = sysctl("user/max_" + kind + "_namespaces");
     if (value == "0")
-        return kind + " namespaces are switched off (user." + limit + "=0): 'sudo sysctl user." +
-               limit + "=15000'";
+        return hint_of(Id::no_namespaces, {kind});
     if (code == ENOSPC || code == EUSERS)
-        return "too many " + kind + " namespaces: 32 levels deep, or more than user." + limit +
-               "=" + value;
+        return hint_of(Id::too_many_namespaces, {kind, value});
     if (code == EPERM || code == EACCES) {
         if (std::string why = apparmor(); !why.empty())
             return why;
         if (std::string why = filtered(); !why.empty())
             return why;
         if (in_chroot())
-            return "the kernel makes no user namespace for a process in a chroot: leave it first";
+            return hint_of(Id::in_chroot);
     }
-    if (code == EINVAL)
-        return "this kernel is built without " + kind + " namespaces (see /proc/self/ns)";
-    return {};
+    return code == EINVAL ? hint_of(Id::not_built, {kind}) : "";
 }
 
 std::string powerless_root(int code) {
@@ -148,10 +154,7 @@ std::string no_proc(int code) {
         return powerless_root(code);
     if (std::string why = apparmor(); !why.empty())
         return why;
-    return "the /proc that is visible here is partly masked, as inside a container without "
-           "--privileged, so the kernel gives no fresh one: --proc bind shows the outer /proc, "
-           "--proc none leaves it empty, or run the outer container with --privileged (Docker: "
-           "also --security-opt systempaths=unconfined)";
+    return hint_of(Id::proc_masked);
 }
 
 std::string no_id_map(const std::string& path, const std::string& said) {
@@ -159,83 +162,67 @@ std::string no_id_map(const std::string& path, const std::string& said) {
     // Some distributions give it file capabilities instead of the setuid bit.
     bool capable = sys::has_file_capabilities(path);
     if (info && (info->st_mode & S_ISUID) == 0 && !capable)
-        return "\"" + path + "\" has lost its setuid bit: 'sudo chmod u+s " + path +
-               "', or go on with --map single";
+        return hint_of(Id::uidmap_powerless, {path});
     if (status_field("NoNewPrivs") == "1")
-        return "no_new_privs is set on this process, so the setuid bit of \"" + path +
-               "\" has no effect: go on with --map single";
+        return hint_of(Id::no_new_privs, {path});
+    if (auto where = sys::statfs(path); where && (where->f_flags & ST_NOSUID) != 0)
+        return hint_of(Id::uidmap_nosuid, {path, mount_point_of(path)});
     if (said.find("not allowed") != std::string::npos ||
-        said.find("not owned") != std::string::npos) {
-        std::string file = path.ends_with("newgidmap") ? "/etc/subgid" : "/etc/subuid";
-        return "these ids are not yours: " + file +
-               " gives you no such range: 'sudo usermod --add-subuids 100000-165535 "
-               "--add-subgids 100000-165535 $USER', or go on with --map single";
-    }
-    if (std::string why = apparmor(); !why.empty())
-        return why;
-    return {};
+        said.find("not owned") != std::string::npos)
+        return hint_of(Id::subid_missing,
+                       {path.ends_with("newgidmap") ? "/etc/subgid" : "/etc/subuid"});
+    return apparmor();
 }
 
 std::string no_rootfs(const std::string& path, int code) {
     if (code == ENOENT)
-        return "there is no root filesystem at \"" + path +
-               "\": make one with 'rootfs-scripts/busybox " + path +
-               "' (no network needed) or 'rootfs-scripts/image docker://alpine " + path +
-               "', or name another with --rootfs";
+        return hint_of(Id::rootfs_missing, {path});
     if (code == ENOTDIR)
-        return "\"" + path + "\" is not a directory: a root filesystem is one: see rootfs-scripts/";
-    if (code == EACCES) {
-        // Which directory on the way can't be searched?
-        std::size_t slash = path.starts_with('/') ? 1 : 0;
-        while ((slash = path.find('/', slash)) != std::string::npos) {
-            std::string part = path.substr(0, slash);
-            if (!part.empty() && !sys::faccessat(AT_FDCWD, part, X_OK))
-                return "uid " + std::to_string(sys::geteuid()) + " may not search \"" + part +
-                       "\": 'chmod o+x " + part + "', or move the root filesystem";
-            ++slash;
-        }
-        return "uid " + std::to_string(sys::geteuid()) + " may not search \"" + path +
-               "\": 'chmod o+rx " + path + "'";
+        return hint_of(Id::rootfs_no_directory, {path});
+    if (code != EACCES)
+        return {};
+    std::string uid = std::to_string(sys::geteuid());
+    // Which directory on the way can't be searched?
+    std::size_t slash = path.starts_with('/') ? 1 : 0;
+    while ((slash = path.find('/', slash)) != std::string::npos) {
+        std::string part = path.substr(0, slash);
+        if (!part.empty() && !sys::faccessat(AT_FDCWD, part, X_OK))
+            return hint_of(Id::rootfs_closed, {uid, part});
+        ++slash;
     }
-    return {};
+    return hint_of(Id::rootfs_unreadable, {uid, path});
 }
 
 std::string rootfs_cannot_hold(const std::string& path, int code) {
     if (std::string kind = file_system(path); !kind.empty() && kind != "overlayfs")
-        return "\"" + path + "\" is on " + kind +
-               ", which can't hold a root filesystem: make it on a local disk, as in $HOME of the "
-               "virtual machine";
+        return hint_of(Id::rootfs_on_share, {path, kind});
     if (code == EROFS)
-        return "\"" + path +
-               "\" is on a read-only file system, and the mount point is missing in "
-               "it: make it there, or use --overlay";
-    if (code == EACCES || code == EPERM)
-        return "the mount point is missing and container root may not make it: does \"" + path +
-               "\" belong to you? --overlay works on anybody's";
-    return {};
+        return hint_of(Id::rootfs_read_only, {path});
+    return code == EACCES || code == EPERM ? hint_of(Id::rootfs_foreign, {path}) : "";
 }
 
 std::string no_overlay(const std::string& path, const std::string& kernel_says, int code) {
     if (code == ENODEV)
-        return "this kernel has no overlayfs, or not yet: 'sudo modprobe overlay'";
+        return hint_of(Id::overlay_missing);
     std::string release = sys::kernel_release().value_or("");
     if (code == EPERM && !release.empty() &&
         seccomp::kernel_version(release) < seccomp::KernelVersion{5, 11})
-        return "this is Linux " + release +
-               ", and overlayfs in a user namespace needs 5.11: use a newer one, or go on as root "
-               "with --no-user, or with --read-only and --tmpfs DIR for what is written";
+        return hint_of(Id::overlay_too_old, {release});
     if (code == EPERM)
         if (std::string why = powerless_root(code); !why.empty())
             return why;
     if (std::string kind = file_system(path); !kind.empty())
-        return "\"" + path + "\" is on " + kind + ", over which overlayfs does not work" +
-               (kernel_says.empty() ? "" : " (" + kernel_says + ")") + ": use one on a local disk";
+        return hint_of(Id::overlay_on,
+                       {path, kind, kernel_says.empty() ? "" : " (" + kernel_says + ")"});
     return kernel_says;
 }
 
 std::string old_kernel(const std::string& call) {
-    return "this kernel (or a seccomp filter on this process) does not have " + call +
-           ": gocontainer needs Linux 5.12 or newer";
+    std::string release = sys::kernel_release().value_or("");
+    bool new_enough =
+        !release.empty() && !(seccomp::kernel_version(release) < seccomp::KernelVersion{5, 12});
+    return new_enough && is_filtered() ? hint_of(Id::seccomp_hides, {call, release})
+                                       : hint_of(Id::old_kernel, {call});
 }
 
 std::string install(const std::string& debian, const std::string& fedora,

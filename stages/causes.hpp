@@ -1,6 +1,9 @@
-// Why this machine says no: each function looks at what is really there and answers with the
-// cause and the fix, for an Error's hint. The one table of causes; nothing here changes anything.
+// Why this machine says no: each function looks at what is really there, and answers with the
+// cause's row of stages/cause_table.hpp, as an Error's hint; "" when it finds nothing. Nothing here
+// changes anything.
 #pragma once
+
+#include "stages/cause_table.hpp"
 
 #include <string>
 
@@ -22,6 +25,9 @@ std::string rootfs_cannot_hold(const std::string& path, int code);
 std::string no_overlay(const std::string& path, const std::string& kernel_says, int code);
 /// A call that this kernel does not have.
 std::string old_kernel(const std::string& call);
+
+/// The AppArmor profile that confines this process; "" for none.
+std::string apparmor_profile();
 
 /// The package that has `program` on this distribution, as a command to type.
 std::string install(const std::string& debian, const std::string& fedora,

@@ -179,7 +179,9 @@ Result<bool> make_anywhere(Launch& launch, const Hierarchy& hierarchy, const Ask
     if (TRY(make_nearby(launch, hierarchy, asked, obstacles)))
         return true;
     if (asked.limits.empty()) {
-        why_not = why_no_place(hierarchy, obstacles, std::nullopt).what;
+        causes::Cause why = why_no_place(hierarchy, obstacles, std::nullopt);
+        causes::hear(why);
+        why_not = std::move(why.what);
         return false;
     }
     if (!Systemd::booted())
@@ -278,7 +280,7 @@ Result<void> prepare(Launch& launch) {
         }
         return std::unexpected(unenforceable(
             asked.naming, asked.limits,
-            {.what = "cgroups are switched off", .why = {}, .fix = "leave out the limits"}));
+            {.name = {}, .what = "cgroups are switched off", .fix = "leave out the limits"}));
     }
     Hierarchy hierarchy = TRY(find_hierarchy());
     auto go_without = [&](const std::string& why) -> Result<void> {
@@ -292,7 +294,9 @@ Result<void> prepare(Launch& launch) {
     if (hierarchy.layout == Layout::none) {
         if (!asked.limits.empty() || !wanted.path.empty())
             return std::unexpected(unenforceable(asked.naming, asked.limits, why_no_hierarchy()));
-        return go_without(why_no_hierarchy().what);
+        causes::Cause why = why_no_hierarchy();
+        causes::hear(why);
+        return go_without(why.what);
     }
     asked.limits = TRY(needed(hierarchy, std::move(asked.limits)));
     TRY(check_root(hierarchy, asked.limits, asked.naming));

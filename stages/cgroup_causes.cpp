@@ -10,27 +10,21 @@
 
 namespace stages::cgroup {
 
+using causes::Id;
+
 namespace {
 
 std::string quoted(const std::string& text) {
     return "\"" + text + "\"";
 }
 
-std::string uid_text() {
-    return "uid " + std::to_string(sys::geteuid());
-}
-
 std::string text_of(const std::string& path) {
     return sys::read_file(path).value_or(""); // what can't be read tells nothing
 }
 
-/// How to get rid of cgroup v1.
-std::string boot_without_v1() {
-    if (text_of("/proc/sys/kernel/osrelease").contains("icrosoft"))
-        return "put \"kernelCommandLine = cgroup_no_v1=all\" below [wsl2] in .wslconfig and run "
-               "wsl --shutdown";
-    return "boot with systemd.unified_cgroup_hierarchy=1 cgroup_no_v1=all on the kernel's command "
-           "line";
+/// Getting rid of cgroup v1 is another matter in WSL.
+bool in_wsl() {
+    return text_of("/proc/sys/kernel/osrelease").contains("icrosoft");
 }
 
 struct V1 {
@@ -81,43 +75,62 @@ std::string holder_above(const Hierarchy& hierarchy, std::string directory,
     return directory;
 }
 
-std::string fix_for_access() {
+/// In words, and to be pasted.
+struct Fix {
+    std::string words;
+    std::string command;
+};
+
+Fix fix_for_access() {
     if (sys::geteuid() == 0)
-        return "run on the host, or start the container that we are in with docker run "
-               "--privileged";
+        return {"run on the host, or start the container that we are in with docker run "
+                "--privileged",
+                "docker run --privileged --cgroupns=private …"};
     if (Systemd::booted())
-        return "run it through systemd-run --user --scope -p Delegate=yes, or as root";
-    return "run as root, or let root give you a cgroup (chown of its directory, cgroup.procs and "
-           "cgroup.subtree_control) with your shell in a child of it";
+        return {"run it through systemd-run --user --scope -p Delegate=yes, or as root",
+                "systemd-run --user --scope -p Delegate=yes \"$SHELL\""};
+    return {"run as root, or let root give you a cgroup (chown of its directory, cgroup.procs and "
+            "cgroup.subtree_control) with your shell in a child of it",
+            ""};
 }
 
 /// When it was asked for a scope and gave none.
-std::string fix_for_systemd(const Error& error) {
+Fix fix_for_systemd(const Error& error) {
     bool root = sys::geteuid() == 0;
     if (!error.call.starts_with("connect("))
-        return std::string(root ? "journalctl -e" : "journalctl --user -e") + " may tell why";
+        return {std::string(root ? "journalctl -e" : "journalctl --user -e") + " may tell why", ""};
     if (root)
-        return "make /run/systemd/private reachable, or name a cgroup with --cgroup";
-    return "let a systemd of this user run (loginctl enable-linger, then log in anew), or run as "
-           "root";
+        return {"make /run/systemd/private reachable, or name a cgroup with --cgroup", ""};
+    return {"let a systemd of this user run (loginctl enable-linger, then log in anew), or run as "
+            "root",
+            "loginctl enable-linger"};
 }
 
-std::string fix_for_processes(const std::string& directory) {
+Fix fix_for_processes(const std::string& directory) {
     std::string child = sys::join(directory, "shell");
-    return "move them to a child: mkdir " + child + " && for p in $(cat " +
-           sys::join(directory, "cgroup.procs") + "); do echo $p > " +
-           sys::join(child, "cgroup.procs") + "; done";
+    std::string command = "mkdir " + child + " && for p in $(cat " +
+                          sys::join(directory, "cgroup.procs") + "); do echo $p > " +
+                          sys::join(child, "cgroup.procs") + "; done";
+    return {"move them to a child: " + command, command};
 }
 
-std::string fix_for_controller(const Hierarchy& hierarchy, const Obstacle& obstacle) {
-    if (Systemd::booted() && obstacle.directory.contains("/user@"))
-        return "as root: mkdir -p /etc/systemd/system/user@.service.d && printf "
-               "'[Service]\\nDelegate=cpu cpuset io memory pids\\n' > "
-               "/etc/systemd/system/user@.service.d/delegate.conf && systemctl daemon-reload, "
-               "then log in anew";
-    return "as root: echo +" + obstacle.controller + " > " +
-           sys::join(holder_above(hierarchy, obstacle.directory, obstacle.controller),
-                     "cgroup.subtree_control");
+Fix fix_for_controller(const Hierarchy& hierarchy, const Obstacle& obstacle) {
+    if (Systemd::booted() && obstacle.directory.contains("/user@")) {
+        std::string words = "mkdir -p /etc/systemd/system/user@.service.d && printf "
+                            "'[Service]\\nDelegate=cpu cpuset io memory pids\\n' > "
+                            "/etc/systemd/system/user@.service.d/delegate.conf && systemctl "
+                            "daemon-reload";
+        return {"as root: " + words + ", then log in anew",
+                "sudo mkdir -p /etc/systemd/system/user@.service.d\n"
+                "printf '[Service]\\nDelegate=cpu cpuset io memory pids\\n' |\n"
+                "  sudo tee /etc/systemd/system/user@.service.d/delegate.conf\n"
+                "sudo systemctl daemon-reload   # then log in anew"};
+    }
+    std::string command =
+        "echo +" + obstacle.controller + " > " +
+        sys::join(holder_above(hierarchy, obstacle.directory, obstacle.controller),
+                  "cgroup.subtree_control");
+    return {"as root: " + command, "sudo sh -c '" + command + "'"};
 }
 
 /// What to remove first. A cgroup that was not handed a controller is so because of one above it,
@@ -131,36 +144,40 @@ const Obstacle* most_telling(const std::vector<Obstacle>& obstacles) {
     return nullptr;
 }
 
+Cause because(Id id, const Fix& fix, std::vector<std::string> found, std::string why = {}) {
+    found.push_back(fix.words);
+    found.push_back(fix.command);
+    Cause cause = causes::cause(id, found);
+    cause.why = std::move(why);
+    return cause;
+}
+
 Cause explain(const Hierarchy& hierarchy, const Obstacle& obstacle) {
-    std::string directory = quoted(obstacle.directory);
+    const std::string& directory = obstacle.directory;
     switch (obstacle.kind) {
     case Obstacle::read_only:
-        return {.what = quoted(hierarchy.root) + " is mounted read-only",
-                .fix = "run on the host, or start the container that we are in with docker run "
-                       "--privileged"};
+        return causes::cause(Id::cgroup_read_only, {hierarchy.root});
     case Obstacle::no_controller:
-        return {.what = "the " + quoted(obstacle.controller) +
-                        " controller is not handed down to " + directory,
-                .fix = fix_for_controller(hierarchy, obstacle)};
+        return because(Id::controller_not_handed, fix_for_controller(hierarchy, obstacle),
+                       {obstacle.controller, directory});
     case Obstacle::has_processes:
-        return {.what = directory + " has processes in it",
-                .why = "the kernel lets such a cgroup hand no controller to a child",
-                .fix = fix_for_processes(obstacle.directory)};
+        return because(Id::cgroup_has_processes, fix_for_processes(directory), {directory},
+                       "the kernel lets such a cgroup hand no controller to a child");
     case Obstacle::refused:
-        return {.what = sys::to_line(obstacle.error),
-                .fix = obstacle.error.code == EAGAIN
-                           ? "raise cgroup.max.descendants or cgroup.max.depth in " + directory +
-                                 " or above it"
-                           : ""};
+        return causes::cause(Id::cgroup_refused,
+                             {sys::to_line(obstacle.error),
+                              obstacle.error.code == EAGAIN
+                                  ? "raise cgroup.max.descendants or cgroup.max.depth in " +
+                                        quoted(directory) + " or above it"
+                                  : ""});
     case Obstacle::not_writable: {
-        auto info = sys::fstatat(AT_FDCWD, obstacle.directory, 0);
-        return {.what = "no cgroup v2 delegated to " + uid_text(),
-                .why = directory + " is not writable" +
-                       (info ? ", it is uid " + std::to_string(info->st_uid) + "'s" : ""),
-                .fix = fix_for_access()};
+        auto info = sys::fstatat(AT_FDCWD, directory, 0);
+        return because(Id::cgroup_not_delegated, fix_for_access(), {std::to_string(sys::geteuid())},
+                       quoted(directory) + " is not writable" +
+                           (info ? ", it is uid " + std::to_string(info->st_uid) + "'s" : ""));
     }
     case Obstacle::managed:
-        return {.what = directory + " is systemd's to manage", .fix = fix_for_access()};
+        return because(Id::cgroup_managed, fix_for_access(), {directory});
     }
     return {};
 }
@@ -170,50 +187,49 @@ Cause explain(const Hierarchy& hierarchy, const Obstacle& obstacle) {
 Cause why_no_hierarchy() {
     std::string own = text_of("/proc/self/cgroup");
     if (own.empty())
-        return {.what = "this kernel has no cgroups, or /proc is not mounted",
-                .fix = "boot a kernel with CONFIG_CGROUPS, or mount /proc"};
+        return causes::cause(Id::cgroup_none);
     if (!own.starts_with("0::"))
-        return {.what = "only cgroup v1 is mounted here", .fix = boot_without_v1()};
-    return {.what = "no cgroup v2 is mounted at \"/sys/fs/cgroup\"",
-            .fix = "as root: mount -t cgroup2 cgroup2 /sys/fs/cgroup"};
+        return causes::cause(in_wsl() ? Id::cgroup_v1_wsl : Id::cgroup_v1);
+    return causes::cause(Id::cgroup_unmounted);
 }
 
 Cause why_no_controller(const Hierarchy& hierarchy, const std::string& controller) {
-    std::string name = quoted(controller);
     V1 row = row_of(controller);
     if (row.known && row.attached)
-        return {.what = name + " is a cgroup v1 controller here" +
-                        (hierarchy.layout == Layout::hybrid ? " (hybrid)" : ""),
-                .fix = boot_without_v1()};
-    if (row.known && !row.enabled)
-        return {.what = name + " is switched off",
-                .why = "cgroup_disable=" + controller + " on the kernel's command line",
-                .fix = "boot without it, or with cgroup_enable=" + controller};
+        return causes::cause(in_wsl() ? Id::controller_v1_wsl : Id::controller_v1,
+                             {controller, hierarchy.layout == Layout::hybrid ? " (hybrid)" : ""});
+    if (row.known && !row.enabled) {
+        Cause cause = causes::cause(Id::controller_off, {controller});
+        cause.why = "cgroup_disable=" + controller + " on the kernel's command line";
+        return cause;
+    }
     // Only the real root lacks this file; what a cgroup namespace shows as one has it.
     if (sys::exists(sys::join(hierarchy.root, "cgroup.type")))
-        return {.what = "the container that we are in was not given the " + name + " controller",
-                .fix = "run on the host, or start that container with its cgroup delegated"};
-    return {.what = "this kernel has no " + name + " controller",
-            .fix = std::string("boot one with ") + config_of(controller)};
+        return causes::cause(Id::controller_not_given, {controller});
+    return causes::cause(Id::controller_not_built, {controller, config_of(controller)});
 }
 
 Cause why_no_place(const Hierarchy& hierarchy, const std::vector<Obstacle>& obstacles,
                    const std::optional<Error>& systemd) {
     const Obstacle* first = most_telling(obstacles);
     if (first == nullptr)
-        return {.what = "no place for a leaf"};
+        return causes::cause(Id::cgroup_no_place);
     Cause cause = explain(hierarchy, *first);
     if (!systemd)
         return cause;
     // Whatever is in the way of doing it by hand, with systemd there it is systemd's to do.
     cause.why += (cause.why.empty() ? "" : ", and ") + std::string("systemd gave no scope: ") +
                  sys::to_line(*systemd);
-    if (first->kind != Obstacle::no_controller)
-        cause.fix = fix_for_systemd(*systemd);
+    if (first->kind != Obstacle::no_controller) {
+        Fix fix = fix_for_systemd(*systemd);
+        cause.fix = fix.words;
+        cause.command = fix.command;
+    }
     return cause;
 }
 
 Error unenforceable(spec::Naming naming, const std::vector<Limit>& limits, Cause cause) {
+    causes::hear(cause);
     std::string names;
     for (const Limit& limit : limits)
         names += (names.empty() ? "" : ", ") + limit.name;

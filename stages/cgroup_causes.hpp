@@ -1,15 +1,12 @@
 // Why this host can't give a leaf cgroup or a limit, found by looking, and what to do about it.
 #pragma once
 
+#include "stages/cause_table.hpp"
 #include "stages/cgroup_place.hpp"
 
 namespace stages::cgroup {
 
-struct Cause {
-    std::string what; ///< lower case, no full stop
-    std::string why;  ///< what shows it, where that is more to say
-    std::string fix;
-};
+using causes::Cause;
 
 /// There is no v2 hierarchy (Layout::none).
 Cause why_no_hierarchy();

@@ -19,11 +19,14 @@ using spec::NetMode;
 
 namespace {
 
-std::string install_slirp() {
-    return "'" + causes::install("slirp4netns", "slirp4netns", "slirp4netns") + "'";
+std::string slirp_package() {
+    return causes::install("slirp4netns", "slirp4netns", "slirp4netns");
 }
-std::string install_pasta() {
-    return "'" + causes::install("passt", "passt", "passt") + "'";
+std::string pasta_package() {
+    return causes::install("passt", "passt", "passt");
+}
+std::string install_slirp() {
+    return "'" + slirp_package() + "'";
 }
 
 bool connected(NetMode mode) {
@@ -54,13 +57,11 @@ Result<NetMode> decide(const spec::Net& wanted, const std::string& slirp,
     switch (wanted.mode) {
     case NetMode::slirp:
         if (slirp.empty())
-            return sys::wrong("slirp4netns is not installed",
-                              install_slirp() + ", or go on with --net none");
+            return causes::wrong(causes::Id::slirp_missing, {slirp_package()});
         return NetMode::slirp;
     case NetMode::pasta:
         if (pasta.empty())
-            return sys::wrong("pasta is not installed",
-                              install_pasta() + ", or go on with --net none");
+            return causes::wrong(causes::Id::pasta_missing, {pasta_package()});
         return NetMode::pasta;
     case NetMode::automatic:
         if (!slirp.empty())

@@ -1,5 +1,6 @@
 // Why there is no network, or not this port: looked up on this machine, for an Error's hint.
 #include "spec/net_options.hpp"
+#include "stages/cause_table.hpp"
 #include "stages/net.hpp"
 #include "sys/path.hpp"
 
@@ -10,24 +11,19 @@
 namespace stages::net {
 
 std::string no_tun(int code) {
-    const std::string instead = ", or go on with --net none";
+    using causes::Id;
     switch (code) {
     case ENOENT:
-        return "slirp4netns and pasta need this device: 'sudo modprobe tun', inside another "
-               "container start that one with '--device /dev/net/tun'" +
-               instead;
+        return causes::hint_of(Id::tun_missing);
     case ENXIO:
     case ENODEV:
-        return "its driver is not loaded: 'sudo modprobe tun'" + instead;
+        return causes::hint_of(Id::tun_no_driver);
     case EPERM:
-        return "the container around us may not use this device: start that one with '--device "
-               "/dev/net/tun'" +
-               instead;
+        return causes::hint_of(Id::tun_forbidden);
     case EACCES:
-        return "everybody should be allowed to use this device: 'sudo chmod 666 /dev/net/tun'" +
-               instead;
+        return causes::hint_of(Id::tun_closed);
     default:
-        return "--net none goes without it";
+        return causes::hint_of(Id::tun_other);
     }
 }
 

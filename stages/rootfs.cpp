@@ -18,8 +18,7 @@ Result<void> check_rootfs(const spec::Spec& spec) {
     Fd rootfs = TRY(hint(sys::openat(AT_FDCWD, path, O_PATH | O_DIRECTORY), cannot));
     struct statfs info = TRY(sys::fstatfs(rootfs.get()));
     if ((info.f_flags & ST_NOEXEC) != 0)
-        return sys::wrong("\"" + path + "\" is mounted noexec, so no command in it can run",
-                          "move it to another file system, or remount this one with exec");
+        return causes::wrong(causes::Id::rootfs_noexec, {path});
     return {};
 }
 

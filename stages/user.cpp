@@ -83,6 +83,10 @@ std::string map_text(const std::vector<IdMap>& map) {
     return text;
 }
 
+std::string install_helpers() {
+    return causes::install("uidmap", "shadow-utils", "shadow-uidmap");
+}
+
 bool just(const std::vector<IdMap>& map, std::uint32_t outside) {
     return map.size() == 1 && map.front().outside == outside && map.front().count == 1;
 }
@@ -110,8 +114,7 @@ Result<void> map_automatically(Launch& launch) {
     if (uids.empty() || gids.empty())
         return {};
     if (sys::find_program("newuidmap").empty() || sys::find_program("newgidmap").empty()) {
-        launch.say("user: only id 0 is mapped, since newuidmap is missing: '" +
-                   causes::install("uidmap", "shadow-utils", "shadow-uidmap") + "'");
+        launch.say("user: " + causes::hint_of(causes::Id::uidmap_missing, {install_helpers()}));
         return {};
     }
     append(facts.uids, 1, uids);
@@ -162,8 +165,7 @@ Result<void> map_with_helpers(Launch& launch) {
     std::string gid_program = sys::find_program("newgidmap");
     if (uid_program.empty() || gid_program.empty())
         return sys::wrong("mapping more than your own id needs newuidmap and newgidmap",
-                          "'" + causes::install("uidmap", "shadow-utils", "shadow-uidmap") +
-                              "', or --map single");
+                          "'" + install_helpers() + "', or --map single");
     // Both at once: each takes most of a millisecond, nearly all of it in its own start.
     Fd uid_said = TRY(sys::memfd_create("newuidmap"));
     Fd gid_said = TRY(sys::memfd_create("newgidmap"));

@@ -24,6 +24,37 @@ using unit::Recorder;
 
 namespace {
 
+// --- the table -----------------------------------------------------------------------------------
+
+TEST(CauseTable, HasOneCompleteRowForEachCause) {
+    auto rows = causes::rows();
+    ASSERT_EQ(rows.size(), static_cast<std::size_t>(causes::Id::cgroup_no_place) + 1);
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+        EXPECT_EQ(static_cast<std::size_t>(rows[i].id), i) << rows[i].name;
+        EXPECT_THAT(rows[i].name, testing::MatchesRegex("[a-z0-9-]+"));
+        EXPECT_STRNE(rows[i].what, "") << rows[i].name;
+        EXPECT_STRNE(rows[i].opens, "") << rows[i].name;
+    }
+}
+
+TEST(CauseTable, FillsInWhatWasFoundAndTellsWhoListens) {
+    std::vector<causes::Cause> heard;
+    {
+        causes::Ear ear([&](const causes::Cause& cause) { heard.push_back(cause); });
+        EXPECT_EQ(causes::hint_of(causes::Id::rootfs_closed, {"7", "/home/@1"}),
+                  "uid 7 may not search \"/home/@1\": 'chmod o+x /home/@1', or move the root "
+                  "filesystem");
+        auto wrong = causes::wrong(causes::Id::slirp_missing, {"apt install x"});
+        EXPECT_EQ(sys::to_line(wrong.error()),
+                  "slirp4netns is not installed: 'apt install x', or go on with --net none");
+    }
+    (void)causes::hint_of(causes::Id::in_chroot);
+    ASSERT_EQ(heard.size(), 2U);
+    EXPECT_EQ(heard[0].name, "rootfs-closed");
+    EXPECT_EQ(heard[0].command, "chmod o+x /home/@1");
+    EXPECT_EQ(heard[1].command, "sudo apt install x");
+}
+
 constexpr const char* kFree = "36 1 0:1 / / rw - ext4 x rw\n"; // mountinfo: "/" is a mount
 
 // --- user namespaces -----------------------------------------------------------------------------
@@ -91,6 +122,25 @@ TEST(NoUserNamespace, BecauseOfAContainersFilter) {
     EXPECT_THAT(causes::powerless_root(EPERM), HasSubstr("seccomp"));
 }
 
+TEST(NoUserNamespace, BecauseAFilterHidesTheCall) { // Docker's answers ENOSYS for clone3
+    class Kernel : public Recorder {
+        std::optional<long> before(const sys::Call& call) override {
+            if (call.name == "uname")
+                strcpy(reinterpret_cast<utsname*>(call.out.data())->release, release);
+            return Recorder::before(call);
+        }
+
+    public:
+        const char* release = "6.1.0-13-amd64";
+    } kernel;
+    kernel.file("/proc/self/status", "Name:\tx\nSeccomp:\t2\n");
+    EXPECT_THAT(causes::no_namespace("user", ENOSYS),
+                AllOf(HasSubstr("a seccomp filter"), HasSubstr("hides clone3"),
+                      HasSubstr("(6.1.0-13-amd64)"), HasSubstr("seccomp=unconfined")));
+    kernel.release = "5.10.0";
+    EXPECT_THAT(causes::no_namespace("user", ENOSYS), HasSubstr("does not have clone3"));
+}
+
 TEST(NoUserNamespace, BecauseOfAChroot) {
     Recorder kernel;
     kernel.file("/proc/self/mountinfo", "36 1 0:1 / /srv/jail rw - ext4 x rw\n");
@@ -131,6 +181,26 @@ TEST(NoIdMap, BecauseItsSetuidBitHasNoEffect) {
     kernel.mode("/usr/bin/newuidmap", S_IFREG | S_ISUID | 0755);
     kernel.file("/proc/self/status", "Name:\tx\nNoNewPrivs:\t1\n");
     EXPECT_THAT(causes::no_id_map("/usr/bin/newuidmap", ""), HasSubstr("no_new_privs"));
+}
+
+TEST(NoIdMap, BecauseItsFileSystemIsMountedNosuid) {
+    class Nosuid : public Recorder {
+        std::optional<long> before(const sys::Call& call) override {
+            auto answer = Recorder::before(call);
+            if (call.name == "statfs") {
+                struct statfs info{};
+                info.f_flags = ST_NOSUID;
+                memcpy(call.out.data(), &info, sizeof info);
+            }
+            return answer;
+        }
+    } kernel;
+    kernel.mode("/usr/bin/newuidmap", S_IFREG | S_ISUID | 0755);
+    kernel.file("/proc/self/mountinfo", "36 1 0:1 / / rw - ext4 x rw\n"
+                                        "37 36 0:2 / /usr rw,nosuid - ext4 x rw\n"
+                                        "38 36 0:3 / /us rw - ext4 x rw\n");
+    EXPECT_THAT(causes::no_id_map("/usr/bin/newuidmap", "write failed"),
+                AllOf(HasSubstr("mounted nosuid"), HasSubstr("remount,suid /usr'")));
 }
 
 TEST(NoIdMap, BecauseTheRangeIsSomebodyElses) {
