@@ -122,16 +122,16 @@ clean:
 	rm -rf build build-* gocontainer
 
 # --- tests -------------------------------------------------------------------------------------
-# unit links the product's own objects; stage and system know only the binary; so do engines, whose
-# tests are what Docker, Podman and containerd make of it, and vm, whose tests need a machine that
-# they may break.
+# unit links the product's own objects; stage and system know only the binary; so do lessons, whose
+# tests type what lessons/ prints, engines, whose tests are what Docker, Podman and containerd make of
+# it, and vm, whose tests need a machine that they may break.
 
 # Tests wait for others far more than they compute, and are compiled more often than anything else:
 # not optimized, and with the headers that nearly all of them include read only once.
 TEST_FLAGS := $(CXXSTD) -O0 -g1 $(WARN) -I. -I$(BUILD)/gen $(SANITIZERS) -MMD -MP
 USUAL := $(BUILD)/gen/usual.hpp
 SUPPORT := $(patsubst %.cpp,$(BUILD)/obj/%.o,$(wildcard tests/support/*.cpp))
-SUITES := unit stage system engines vm
+SUITES := unit stage system lessons engines vm
 TEST_BINS := $(SUITES:%=$(BUILD)/tests/%)
 
 $(BUILD)/obj/tests/%.o: tests/%.cpp $(USUAL).gch Makefile
@@ -151,6 +151,7 @@ endef
 $(eval $(call suite,unit,$(LIBOBJ)))
 $(eval $(call suite,stage))
 $(eval $(call suite,system))
+$(eval $(call suite,lessons))
 $(eval $(call suite,engines))
 $(eval $(call suite,vm))
 -include $(SUPPORT:.o=.d)
@@ -172,10 +173,10 @@ test: test-host test-vm
 test-host:
 	@tools/install build shell test
 	@$(BUILDING) test-bins
-	@tests/run unit stage system engines
+	@tests/run unit stage system lessons engines
 
-.PHONY: test-unit test-stage test-system test-engines test-vm
-test-unit test-stage test-system test-engines:
+.PHONY: test-unit test-stage test-system test-lessons test-engines test-vm
+test-unit test-stage test-system test-lessons test-engines:
 	@tools/install build shell test
 	@$(BUILDING) test-bins
 	@tests/run $(@:test-%=%)
