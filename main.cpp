@@ -7,6 +7,7 @@
 #include "run/parent.hpp"
 #include "sys/path.hpp"
 #include "sys/title.hpp"
+#include "teach/inspect.hpp"
 
 #include <cstdio>
 #include <string>
@@ -74,6 +75,22 @@ int stages(const Args& args) {
     return 0;
 }
 
+/// What the classroom's commands have to say, or why not.
+int answer(const sys::Result<std::string>& said) {
+    if (!said)
+        return complain(sys::to_line(said.error()));
+    print(stdout, *said);
+    return 0;
+}
+
+int inspect(const Args& args) {
+    return answer(teach::inspect(args, oci::find_process));
+}
+
+int diff(const Args& args) {
+    return answer(teach::compare(args, oci::find_process));
+}
+
 int help(const Args&);
 
 struct Subcommand {
@@ -84,6 +101,8 @@ struct Subcommand {
 constexpr Subcommand kSubcommands[] = {
     {"parent", "[OPTIONS] [--] [COMMAND [ARG…]]   run a command in a container", parent},
     {"stages", "[--json]                          what happens on the way there", stages},
+    {"inspect", "[OPTIONS] PID|ID                  what the kernel says of a process", inspect},
+    {"diff", "[OPTIONS] A B                        what two processes differ in", diff},
     {"child", nullptr, child},
     {"keeper", nullptr, keeper},
     {"help", nullptr, help},
@@ -118,6 +137,14 @@ int main(int argc, char** argv) {
         return kOurFailure;
     }
     std::string name = argv[1];
+    // The runtime's option for where state is kept stands before its commands; these know it too.
+    bool rooted = argc > 3 && name == "--root";
+    std::string after = rooted ? argv[3] : "";
+    if (after == "inspect" || after == "diff") {
+        Args args(argv + 4, argv + argc);
+        args.insert(args.begin(), {name, argv[2]});
+        return after == "diff" ? diff(args) : inspect(args);
+    }
     for (const Subcommand& subcommand : kSubcommands)
         if (name == subcommand.name)
             return subcommand.run(Args(argv + 2, argv + argc));

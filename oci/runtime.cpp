@@ -427,6 +427,17 @@ Result<int> dispatch(const Arguments& global_arguments, const Output& output) {
 
 } // namespace
 
+sys::Result<pid_t> find_process(const std::string& root, const std::string& id) {
+    std::string where = root.empty() ? default_root(in_user_namespace()) : root;
+    if (!where.starts_with('/'))
+        where = sys::join(TRY(sys::getcwd()), where);
+    Store store = TRY(Store::open(where, id));
+    Now now = TRY(store.now());
+    if (now.pid == 0)
+        return sys::wrong("container \"" + id + "\" is stopped: it has no process");
+    return now.pid;
+}
+
 std::string describe_commands() {
     std::string out;
     for (const Command& command : kCommands) {

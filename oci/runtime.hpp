@@ -1,9 +1,13 @@
 // The OCI runtime's command line: what engines call.
 #pragma once
 
+#include "sys/result.hpp"
+
 #include <functional>
 #include <string>
 #include <vector>
+
+#include <sys/types.h>
 
 namespace oci {
 
@@ -19,5 +23,8 @@ int main(const std::string& program, const std::vector<std::string>& args, const
 
 /// A line a command, for help.
 std::string describe_commands();
+
+/// The first process of container `id`; `root`: where state is kept, empty for the usual place.
+sys::Result<pid_t> find_process(const std::string& root, const std::string& id);
 
 } // namespace oci

@@ -69,8 +69,22 @@ private:
     void cgroup_files();
     void rest();
 
-    Result<std::string> file(const std::string& name) {
-        return sys::read_file(process_.get(), name, kMost);
+    /// By their full name in errors, which the descriptor hides.
+    template <class T>
+    Result<T> named(const char* call, const std::string& name, Result<T> result) const {
+        if (!result && !result.error().call.empty())
+            result.error().call =
+                std::string(call) + "(\"/proc/" + std::to_string(out_.pid) + "/" + name + "\")";
+        return result;
+    }
+    Result<std::string> file(const std::string& name) const {
+        return named("read", name, sys::read_file(process_.get(), name, kMost));
+    }
+    Result<std::string> target(const std::string& name) const {
+        return named("readlink", name, sys::readlinkat(process_.get(), name));
+    }
+    Result<Fd> open(const std::string& name) const {
+        return named("open", name, sys::openat(process_.get(), name, O_RDONLY));
     }
     void miss(const std::string& what, Error error);
     /// Hand the text of a file to `parse`.
@@ -82,7 +96,7 @@ private:
             miss(what, std::move(got).error());
     }
     void link(const char* name, const char* what, std::string& into) {
-        auto got = sys::readlinkat(process_.get(), name);
+        auto got = target(name);
         if (got)
             into = std::move(*got);
         else
@@ -120,11 +134,10 @@ void Look::process() {
 
 Namespace Look::one_namespace(const std::string& type, std::uint64_t inode) {
     Namespace space{.type = type, .inode = inode};
-    auto children =
-        sys::readlinkat(process_.get(), "ns/" + type + "_for_children"); // pid and time have one
+    auto children = target("ns/" + type + "_for_children"); // pid and time have one
     std::uint64_t other = children ? parse_namespace(*children) : 0;
     space.for_children = other == inode ? 0 : other;
-    auto fd = sys::openat(process_.get(), "ns/" + type, O_RDONLY);
+    auto fd = open("ns/" + type);
     if (!fd) {
         miss("owner of the " + type + " namespace", std::move(fd).error());
         return space;
@@ -150,7 +163,7 @@ void Look::namespaces() {
     auto host = std::string("/proc/") + std::to_string(host_pid()) + "/ns/";
     out_.host = host_pid() == 1 ? "process 1" : "the caller";
     for (const char* type : kTypes) {
-        auto link = sys::readlinkat(process_.get(), std::string("ns/") + type);
+        auto link = target(std::string("ns/") + type);
         if (!link && link.error().code == ENOENT &&
             !sys::exists(std::string("/proc/self/ns/") + type))
             continue; // not in this kernel
@@ -169,9 +182,9 @@ Result<Snapshot> Look::ask_in(const char* type,
                               const std::function<Result<void>(Snapshot&)>& fill) {
     const Namespace* space = out_.space(type);
     if (space == nullptr) {
-        const std::string* why = out_.why_unread("namespaces");
-        return sys::wrong(why != nullptr ? *why
-                                         : std::string("this kernel has no such namespaces"));
+        return sys::wrong(out_.why_unread("namespaces") != nullptr
+                              ? "its namespaces can't be read, nor what is in them"
+                              : "this kernel has no such namespaces");
     }
     auto answer = [&]() -> Result<std::string> {
         Snapshot found;
@@ -182,7 +195,7 @@ Result<Snapshot> Look::ask_in(const char* type,
     auto said = [&]() -> Result<std::string> {
         if (space->inode == own_inode(type))
             return answer();
-        Fd fd = TRY(sys::openat(process_.get(), std::string("ns/") + type, O_RDONLY));
+        Fd fd = TRY(open(std::string("ns/") + type));
         auto first = sys::in_namespaces(std::array{fd.get()}, answer);
         if (first || first.error().code != EPERM || space->owner == 0 ||
             space->owner == own_inode("user"))
@@ -319,6 +332,30 @@ const Namespace* Snapshot::space(std::string_view type) const {
 const std::string* Snapshot::why_unread(std::string_view what) const {
     auto found = std::ranges::find(unread, what, &Unread::what);
     return found == unread.end() ? nullptr : &found->why;
+}
+
+void count_members(Snapshot& snapshot) {
+    Unheard unheard;
+    auto proc = sys::openat(AT_FDCWD, "/proc", O_RDONLY | O_DIRECTORY);
+    auto all = proc ? sys::entries(proc->get()) : std::unexpected(Error{});
+    if (!all)
+        return;
+    for (const sys::Entry& entry : *all) {
+        auto pid = parse_number(entry.name);
+        if (!pid)
+            continue;
+        for (Namespace& space : snapshot.namespaces) {
+            auto link = sys::readlinkat(proc->get(), entry.name + "/ns/" + space.type);
+            if (!link || parse_namespace(*link) != space.inode)
+                continue;
+            ++space.members;
+            if (space.first == 0 || *pid < space.first)
+                space.first = *pid;
+        }
+    }
+    for (Namespace& space : snapshot.namespaces)
+        space.first_name = trimmed(
+            sys::read_file(proc->get(), std::to_string(space.first) + "/comm").value_or(""));
 }
 
 pid_t host_pid() {

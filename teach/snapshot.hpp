@@ -41,6 +41,10 @@ struct Namespace {
     /// Of user and pid: the parent, its parent …, as far as they can be seen from here.
     std::vector<std::uint64_t> above;
     std::uint64_t host = 0; ///< the host's, to compare with; 0: not to be known here
+    /// Filled in by count_members().
+    std::uint32_t members = 0; ///< processes in it that we may look at
+    std::int32_t first = 0;    ///< the one of the lowest number
+    std::string first_name;
     bool own() const { return host != 0 && inode != host; }
 };
 
@@ -141,6 +145,9 @@ struct Snapshot {
 /// Of process `pid`, which may end meanwhile: then that is the error. Nobody hears the calls that
 /// this takes (sys::listener), for they are no part of what is looked at.
 Result<Snapshot> snapshot(pid_t pid);
+
+/// Who else is in its namespaces, as lsns(8) counts: a look at every process of the machine.
+void count_members(Snapshot& snapshot);
 
 /// Whose namespaces a snapshot calls the host's: 1, or the caller where that one can't be read.
 pid_t host_pid();

@@ -29,6 +29,9 @@ void fields(auto& visit, auto& space)
     visit("owner_uid", space.owner_uid);
     visit("above", space.above);
     visit("host", space.host);
+    visit("members", space.members);
+    visit("first", space.first);
+    visit("first_name", space.first_name);
 }
 void fields(auto& visit, auto& range)
     requires requires { range.inside; }

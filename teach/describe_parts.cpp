@@ -1,0 +1,121 @@
+// What texts and pictures have in common.
+#include "teach/describe.hpp"
+#include "teach/proc_text.hpp"
+
+#include <algorithm>
+#include <cstdint>
+
+namespace teach {
+
+std::string clean(std::string_view text) {
+    return sys::printable(text);
+}
+
+std::size_t columns(std::string_view text) {
+    return static_cast<std::size_t>(
+        std::ranges::count_if(text, [](char c) { return (c & 0xc0) != 0x80; }));
+}
+
+std::string describe(const IdRange& range, const std::string& here) {
+    auto last = [&](std::uint32_t first) {
+        return std::to_string(std::uint64_t{first} + std::max(range.count, 1U) - 1);
+    };
+    std::string inside = std::to_string(range.inside);
+    std::string outside = std::to_string(range.outside);
+    if (range.count == 1)
+        return inside + " is " + outside + " " + here;
+    return inside + "-" + last(range.inside) + " are " + outside + "-" + last(range.outside) + " " +
+           here;
+}
+
+std::string human_bytes(const std::string& number) {
+    std::uint64_t bytes = 0;
+    for (char digit : number) {
+        if (digit < '0' || digit > '9' || bytes > UINT64_MAX / 10 - 1)
+            return number;
+        bytes = bytes * 10 + static_cast<std::uint64_t>(digit - '0');
+    }
+    constexpr const char* kUnits[] = {"bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+    std::size_t unit = 0;
+    std::uint64_t scale = 1;
+    while (unit + 1 < std::size(kUnits) && bytes / scale >= 1024) {
+        scale *= 1024;
+        ++unit;
+    }
+    std::string out = std::to_string(bytes / scale);
+    std::uint64_t tenth = bytes % scale / (scale / 10 + (scale < 10 ? 1 : 0));
+    if (unit > 0 && tenth > 0)
+        out += "." + std::to_string(std::min<std::uint64_t>(tenth, 9));
+    return number.empty() ? "" : out + " " + kUnits[unit];
+}
+
+std::string cgroup_file(const Snapshot& of, std::string_view name) {
+    auto found = std::ranges::find(of.cgroup_files, name, &CgroupFile::name);
+    return found == of.cgroup_files.end() ? "" : found->text;
+}
+
+std::string describe_cpu_max(const std::string& text) {
+    auto fields = words(text);
+    auto quota = fields.size() == 2 ? parse_number(fields[0]) : std::nullopt;
+    auto period = fields.size() == 2 ? parse_number(fields[1]) : std::nullopt;
+    if (!quota || !period || *period <= 0)
+        return {};
+    std::int64_t percent = std::int64_t{*quota} * 100 / *period;
+    return std::to_string(percent) + " % of one CPU";
+}
+
+std::string describe_seccomp(const Snapshot& of) {
+    constexpr const char* kModes[] = {"none", "strict", "filter"};
+    std::string out = of.seccomp_mode < std::size(kModes) ? kModes[of.seccomp_mode]
+                                                          : std::to_string(of.seccomp_mode);
+    if (of.seccomp_filters != 0)
+        out += " (" + std::to_string(of.seccomp_filters) +
+               (of.seccomp_filters == 1 ? " filter)" : " filters)");
+    return out;
+}
+
+std::string title(const Snapshot& of) {
+    if (of.command.empty())
+        return "[" + of.name + "]";
+    std::string out;
+    for (const std::string& word : of.command)
+        out += (out.empty() ? "" : " ") + word;
+    return out;
+}
+
+std::string spoken(const std::string& type) {
+    return type == "mnt" ? "mount" : type;
+}
+
+std::string source_of(const Mount& mount) {
+    return mount.source + (mount.root == "/" ? "" : "[" + mount.root + "]");
+}
+
+std::vector<std::pair<const Mount*, std::size_t>> mount_tree(const Snapshot& of) {
+    std::vector<std::pair<const Mount*, std::size_t>> out;
+    auto known = [&](std::uint32_t id) {
+        return std::ranges::find(of.mounts, id, &Mount::id) != of.mounts.end();
+    };
+    // Mounts are few, but a hostile process may have thousands: no recursion, and each only once.
+    std::vector<std::pair<const Mount*, std::size_t>> todo;
+    for (const Mount& mount : of.mounts)
+        if (mount.parent == mount.id || !known(mount.parent))
+            todo.emplace_back(&mount, 0);
+    std::ranges::reverse(todo);
+    while (!todo.empty()) {
+        auto [mount, depth] = todo.back();
+        todo.pop_back();
+        out.emplace_back(mount, depth);
+        std::size_t start = todo.size();
+        for (const Mount& other : of.mounts)
+            if (other.parent == mount->id && other.id != mount->id &&
+                out.size() + todo.size() <= of.mounts.size())
+                todo.emplace_back(&other, depth + 1);
+        std::ranges::sort(
+            todo.begin() + static_cast<std::ptrdiff_t>(start), todo.end(),
+            [](const auto& a, const auto& b) { return a.first->point > b.first->point; });
+    }
+    return out;
+}
+
+} // namespace teach

@@ -1,0 +1,148 @@
+// The command lines of `inspect` and `diff`.
+#include "teach/inspect.hpp"
+
+#include "sys/path.hpp"
+#include "teach/describe.hpp"
+#include "teach/proc_text.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <map>
+
+namespace teach {
+
+using nlohmann::ordered_json;
+
+namespace {
+
+constexpr const char* kInspectHelp = R"(Usage: gocontainer inspect [OPTIONS] PID|ID|self|FILE
+
+What the kernel says of a process: its namespaces and what is in them, its
+cgroup, its rights. ID is a container of gocontainer's; a container of Docker's
+is found by its process (docker inspect -f '{{.State.Pid}}' NAME). FILE is what
+--json has written.
+
+  --json        JSON instead of text
+  --plain       No colours and drawn lines, for a log or a screen reader
+  --root DIR    Where the state of containers is kept
+  --help        This text
+)";
+
+constexpr const char* kDiffHelp = R"(Usage: gocontainer diff [OPTIONS] A B
+
+What two processes differ in, each a PID, a container's ID, self, or a file that
+'gocontainer inspect --json' has written: earlier, perhaps, of the same process.
+What changes by itself, as the memory in use, is left out.
+
+  --json        JSON instead of text
+  --plain       No colours and drawn lines, for a log or a screen reader
+  --root DIR    Where the state of containers is kept
+  --help        This text
+)";
+
+struct Words {
+    std::map<std::string, std::string> options; ///< a flag has an empty value
+    Strings rest;
+    bool has(const char* name) const { return options.contains(name); }
+    std::string value(const char* name) const {
+        auto found = options.find(name);
+        return found == options.end() ? "" : found->second;
+    }
+};
+
+/// "--x V", "--x=V" and "--flag", wherever they stand.
+Result<Words> take_apart(const Strings& args, const Strings& flags, const Strings& valued) {
+    Words out;
+    auto knows = [](const Strings& names, const std::string& name) {
+        return std::ranges::find(names, name) != names.end();
+    };
+    for (std::size_t i = 0; i < args.size(); ++i) {
+        std::size_t equals = args[i].find('=');
+        std::string name = args[i].substr(0, equals);
+        if (!args[i].starts_with('-') || args[i] == "-") {
+            out.rest.push_back(args[i]);
+        } else if (equals == std::string::npos && knows(flags, name)) {
+            out.options[name] = "";
+        } else if (!knows(valued, name)) {
+            return sys::wrong("there is no option \"" + args[i] + "\"", "see --help");
+        } else if (equals != std::string::npos) {
+            out.options[name] = args[i].substr(equals + 1);
+        } else if (i + 1 < args.size()) {
+            out.options[name] = args[++i];
+        } else {
+            return sys::wrong(name + " wants a value", "see --help");
+        }
+    }
+    return out;
+}
+
+Result<ordered_json> read_json(const std::string& path) {
+    constexpr std::size_t kMost = 256 << 20;
+    std::string text = TRY(sys::read_file(path, kMost));
+    auto json = ordered_json::parse(text, nullptr, /*allow_exceptions=*/false);
+    if (json.is_discarded())
+        return sys::wrong("\"" + path + "\" is no JSON");
+    return json;
+}
+
+Result<Snapshot> from_file(const std::string& path) {
+    ordered_json json = TRY(read_json(path));
+    auto read = from_json(json);
+    if (!read)
+        read.error().detail = "\"" + path + "\": " + read.error().detail;
+    return read;
+}
+
+/// A number is a process, what has a slash in it a file, anything else a container, or if there is
+/// none, a file here.
+Result<Snapshot> find_one(const std::string& word, const std::string& root,
+                          const FindContainer& find) {
+    if (word.find('/') != std::string::npos)
+        return from_file(word);
+    Result<pid_t> pid = sys::getpid();
+    if (auto number = parse_number(word))
+        pid = *number;
+    else if (word != "self")
+        pid = find(root, word);
+    if (!pid && sys::exists(word))
+        return from_file(word);
+    pid_t which = TRY(std::move(pid));
+    Snapshot found = TRY(snapshot(which));
+    count_members(found);
+    return found;
+}
+
+std::string dump(const ordered_json& json) {
+    return json.dump(2, ' ', false, ordered_json::error_handler_t::replace) + "\n";
+}
+
+} // namespace
+
+Result<std::string> inspect(const Strings& args, const FindContainer& find) {
+    Words words = TRY(take_apart(args, {"--json", "--plain", "--help", "-h"}, {"--root"}));
+    if (words.has("--help") || words.has("-h"))
+        return kInspectHelp;
+    if (words.rest.size() != 1)
+        return sys::wrong("inspect wants one process", "see 'gocontainer inspect --help'");
+    Snapshot found = TRY(find_one(words.rest.front(), words.value("--root"), find));
+    return words.has("--json")
+               ? dump(to_json(found))
+               : describe(found, Paint::for_stream(STDOUT_FILENO, words.has("--plain")));
+}
+
+Result<std::string> compare(const Strings& args, const FindContainer& find) {
+    Words words = TRY(take_apart(args, {"--json", "--plain", "--help", "-h"}, {"--root"}));
+    if (words.has("--help") || words.has("-h"))
+        return kDiffHelp;
+    if (words.rest.size() != 2)
+        return sys::wrong("diff wants two processes", "see 'gocontainer diff --help'");
+    Snapshot before = TRY(find_one(words.rest[0], words.value("--root"), find));
+    Snapshot after = TRY(find_one(words.rest[1], words.value("--root"), find));
+    std::vector<Change> changes = diff(before, after);
+    return words.has("--json")
+               ? dump(to_json(changes))
+               : describe(changes, Paint::for_stream(STDOUT_FILENO, words.has("--plain")));
+}
+
+} // namespace teach
