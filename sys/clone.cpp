@@ -17,10 +17,11 @@ namespace sys {
 
 namespace {
 
-// ASan keeps books on every stack; it gets a fork. So does an architecture without its lines here.
+// ASan keeps books on every stack; it gets a fork. So does an architecture without its lines here,
+// and who is listened to: a listener allocates, on both sides at once.
 #if defined(__SANITIZE_ADDRESS__)
-#define FORK_INSTEAD
 #elif defined(__x86_64__)
+#define ON_A_STACK
 long clone3_onto(clone_args* args, void (*run)(void*), void* argument) {
     long result = SYS_clone3;
     register void (*to)(void*) asm("r12") = run;
@@ -39,6 +40,7 @@ long clone3_onto(clone_args* args, void (*run)(void*), void* argument) {
     return result;
 }
 #elif defined(__aarch64__)
+#define ON_A_STACK
 long clone3_onto(clone_args* args, void (*run)(void*), void* argument) {
     register long number asm("x8") = SYS_clone3;
     register long result asm("x0") = reinterpret_cast<long>(args);
@@ -57,42 +59,53 @@ long clone3_onto(clone_args* args, void (*run)(void*), void* argument) {
                  : "memory", "x30");
     return result;
 }
-#else
-#define FORK_INSTEAD
 #endif
 
-constexpr std::size_t kStack = std::size_t{256} * 1024; // only what is touched of it exists
+[[maybe_unused]] constexpr std::size_t kStack =
+    std::size_t{256} * 1024; // only what is touched of it exists
+
+} // namespace
+
+namespace {
+
+Result<pid_t> clone3_forking(clone_args args, void (*run)(void*), void* argument) {
+    return static_cast<pid_t>(TRY(invoke(
+        "clone3",
+        [&] {
+            long pid = syscall(SYS_clone3, &args, sizeof args);
+            if (pid == 0)
+                run(argument);
+            return pid;
+        },
+        Flags{args.flags, names::clone})));
+}
 
 } // namespace
 
 Result<pid_t> clone3(clone_args args, void (*run)(void*), void* argument) {
-#ifdef FORK_INSTEAD
-    long pid = TRY(invoke(
-        "clone3", [&] { return syscall(SYS_clone3, &args, sizeof args); },
-        Flags{args.flags, names::clone}));
-    if (pid == 0)
-        run(argument);
-    return static_cast<pid_t>(pid);
-#else
-    // Not given back: the child may be on it as long as it lives, and we start few.
-    void* stack = ::mmap(nullptr, kStack, PROT_READ | PROT_WRITE,
-                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
-    if (stack == MAP_FAILED)
-        return detail::failed("mmap(NULL, " + std::to_string(kStack) + ")", errno);
-    args.stack = reinterpret_cast<std::uint64_t>(stack);
-    args.stack_size = kStack;
-    args.flags |= CLONE_VM;
-    return static_cast<pid_t>(TRY(invoke(
-        "clone3",
-        [&]() -> long {
-            long pid = clone3_onto(&args, run, argument);
-            if (pid >= 0)
-                return pid;
-            errno = static_cast<int>(-pid);
-            return -1;
-        },
-        Flags{args.flags, names::clone})));
+#ifdef ON_A_STACK
+    if (listener == nullptr) [[likely]] {
+        // Not given back: the child may be on it as long as it lives, and we start few.
+        void* stack = ::mmap(nullptr, kStack, PROT_READ | PROT_WRITE,
+                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+        if (stack == MAP_FAILED)
+            return detail::failed("mmap(NULL, " + std::to_string(kStack) + ")", errno);
+        args.stack = reinterpret_cast<std::uint64_t>(stack);
+        args.stack_size = kStack;
+        args.flags |= CLONE_VM;
+        return static_cast<pid_t>(TRY(invoke(
+            "clone3",
+            [&]() -> long {
+                long pid = clone3_onto(&args, run, argument);
+                if (pid >= 0)
+                    return pid;
+                errno = static_cast<int>(-pid);
+                return -1;
+            },
+            Flags{args.flags, names::clone})));
+    }
 #endif
+    return clone3_forking(args, run, argument);
 }
 
 } // namespace sys

@@ -3,6 +3,10 @@
 
 #include "sys/kernel.hpp"
 
+#include <linux/seccomp.h>
+#include <sys/file.h>
+#include <sys/wait.h>
+
 namespace sys::names {
 
 #define NAMED(flag) {static_cast<std::uint64_t>(flag), #flag}
@@ -48,6 +52,21 @@ inline constexpr FlagName propagation[] = {
 };
 inline constexpr FlagName umount[] = {{kDetach, "MNT_DETACH"}, {kNoFollow, "UMOUNT_NOFOLLOW"}};
 inline constexpr FlagName unlink[] = {NAMED(AT_REMOVEDIR)};
+inline constexpr FlagName access[] = {NAMED(R_OK), NAMED(W_OK), NAMED(X_OK)};
+inline constexpr FlagName close_range[] = {{2, "CLOSE_RANGE_UNSHARE"}, {4, "CLOSE_RANGE_CLOEXEC"}};
+inline constexpr FlagName domain[] = {NAMED(AF_UNIX), NAMED(AF_INET), NAMED(AF_INET6),
+                                      NAMED(AF_NETLINK)};
+inline constexpr FlagName socket_type[] = {NAMED(SOCK_STREAM), NAMED(SOCK_DGRAM), NAMED(SOCK_RAW),
+                                           NAMED(SOCK_SEQPACKET)};
+inline constexpr FlagName mask_how[] = {NAMED(SIG_BLOCK), NAMED(SIG_UNBLOCK), NAMED(SIG_SETMASK)};
+inline constexpr FlagName wait[] = {NAMED(WNOHANG), NAMED(WUNTRACED)};
+inline constexpr FlagName lock[] = {NAMED(LOCK_SH), NAMED(LOCK_EX), NAMED(LOCK_NB), NAMED(LOCK_UN)};
+inline constexpr FlagName seccomp[] = {
+    NAMED(SECCOMP_FILTER_FLAG_TSYNC),
+    NAMED(SECCOMP_FILTER_FLAG_LOG),
+    NAMED(SECCOMP_FILTER_FLAG_SPEC_ALLOW),
+    NAMED(SECCOMP_FILTER_FLAG_NEW_LISTENER),
+};
 
 #undef NAMED
 

@@ -1,6 +1,8 @@
 // Names, sockets, terminals, waiting: the calls of sys/kernel.hpp that are about talking.
 #include "sys/kernel.hpp"
 
+#include "sys/flags.hpp"
+
 #include <arpa/inet.h>
 #include <linux/ethtool.h>
 #include <linux/if_tun.h>
@@ -32,13 +34,15 @@ Result<std::pair<Fd, Fd>> socketpair(int type) {
     int ends[2] = {-1, -1};
     TRY(invoke(
         "socketpair", [&] { return ::socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, ends); },
-        Shown{"AF_UNIX"}, type));
+        Shown{"AF_UNIX"}, Named{static_cast<std::uint64_t>(type), names::socket_type}));
     return std::pair{Fd(ends[0]), Fd(ends[1])};
 }
 
 Result<Fd> socket(int domain, int type) {
-    return descriptor(
-        invoke("socket", [&] { return ::socket(domain, type | SOCK_CLOEXEC, 0); }, domain, type));
+    return descriptor(invoke(
+        "socket", [&] { return ::socket(domain, type | SOCK_CLOEXEC, 0); },
+        Named{static_cast<std::uint64_t>(domain), names::domain},
+        Named{static_cast<std::uint64_t>(type), names::socket_type}));
 }
 
 Result<void> connect_unix(int fd, const std::string& path) {
@@ -339,7 +343,9 @@ Result<SignalInfo> read_signal(int signalfd) {
 
 Result<sigset_t> sigprocmask(int how, const sigset_t& set) {
     sigset_t before{};
-    TRY(invoke("sigprocmask", [&] { return ::sigprocmask(how, &set, &before); }, how));
+    TRY(invoke(
+        "sigprocmask", [&] { return ::sigprocmask(how, &set, &before); },
+        Named{static_cast<std::uint64_t>(how), names::mask_how}));
     return before;
 }
 

@@ -101,11 +101,11 @@ Result<void> pidfd_send_signal(int pidfd, int signal) {
     return done(invoke(
         "pidfd_send_signal",
         [&] { return syscall(SYS_pidfd_send_signal, pidfd, signal, nullptr, 0); }, pidfd,
-        Shown{sigabbrev_np(signal) != nullptr ? sigabbrev_np(signal) : "?"}));
+        Signal{signal}));
 }
 
 Result<void> kill(pid_t pid, int signal) {
-    return done(invoke("kill", [&] { return ::kill(pid, signal); }, pid, signal));
+    return done(invoke("kill", [&] { return ::kill(pid, signal); }, pid, Signal{signal}));
 }
 
 Result<std::pair<pid_t, int>> waitpid(pid_t pid, int options) {
@@ -119,7 +119,7 @@ Result<std::pair<pid_t, int>> waitpid(pid_t pid, int options) {
             while (result == -1 && errno == EINTR);
             return result;
         },
-        pid, Out{&status, sizeof status}, options));
+        pid, Out{&status, sizeof status}, Flags{static_cast<std::uint64_t>(options), names::wait}));
     return std::pair{static_cast<pid_t>(got), status};
 }
 
@@ -132,7 +132,10 @@ bool leads_session() {
 }
 
 Result<void> prctl(int option, const char* name, unsigned long a, unsigned long b) {
-    return done(invoke("prctl", [&] { return ::prctl(option, a, b, 0UL, 0UL); }, Shown{name}, a));
+    auto call = [&] { return ::prctl(option, a, b, 0UL, 0UL); };
+    if (option == PR_SET_PDEATHSIG)
+        return done(invoke("prctl", call, Shown{name}, Signal{static_cast<int>(a)}));
+    return done(invoke("prctl", call, Shown{name}, a));
 }
 
 // The raw calls change only this thread's ids, which is all there is: we are single-threaded, and
@@ -183,7 +186,7 @@ Result<Fd> seccomp_set_filter(unsigned flags, std::span<const std::uint64_t> pro
     sock_fprog prog{static_cast<unsigned short>(program.size()), filter};
     long result = TRY(invoke(
         "seccomp", [&] { return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &prog); },
-        Shown{"SECCOMP_SET_MODE_FILTER"}, flags,
+        Shown{"SECCOMP_SET_MODE_FILTER"}, Flags{flags, names::seccomp},
         Shown{"[" + std::to_string(program.size()) + " instructions]"}));
     return (flags & SECCOMP_FILTER_FLAG_NEW_LISTENER) != 0 ? Fd(static_cast<int>(result)) : Fd();
 }
@@ -253,7 +256,7 @@ void exit_now(int status) {
 Result<Fd> openat(int at, const std::string& path, int flags, mode_t mode) {
     return descriptor(invoke(
         "openat", [&] { return ::openat(at, path.c_str(), flags | O_CLOEXEC | O_NOCTTY, mode); },
-        At{at}, path, Flags{static_cast<std::uint64_t>(flags), names::open}));
+        At{at}, path, Flags{static_cast<std::uint64_t>(flags), names::open, "O_RDONLY"}));
 }
 
 Result<Fd> openat2(int at, const std::string& path, std::uint64_t flags, Resolve resolve,
@@ -273,7 +276,7 @@ Result<Fd> openat2(int at, const std::string& path, std::uint64_t flags, Resolve
                     break;
             return fd;
         },
-        At{at}, path, Flags{flags, names::open}, Flags{resolve.flags, names::resolve}));
+        At{at}, path, Flags{flags, names::open, "O_RDONLY"}, Flags{resolve.flags, names::resolve}));
 }
 
 Result<std::size_t> read(int fd, std::span<char> into) {
@@ -355,7 +358,8 @@ Result<struct statfs> statfs(const std::string& path) {
 
 Result<void> faccessat(int at, const std::string& path, int mode) {
     return done(invoke(
-        "faccessat", [&] { return ::faccessat(at, path.c_str(), mode, 0); }, At{at}, path, mode));
+        "faccessat", [&] { return ::faccessat(at, path.c_str(), mode, 0); }, At{at}, path,
+        Flags{static_cast<std::uint64_t>(mode), names::access, "F_OK"}));
 }
 
 Result<void> fchmod(int fd, mode_t mode) {
@@ -456,7 +460,7 @@ Result<void> set_nonblocking(int fd) {
 Result<void> close_range(unsigned first, unsigned last, unsigned flags) {
     return done(invoke(
         "close_range", [&] { return syscall(SYS_close_range, first, last, flags); }, first, last,
-        flags));
+        Flags{flags, names::close_range}));
 }
 
 Result<std::uint64_t> getrandom() {
@@ -512,7 +516,9 @@ Result<std::vector<Entry>> entries(int fd) {
 }
 
 Result<void> flock(int fd, int operation) {
-    return done(invoke("flock", [&] { return ::flock(fd, operation); }, fd, operation));
+    return done(invoke(
+        "flock", [&] { return ::flock(fd, operation); }, fd,
+        Flags{static_cast<std::uint64_t>(operation), names::lock}));
 }
 
 Result<void> setxattr(const std::string& path, const std::string& name, std::string_view value) {

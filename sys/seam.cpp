@@ -3,7 +3,9 @@
 
 #include <fcntl.h>
 
+#include <csignal>
 #include <cstdio>
+#include <cstring>
 
 namespace sys {
 
@@ -12,11 +14,27 @@ std::string show(const char* text) {
         return "NULL";
     std::string out = "\"";
     for (const char* p = text; *p != '\0'; ++p) {
+        if (*p == '\n') {
+            out += "\\n";
+            continue;
+        }
         if (*p == '"' || *p == '\\')
             out += '\\';
         out += *p;
     }
     return out + '"';
+}
+
+std::string show(const Named& named) {
+    for (const FlagName& one : named.names)
+        if (one.value == named.value)
+            return one.name;
+    return std::to_string(named.value);
+}
+
+std::string show(Signal signal) {
+    const char* name = sigabbrev_np(signal.number);
+    return name != nullptr ? "SIG" + std::string(name) : std::to_string(signal.number);
 }
 
 std::string show(Mode mode) {
@@ -31,7 +49,7 @@ std::string show(At at) {
 
 std::string show(const Flags& flags) {
     if (flags.value == 0)
-        return "0";
+        return flags.none;
     std::string out;
     std::uint64_t rest = flags.value;
     for (const FlagName& flag : flags.names) {

@@ -19,7 +19,9 @@
 
 namespace sys {
 
-/// One system call, spelled as in C: name "mkdirat", text `mkdirat(5, "dev", 0755)`.
+/// One system call, spelled as in C: name "mkdirat", text `mkdirat(5, "dev", 0755)`. Every
+/// descriptor of ours is O_CLOEXEC, and none becomes our terminal (O_NOCTTY): that isn't spelled
+/// each time.
 struct Call {
     std::string_view name;
     std::string text;
@@ -43,6 +45,16 @@ struct FlagName {
 struct Flags {
     std::uint64_t value;
     std::span<const FlagName> names;
+    const char* none = "0"; ///< how no flag is spelled
+};
+/// An argument of which each value has a name: `AF_INET`.
+struct Named {
+    std::uint64_t value;
+    std::span<const FlagName> names;
+};
+/// A signal's number.
+struct Signal {
+    int number;
 };
 /// An octal argument (a file mode).
 struct Mode {
@@ -60,6 +72,8 @@ struct Out {
 };
 
 std::string show(const Flags& flags);
+std::string show(const Named& named);
+std::string show(Signal signal);
 std::string show(Mode mode);
 inline std::string show(Out) {
     return {};

@@ -222,7 +222,7 @@ TEST(NoRootfs, BecauseThereIsNone) {
 
 TEST(NoRootfs, BecauseADirectoryOnTheWayIsClosed) {
     Recorder kernel;
-    kernel.answer("faccessat(AT_FDCWD, \"/home/lena\", 1)", -EACCES);
+    kernel.answer("faccessat(AT_FDCWD, \"/home/lena\", X_OK)", -EACCES);
     EXPECT_THAT(
         causes::no_rootfs("/home/lena/rootfs", EACCES),
         AllOf(HasSubstr("may not search \"/home/lena\""), HasSubstr("'chmod o+x /home/lena'")));

@@ -255,7 +255,7 @@ TEST(CgroupLimits, WhatWasThereIsPutBackAfterARefusal) {
     leaf.calls.clear();
     leaf.files->restore();
     EXPECT_THAT(leaf.written(),
-                ElementsAre("io.max=8:0 rbps=max wbps=max riops=max wiops=max", "cpuset.cpus=\n",
+                ElementsAre("io.max=8:0 rbps=max wbps=max riops=max wiops=max", "cpuset.cpus=\\n",
                             "cpu.max=max 100000", "memory.max=77"));
 }
 

@@ -237,7 +237,7 @@ TEST(User, WritesTheMapsOfTheCallerItself) {
     if (sys::geteuid() != 0)
         expect_order(kernel, {"/proc/77/setgroups", "\"deny\"", "/proc/77/gid_map"});
     expect_order(kernel, {"/proc/77/uid_map", "/proc/77/gid_map"});
-    EXPECT_TRUE(kernel.called("\"0 " + std::to_string(sys::geteuid()) + " 1\n\""));
+    EXPECT_TRUE(kernel.called("\"0 " + std::to_string(sys::geteuid()) + " 1\\n\""));
 }
 
 TEST(User, HasRangesWrittenByTheSetuidHelpers) {
@@ -403,12 +403,13 @@ Step entering_time(std::int64_t boottime) {
 TEST(Time, WritesOffsetsOfANamespaceThatNobodyIsInYet) {
     Recorder kernel;
     ASSERT_TRUE(once(kernel, entering_time(86400)));
-    EXPECT_THAT(
-        kernel.calls,
-        ElementsAre(
-            "unshare(CLONE_NEWTIME)", "openat(AT_FDCWD, \"/proc/self/timens_offsets\", O_WRONLY)",
-            StartsWith("fstatfs("), HasSubstr("\"boottime 86400 0\nmonotonic -1 0\n\""),
-            "openat(AT_FDCWD, \"/proc/self/ns/time_for_children\", 0)", StartsWith("setns(")));
+    EXPECT_THAT(kernel.calls,
+                ElementsAre("unshare(CLONE_NEWTIME)",
+                            "openat(AT_FDCWD, \"/proc/self/timens_offsets\", O_WRONLY)",
+                            StartsWith("fstatfs("),
+                            HasSubstr("\"boottime 86400 0\\nmonotonic -1 0\\n\""),
+                            "openat(AT_FDCWD, \"/proc/self/ns/time_for_children\", O_RDONLY)",
+                            StartsWith("setns(")));
 }
 
 TEST(Time, ExplainsARangeError) {
@@ -800,14 +801,15 @@ TEST(Caps, LowersTheBoundingSetWhileItMay) {
     ASSERT_TRUE(once(kernel, inside(spec, mapped_to(0, 65536), stages::caps::child)));
     expect_order(kernel, {"setgroups(1, [44])", "setresgid(1000, 1000, 1000)",
                           "setresuid(1000, 1000, 1000)", "prctl(PR_CAP_AMBIENT", "capset(",
-                          "prctl(PR_SET_NO_NEW_PRIVS, 1)", "prctl(PR_SET_PDEATHSIG, 9)"});
+                          "prctl(PR_SET_NO_NEW_PRIVS, 1)", "prctl(PR_SET_PDEATHSIG, SIGKILL)"});
     if (kernel.called("PR_CAPBSET_DROP")) { // else the bounding set here is small to begin with
         EXPECT_LT(kernel.at("PR_CAPBSET_DROP"), kernel.at("setgroups("));
         for (const std::string& call : kernel.calls)
             for (const std::string& kept : spec::default_capabilities())
                 EXPECT_NE(call, "prctl(PR_CAPBSET_DROP, " + kept + ")");
     }
-    EXPECT_EQ(kernel.calls.back(), "prctl(PR_SET_PDEATHSIG, 9)"); // cleared by the change of user
+    EXPECT_EQ(kernel.calls.back(),
+              "prctl(PR_SET_PDEATHSIG, SIGKILL)"); // cleared by the change of user
 }
 
 TEST(Caps, LeavesNewPrivilegesWhenAsked) {
@@ -892,7 +894,7 @@ TEST(Init, LeavesTheCommandTheSignalsItHad) {
                 ElementsAre(StartsWith("sigprocmask"), "signalfd()", "pipe2(O_CLOEXEC)", "fork()",
                             StartsWith("read("), // until PID 1 has nothing open any more
                             StartsWith("sigprocmask"),
-                            "prctl(PR_SET_PDEATHSIG, 9)")); // a fork doesn't inherit it
+                            "prctl(PR_SET_PDEATHSIG, SIGKILL)")); // a fork doesn't inherit it
 }
 
 TEST(Init, FailsClosed) {
