@@ -9,6 +9,7 @@
 #include "run/guard.hpp"
 #include "run/join.hpp"
 #include "run/refused.hpp"
+#include "run/watch.hpp"
 #include "stages/resctrl.hpp"
 #include "stages/settings.hpp"
 #include "stages/stages.hpp"
@@ -31,12 +32,14 @@ Error at(std::string_view stage, Error error) {
     return error;
 }
 
-Result<void> each(const std::vector<const Stage*>& order, auto half, auto& launch) {
+Result<void> each(const std::vector<const Stage*>& order, Half half,
+                  Result<void> (*Stage::*function)(Launch&), Launch& launch) {
     for (const Stage* stage : order) {
-        auto function = stage->*half;
-        if (function == nullptr)
+        if (stage->*function == nullptr)
             continue;
-        if (auto done = function(launch); !done)
+        auto done = step({.half = half, .stage = stage}, launch.child,
+                         [&] { return (stage->*function)(launch); });
+        if (!done)
             return std::unexpected(at(name_of(stage->id), std::move(done).error()));
     }
     return {};
@@ -89,7 +92,7 @@ Result<Joins> joins_of(const Launch& launch) {
 Result<void> prepare(Launch& launch, const std::vector<const Stage*>& order) {
     if (!launch.spec.inside_already)
         TRY(stages::resctrl::prepare(launch));
-    TRY(each(order, &Stage::prepare, launch));
+    TRY(each(order, Half::prepare, &Stage::prepare, launch));
     if (launch.make_slate && launch.facts.may_silence) {
         launch.slate = TRY(launch.make_slate());
         launch.facts.slated = true;
@@ -224,7 +227,7 @@ Result<void> see_off(Launch& launch, const std::vector<const Stage*>& order) {
     if (launch.recorded && launch.ledger->child_started == 0)
         launch.ledger->child_started = TRY(sys::start_time(launch.child));
     TRY(stages::resctrl::enter(launch));
-    return each(order, &Stage::parent, launch);
+    return each(order, Half::parent, &Stage::parent, launch);
 }
 
 /// The child works in our memory until its exec: not even errno is ours alone. Its end of the pipe
@@ -294,7 +297,8 @@ Result<Fd> begin(Launch& launch) {
                       .binary = binary.get()};
     auto [executed, executes] = TRY(sys::pipe());
     auto score = TRY(stages::OomScore::of_child(spec));
-    auto cloned = clone_into_leaf(launch, entering);
+    auto cloned = step({.half = Half::clone}, launch.child,
+                       [&] { return clone_into_leaf(launch, entering); });
     theirs.close();
     executes.close();
     auto begun = cloned ? see_off(launch, order) : std::move(cloned);
@@ -310,7 +314,7 @@ Result<Fd> begin(Launch& launch) {
         launch.trees.clear();
         if (joins.has(CLONE_NEWUSER | CLONE_NEWPID))
             TRY(sys::prctl(PR_SET_DUMPABLE, "PR_SET_DUMPABLE", 1)); // hidden no more
-        TRY(each(order, &Stage::meanwhile, launch));
+        TRY(each(order, Half::meanwhile, &Stage::meanwhile, launch));
         return launch.facts.awaits ? unless_gone(say_done(ours)) : Result<void>();
     }();
     if (!told) {

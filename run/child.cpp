@@ -8,6 +8,7 @@
 #include "run/handshake.hpp"
 #include "run/slate.hpp"
 #include "run/supervise.hpp"
+#include "run/watch.hpp"
 #include "stages/caps.hpp"
 #include "stages/causes.hpp"
 #include "stages/settings.hpp"
@@ -107,19 +108,25 @@ void enter(void* entering) {
         TRY(stages::die_with_parent());
         if (with.joins.any() && !with.joins.need_joiner(stages::clone_flags(with.spec)))
             TRY(with.joins.join_first());
-        for (const Stage* stage : with.order)
-            if (stage->enter != nullptr)
-                if (auto done = stage->enter(with.spec, with.facts); !done)
-                    return std::unexpected(at(*stage, std::move(done).error()));
+        for (const Stage* stage : with.order) {
+            if (stage->enter == nullptr)
+                continue;
+            auto done = step({.half = Half::enter, .stage = stage}, 0,
+                             [&] { return stage->enter(with.spec, with.facts); });
+            if (!done)
+                return std::unexpected(at(*stage, std::move(done).error()));
+        }
         if (with.joins.has(CLONE_NEWUSER))
             TRY(become_root());
-        Fd binary = TRY(own_binary(with));
-        TRY(with.joins.join_rest());
-        TRY(stages::die_with_parent()); // becoming uid 0 has cleared it
-        if (with.facts.default_signals)
-            sys::default_signals();
-        TRY(restore_signals(with.facts.signal_mask));
-        return re_exec(with, socket, binary);
+        return step({.half = Half::re_exec}, 0, [&]() -> Result<void> {
+            Fd binary = TRY(own_binary(with));
+            TRY(with.joins.join_rest());
+            TRY(stages::die_with_parent()); // becoming uid 0 has cleared it
+            if (with.facts.default_signals)
+                sys::default_signals();
+            TRY(restore_signals(with.facts.signal_mask));
+            return re_exec(with, socket, binary);
+        });
     }();
     fail(socket, entered.error());
 }
@@ -151,8 +158,9 @@ Result<Fd> next_of(const Fd& socket, Said said) {
 /// The walk down the table, with the stops on the way.
 class Walk {
 public:
-    Walk(Inside& inside, const Fd& socket, Fd gate)
-        : inside_(inside), socket_(socket), gate_(std::move(gate)) {}
+    /// `teller`: nullptr when nobody watches.
+    Walk(Inside& inside, const Fd& socket, Fd gate, Teller* teller)
+        : inside_(inside), socket_(socket), gate_(std::move(gate)), teller_(teller) {}
 
     Result<void> go() {
         TRY(stages::set_parameters(inside_));
@@ -165,9 +173,12 @@ public:
                 TRY(settle_once());
             if (stage->filters)
                 TRY(pass_once());
-            if (stage->child == nullptr)
-                continue;
-            if (auto done = stage->child(inside_); !done)
+            if (auto done = watched(
+                    {.half = Half::child, .stage = stage, .empty = stage->child == nullptr},
+                    [&] {
+                        return stage->child != nullptr ? stage->child(inside_) : Result<void>{};
+                    });
+                !done)
                 return std::unexpected(at(*stage, std::move(done).error()));
             if (inside_.listener.valid())
                 TRY(say_listener(socket_, std::exchange(inside_.listener, Fd())));
@@ -178,6 +189,15 @@ public:
     }
 
 private:
+    /// A step in front of who watches, if anybody does.
+    template <class Function>
+    Result<void> watched(const Step& step, Function function) {
+        if (teller_ == nullptr) [[likely]]
+            return function();
+        TRY(teller_->before(step));
+        TRY(function());
+        return teller_->after(step);
+    }
     /// What the parent has done meanwhile is there before anything runs that isn't ours.
     Result<void> await_once() {
         if (inside_.facts.awaits && !std::exchange(awaited_, true))
@@ -191,7 +211,7 @@ private:
             inside_.console = TRY(outer_console());
         if (inside_.console.valid())
             TRY(size_terminal(inside_.spec.process, inside_.console));
-        return settle(inside_);
+        return watched({.half = Half::settle}, [&] { return settle(inside_); });
     }
     Result<void> pass_once() {
         if (std::exchange(passed_, true))
@@ -219,6 +239,7 @@ private:
     Inside& inside_;
     const Fd& socket_;
     Fd gate_;
+    Teller* teller_;
     bool awaited_ = false;
     bool settled_ = false;
     bool passed_ = false;
@@ -276,6 +297,13 @@ std::string child_main(const std::vector<std::string>& args) {
     const spec::Spec& spec = packed->spec;
     Inside inside{.spec = spec, .facts = packed->facts};
     inside.note = [&socket](const std::string& line) { (void)say_note(socket, line); };
+    std::optional<Teller> teller;
+    if (packed->facts.watched) {
+        teller.emplace(socket);
+        sys::listener = &*teller;
+        if (packed->facts.slated)
+            teller->fall_silent_after_filter();
+    }
     Slate slate;
     auto walked = [&]() -> Result<void> {
         // Whoever is in there already must not trace us, now that an exec has allowed it again.
@@ -295,7 +323,7 @@ std::string child_main(const std::vector<std::string>& args) {
             slate = TRY(Slate::open(memory));
         }
         slate.set_filtered(packed->facts.slated); // soon, and nothing else ends us by SIGSYS before
-        return Walk(inside, socket, std::move(gate)).go();
+        return Walk(inside, socket, std::move(gate), teller ? &*teller : nullptr).go();
     }();
     if (!walked)
         fail(socket, walked.error(), std::move(slate));
@@ -308,6 +336,9 @@ std::string child_main(const std::vector<std::string>& args) {
     if (!packed->facts.orphan)
         if (auto gone = sys::at_end(socket.get()); !gone || *gone)
             sys::exit_now(125);
+    if (teller)
+        if (auto told = teller->before({.half = Half::command}); !told)
+            fail(socket, told.error(), std::move(slate));
     fail(socket, become_command(spec, socket, slate), std::move(slate));
 }
 

@@ -71,6 +71,12 @@ Result<void> say_note(const Fd& socket, const std::string& line) {
 Result<void> say_console(const Fd& socket, const Fd& master) {
     return say(socket, Said::console, "", &master);
 }
+Result<void> say_step(const Fd& socket, Said said, const std::string& told) {
+    return say(socket, said, told);
+}
+Result<void> say_called(const Fd& socket, const std::string& told) {
+    return say(socket, Said::called, told);
+}
 Result<void> say_failed(const Fd& socket, const Error& error) {
     auto part = [](const std::string& text) { return text.substr(0, kMostPart); };
     json out = {{"stage", error.stage},     {"call", part(error.call)},
@@ -127,6 +133,7 @@ void fact_fields(auto& field, auto& facts) {
     field("orphan", facts.orphan);
     field("state", facts.state);
     field("signalMask", facts.signal_mask);
+    field("watched", facts.watched);
 }
 
 } // namespace

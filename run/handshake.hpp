@@ -53,13 +53,16 @@ enum class Said : char {
     proceed = 'P',
     ready = 'Y',
     listener = 'L',
+    before = 'b', ///< these three only with a watcher (run/watch.hpp)
+    called = 'c',
+    after = 'a',
     failed = 'F',
     end = '\0'
 };
 
 struct Message {
     Said said = Said::end; ///< end: the other side has closed
-    std::string text;      ///< spec: a piece; note: the line; failed: the Error as JSON
+    std::string text;      ///< spec: a piece; note: the line; failed, step and call: JSON
     Fd fd;                 ///< rootfs, tree: the mount; slate: its memory; console: the master
 };
 
@@ -76,6 +79,9 @@ Result<void> say_listener(const Fd& socket, const Fd& listener);
 Result<void> say_ready(const Fd& socket);
 Result<void> say_note(const Fd& socket, const std::string& line);
 Result<void> say_console(const Fd& socket, const Fd& master);
+/// `told`: JSON of run/watch.cpp's.
+Result<void> say_step(const Fd& socket, Said said, const std::string& told);
+Result<void> say_called(const Fd& socket, const std::string& told);
 Result<void> say_failed(const Fd& socket, const Error& error);
 Result<Message> hear(const Fd& socket);
 Error error_of(const Message& failed);

@@ -1,6 +1,8 @@
 // Waiting for somebody else's end.
 #include "run/keeper.hpp"
 
+#include "run/watch.hpp"
+
 #include "stages/causes.hpp"
 #include "stages/stages.hpp"
 #include "sys/local.hpp"
@@ -41,6 +43,7 @@ struct Watch {
 // In the launcher's namespaces and memory, while it runs: system calls only.
 [[noreturn]] void watch(void* argument) {
     const Watch& with = *static_cast<const Watch*>(argument);
+    sys::listener = nullptr; // it hears the launcher; null already where we share its memory
     // A session of its own: Ctrl-C, and a kill of the launcher's process group, pass by.
     (void)sys::setsid();
     // Whoever waits for the end of the launcher's output must not wait for us.
@@ -79,7 +82,10 @@ Result<pid_t> start(const Fd& watched, const Fd& ledger, char* const* argv) {
 void undo(Ledger& ledger) {
     for (const stages::Stage& stage : std::views::reverse(stages::table()))
         if (stage.undo != nullptr)
-            stage.undo(ledger);
+            (void)step({.half = Half::undo, .stage = &stage}, 0, [&]() -> Result<void> {
+                stage.undo(ledger);
+                return {};
+            }); // who watches can't stop it
 }
 
 namespace {

@@ -6,6 +6,7 @@
 #include "run/orphans.hpp"
 #include "run/slate.hpp"
 #include "run/supervise.hpp"
+#include "run/watch.hpp"
 
 namespace run {
 
@@ -27,6 +28,7 @@ Result<int> launch(spec::Spec spec, std::function<void(const std::string&)> say,
     sys::default_signal(SIGCHLD);
     // From here on signals wait until supervise() takes them, so that none ends us half-way.
     BlockedSignals blocked = TRY(block_signals());
+    launch.facts.watched = watcher != nullptr;
     launch.facts.signal_mask = signal_mask.value_or(blocked.mask_bits());
 
     auto status = [&]() -> Result<int> {

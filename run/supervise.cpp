@@ -2,6 +2,7 @@
 #include "run/supervise.hpp"
 
 #include "run/terminal.hpp"
+#include "run/watch.hpp"
 #include "sys/path.hpp"
 
 #include <sys/wait.h>
@@ -110,11 +111,26 @@ Result<void> Supervisor::on_message() {
     case Said::console:
         TRY(terminal_.attach(std::move(message.fd)));
         break;
+    case Said::before:
+    case Said::after:
+        if (watcher != nullptr) {
+            const Step step = step_of(message);
+            TRY(message.said == Said::before ? watcher->before(step, child_)
+                                             : watcher->after(step, child_));
+            (void)say_proceed(socket_); // it may have been killed meanwhile: the pidfd tells
+        }
+        break;
+    case Said::called:
+        if (watcher != nullptr)
+            watcher->called(called_of(message));
+        break;
     case Said::failed:
         failed_ = error_of(message);
         break;
     default:
         talking_ = false;
+        if (watcher != nullptr)
+            watcher->gone();
         // Now, and not later: what runs in there by then is not ours any more.
         filtered_ = slate_.filtered();
         if (!failed_)

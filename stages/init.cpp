@@ -18,6 +18,7 @@ namespace {
 // PID 1 of the container (or, without the pid stage, its first process). Every signal is blocked
 // and taken one by one, so none is lost and no handler runs.
 [[noreturn]] void serve(pid_t command, Fd signals, Fd held) {
+    sys::listener = nullptr; // PID 1 outlives the launch: who watched that has stopped listening
     // Out of the caller's session: a ^C there comes to the parent, which sends it on, and must not
     // come a second time.
     (void)sys::setsid();

@@ -271,12 +271,13 @@ TEST(Packed, BringsSpecAndFactsBackByteForByte) {
                         .orphan = true,
                         .state = "{}",
                         .signal_mask = ~std::uint64_t{0},
+                        .watched = true,
                         .default_signals = true};
     auto back = run::unpack(packed(spec, facts));
     ASSERT_TRUE(back) << sys::to_line(back.error());
     EXPECT_EQ(back->spec, spec);
     auto& [uids, gids, groups_denied, resolv_conf, filter, flags, may_silence, sent, sent_mounts,
-           addresses, slated, awaits, meets, gated, orphan, state, mask, default_signals] =
+           addresses, slated, awaits, meets, gated, orphan, state, mask, watched, default_signals] =
         back->facts;
     EXPECT_EQ(uids, facts.uids);
     EXPECT_EQ(gids, facts.gids);
@@ -295,6 +296,7 @@ TEST(Packed, BringsSpecAndFactsBackByteForByte) {
     EXPECT_TRUE(orphan);
     EXPECT_EQ(state, facts.state);
     EXPECT_EQ(mask, facts.signal_mask);
+    EXPECT_TRUE(watched);
 }
 
 TEST(Packed, ArrivesWholeHoweverLongItIs) {
