@@ -8,6 +8,7 @@
 #include "sys/path.hpp"
 #include "sys/title.hpp"
 #include "teach/inspect.hpp"
+#include "teach/narrator.hpp"
 
 #include <cstdio>
 #include <string>
@@ -45,6 +46,14 @@ int parent(const Args& args) {
     }
     spec::Spec& spec = command->spec;
     spec.process.terminal = sys::isatty(0) && sys::isatty(1);
+    std::unique_ptr<teach::Narrator> narrator;
+    if (command->watching.any()) {
+        auto made = teach::Narrator::make(command->watching, spec,
+                                          [](const std::string& text) { print(stderr, text); });
+        if (!made)
+            return complain(sys::to_line(made.error()));
+        narrator = std::move(*made);
+    }
     auto status = run::launch(spec, [&spec](const std::string& line) {
         if (!spec.quiet)
             (void)complain(line);

@@ -55,21 +55,40 @@ Applied choose(E& place, Text value, const Choice<E> (&choices)[N]) {
     return std::unexpected("\"" + value + "\": is none of " + names);
 }
 
-Applied only(Draft& draft, Text value) {
+/// STAGE,… with `word` for none of them, or for all.
+Applied stage_list(spec::StageSet& place, Text value, std::string_view word, spec::StageSet worth) {
     spec::StageSet set;
     std::size_t start = 0;
     while (start <= value.size()) {
         std::size_t end = std::min(value.find(',', start), value.size());
         std::string name = value.substr(start, end - start);
         start = end + 1;
-        if (name == "none")
+        if (name == word) {
+            set = spec::StageSet(set.bits() | worth.bits());
             continue;
+        }
         auto stage = spec::stage_named(name);
         if (!stage)
             return std::unexpected("\"" + name + "\": is no stage: see 'gocontainer stages'");
         set.add(*stage);
     }
-    draft.only = set;
+    place = set;
+    return {};
+}
+
+Applied only(Draft& draft, Text value) {
+    return stage_list(draft.only.emplace(), value, "none", spec::StageSet(0));
+}
+
+Applied pause(Draft& draft, Text value) {
+    return stage_list(draft.watching.pauses, value, "all",
+                      spec::StageSet((1U << spec::kStageCount) - 1));
+}
+
+Applied file(std::string& place, Text value) {
+    if (value.empty())
+        return std::unexpected("\"\": names no file");
+    place = value;
     return {};
 }
 
@@ -202,6 +221,16 @@ const Option kOptions[] = {
      [](Draft& d, Text v) { return store<std::string>(d.spec.name, spec::parse_name(v)); }},
     {"-q,--quiet", nullptr, "process", "No lines of ours but errors",
      [](Draft& d, Text) -> Applied { d.spec.quiet = true; return {}; }},
+
+    {"--explain", nullptr, "watching", "Say what each stage does and why, each system call as it is made, and what it changes",
+     [](Draft& d, Text) -> Applied { d.watching.explain = true; return {}; }},
+    {"--pause", "STAGE,…|all", "watching", "Stop before these stages, and ask what to do", pause},
+    {"--trace", "FILE", "watching", "Write each step and each call to FILE as JSON lines",
+     [](Draft& d, Text v) { return file(d.watching.trace, v); }},
+    {"--record", "FILE", "watching", "Write what the container is like between the stages to FILE, for 'gocontainer inspect'",
+     [](Draft& d, Text v) { return file(d.watching.recording, v); }},
+    {"--plain", nullptr, "watching", "Without colours and drawn lines, for a log or a screen reader",
+     [](Draft& d, Text) -> Applied { d.watching.plain = true; return {}; }},
 };
 // clang-format on
 

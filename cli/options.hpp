@@ -1,7 +1,7 @@
 // The option table of `parent`: one row an option; parsing, --help and completions come from it.
 #pragma once
 
-#include "spec/spec.hpp"
+#include "spec/watching.hpp"
 
 #include <expected>
 #include <optional>
@@ -15,6 +15,7 @@ namespace cli {
 /// What the flags have said so far; parse_parent() turns it into a Spec.
 struct Draft {
     spec::Spec spec;
+    spec::Watching watching;
     std::vector<spec::Stage> left_out;
     std::optional<spec::StageSet> only;
     std::vector<std::string> caps_added;

@@ -220,7 +220,7 @@ std::expected<ParentCommand, std::string> parse_parent(const Args& args, const R
             break;
         std::string written = argv[before];
         if (answer == 'h' || answer == kHelp)
-            return ParentCommand{.spec = {}, .help = help_text()};
+            return ParentCommand{.spec = {}, .watching = {}, .help = help_text()};
         if (answer == ':')
             return std::unexpected(written + " wants a value: see 'gocontainer parent --help'");
         const Option* row = row_of(answer);
@@ -233,10 +233,11 @@ std::expected<ParentCommand, std::string> parse_parent(const Args& args, const R
             return std::unexpected(long_name(*row) + " " + applied.error());
     }
     Args command(argv.begin() + optind, argv.end() - 1);
+    spec::Watching watching = draft.watching;
     auto spec = finish(std::move(draft), std::move(command), read);
     if (!spec)
         return std::unexpected(std::move(spec).error());
-    return ParentCommand{.spec = std::move(*spec), .help = {}};
+    return ParentCommand{.spec = std::move(*spec), .watching = std::move(watching), .help = {}};
 }
 
 } // namespace cli

@@ -1,7 +1,7 @@
 // `gocontainer parent`: flags to a Spec.
 #pragma once
 
-#include "spec/spec.hpp"
+#include "spec/watching.hpp"
 
 #include <expected>
 #include <functional>
@@ -12,7 +12,8 @@
 namespace cli {
 
 struct ParentCommand {
-    spec::Spec spec;                 ///< validated
+    spec::Spec spec; ///< validated
+    spec::Watching watching;
     std::optional<std::string> help; ///< --help was asked for: print this instead
 };
 

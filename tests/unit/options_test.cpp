@@ -239,6 +239,12 @@ const std::map<std::string, Row>& rows() {
         {"--name",
          {"n_1", [](const Spec& s) { return s.name == "n_1"; }, {"", "../x", "a/b", "-n", "."}}},
         {"--quiet", {nullptr, [](const Spec& s) { return s.quiet; }, {}}},
+        // No part of a Spec: see Watching.
+        {"--explain", {nullptr, nullptr, {}}},
+        {"--pause", {nullptr, nullptr, {"", "nowhere", "uts,", "none"}}},
+        {"--trace", {nullptr, nullptr, {""}}},
+        {"--record", {nullptr, nullptr, {""}}},
+        {"--plain", {nullptr, nullptr, {}}},
     };
     return all;
 }
@@ -310,6 +316,28 @@ TEST_F(EachOption, IsRefusedAValueIfItIsAFlag) {
         if (option.value == nullptr) {
             EXPECT_THAT(bad({names_of(option).back() + "=x"}), HasSubstr("is no option"));
         }
+}
+
+TEST(Watching, IsAskedForBesideTheSpec) {
+    auto watching = [](const Args& args) {
+        auto parsed = parse(args);
+        EXPECT_TRUE(parsed) << parsed.error();
+        EXPECT_EQ(parsed->spec, good({}));
+        return parsed->watching;
+    };
+    EXPECT_FALSE(watching({}).any());
+    EXPECT_FALSE(watching({"--plain"}).any());
+    EXPECT_TRUE(watching({"--plain", "--explain"}).plain);
+    EXPECT_TRUE(watching({"--explain"}).explain);
+    EXPECT_EQ(watching({"--trace", "/t"}).trace, "/t");
+    EXPECT_EQ(watching({"--record", "/r"}).recording, "/r");
+    EXPECT_TRUE(watching({"--pause", "uts,pid"}).pauses.has(Stage::uts));
+    EXPECT_TRUE(watching({"--pause", "uts,pid"}).pauses.has(Stage::pid));
+    EXPECT_FALSE(watching({"--pause", "uts,pid"}).pauses.has(Stage::mount));
+    for (std::size_t stage = 0; stage < spec::kStageCount; ++stage)
+        EXPECT_TRUE(watching({"--pause=all"}).pauses.has(static_cast<Stage>(stage)));
+    for (const Args& args : {Args{"--explain"}, {"--trace=/t"}, {"--record=/r"}, {"--pause=root"}})
+        EXPECT_TRUE(watching(args).any());
 }
 
 // --- how they go together ------------------------------------------------------------------------
@@ -488,7 +516,7 @@ TEST(Help, FitsATerminal) {
 }
 
 TEST(Help, IsGroupedByStage) {
-    std::set<std::string> known{"stages", "process"};
+    std::set<std::string> known{"stages", "process", "watching"};
     for (std::string_view stage : spec::kStageNames)
         known.emplace(stage);
     std::vector<std::string> groups;

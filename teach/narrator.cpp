@@ -1,0 +1,261 @@
+// Calls and steps to text and to JSON lines.
+#include "teach/narrator.hpp"
+
+#include "sys/path.hpp"
+#include "teach/why.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+
+namespace teach {
+
+using json = nlohmann::ordered_json;
+using run::Half;
+
+namespace {
+
+constexpr std::size_t kWidth = 80;
+
+std::string dump(const json& line) {
+    return line.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
+}
+
+json names(const run::Step& step) {
+    constexpr std::pair<Half, const char*> kHalves[] = {
+        {Half::prepare, "prepare"}, {Half::parent, "parent"},       {Half::enter, "enter"},
+        {Half::child, "child"},     {Half::meanwhile, "meanwhile"}, {Half::clone, "clone"},
+        {Half::re_exec, "re-exec"}, {Half::settle, "settle"},       {Half::command, "command"},
+        {Half::undo, "undo"},
+    };
+    json out;
+    out["stage"] = step.stage != nullptr ? json(name_of(step.stage->id)) : json(nullptr);
+    for (auto [half, name] : kHalves)
+        if (half == step.half)
+            out["half"] = name;
+    return out;
+}
+
+/// "= 0", "= -1 ENOENT"; of a call that has not returned: "".
+std::string result_text(const run::Called& call) {
+    if (!call.result)
+        return "";
+    if (*call.result < 0)
+        return "= -1 " + sys::errno_name(static_cast<int>(-*call.result));
+    return "= " + std::to_string(*call.result);
+}
+
+std::size_t columns(std::string_view text) {
+    return static_cast<std::size_t>(
+        std::ranges::count_if(text, [](char c) { return (c & 0xc0) != 0x80; }));
+}
+
+/// A call's text in lines of kWidth, broken between arguments and flags.
+std::string broken(std::string_view text) {
+    std::string out = "   ";
+    std::size_t column = 3;
+    while (!text.empty()) {
+        std::size_t end = text.find_first_of(" |");
+        std::string_view piece = text.substr(0, end == std::string_view::npos ? end : end + 1);
+        text.remove_prefix(piece.size());
+        if (column > 7 && column + columns(piece) > kWidth) {
+            out += "\n       ";
+            column = 7;
+        }
+        out += piece;
+        column += columns(piece);
+    }
+    return out;
+}
+
+bool is_childs(Half half) {
+    return half == Half::child || half == Half::settle || half == Half::command;
+}
+
+/// What a call is, when it did not go through the handshake's teller.
+run::Called called_here(const sys::Call& call, std::optional<long> result) {
+    return {
+        .pid = sys::getpid(), .name = std::string(call.name), .text = call.text, .result = result};
+}
+
+} // namespace
+
+Narrator::Narrator(spec::Watching watching, const spec::Spec& spec, Print print)
+    : watching_(std::move(watching)), spec_(spec), print_(std::move(print)),
+      paint_(Paint::for_stream(STDERR_FILENO, watching_.plain)), self_(sys::getpid()) {}
+
+Result<std::unique_ptr<Narrator>> Narrator::make(const spec::Watching& watching,
+                                                 const spec::Spec& spec, Print print) {
+    std::unique_ptr<Narrator> narrator(new Narrator(watching, spec, std::move(print)));
+    if (!watching.trace.empty()) {
+        auto file =
+            sys::openat(AT_FDCWD, watching.trace, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0644);
+        if (!file) {
+            file.error().detail = "--trace";
+            return std::unexpected(std::move(file).error());
+        }
+        narrator->trace_ = std::move(*file);
+    }
+    sys::listener = narrator.get();
+    run::watcher = narrator.get();
+    return narrator;
+}
+
+Narrator::~Narrator() {
+    sys::listener = nullptr;
+    run::watcher = nullptr;
+}
+
+void Narrator::trace(const std::string& line) {
+    if (trace_.valid())
+        (void)sys::write(trace_.get(), line); // a full disk is no reason to end the container
+}
+
+/// The heading of the step that is under way, once.
+void Narrator::announce() {
+    if (!watching_.explain || std::exchange(announced_, true))
+        return;
+    std::string name = title(*step_);
+    std::string place = where(step_->half);
+    if (paint_.plain()) {
+        print_("\n" + std::string(step_->stage != nullptr ? "Stage " : "") + name + ", " + place +
+               ".\n" + wrapped(why(*step_), 0, kWidth));
+        return;
+    }
+    std::string line;
+    for (std::size_t used = columns(name) + columns(place) + 8; used < kWidth; ++used)
+        line += "─";
+    print_("\n" + paint_.dim("── ") + paint_.bold(name) + " " +
+           paint_.dim(line + " " + place + " ──") + "\n" + wrapped(why(*step_), 3, kWidth));
+}
+
+/// Whether a call that this process makes is a part of the story: its own steps are, and those of
+/// the child until its re-exec, which is then a copy of us; waiting for the child is not.
+bool Narrator::listens() const {
+    if (talking_ || (step_ && is_childs(step_->half)))
+        return false;
+    bool copied = step_ && (step_->half == Half::enter || step_->half == Half::re_exec);
+    return copied || sys::getpid() == self_;
+}
+
+Result<void> Narrator::before(const run::Step& step, pid_t child) {
+    talking_ = true;
+    step_ = step;
+    json line = names(step);
+    line["event"] = "before";
+    line["child"] = child;
+    line["why"] = why(step);
+    trace(dump(line));
+    announced_ = false;
+    // A stage without such a half is told where nothing else is said of it. What the parent does is
+    // told with its first call: for many stages it does nothing.
+    bool made = step.empty && step.stage->parent != nullptr;
+    if (is_childs(step.half) ? !made : step.half == Half::clone || step.half == Half::re_exec)
+        announce();
+    talking_ = false;
+    return {};
+}
+
+Result<void> Narrator::after(const run::Step& step, pid_t child) {
+    talking_ = true;
+    json line = names(step);
+    line["event"] = "after";
+    line["child"] = child;
+    trace(dump(line));
+    step_.reset();
+    talking_ = false;
+    return {};
+}
+
+void Narrator::gone() {
+    talking_ = true;
+    if (auto call = std::exchange(pending_, std::nullopt))
+        tell(*call, /*by_child=*/true);
+    trace(dump({{"event", "gone"}}));
+    step_.reset();
+    if (watching_.explain)
+        print_("\n");
+    talking_ = false;
+}
+
+void Narrator::called(const run::Called& call) {
+    talking_ = true;
+    told(call, /*by_child=*/true);
+    talking_ = false;
+}
+
+std::optional<long> Narrator::before(const sys::Call& call) {
+    if (listens() && call.name == "execveat") { // it does not come back to say how it went
+        talking_ = true;
+        told(called_here(call, std::nullopt), step_ && step_->half == Half::re_exec);
+        talking_ = false;
+    }
+    return std::nullopt;
+}
+
+void Narrator::after(const sys::Call& call, long result) {
+    if (!listens())
+        return;
+    talking_ = true;
+    bool childs = step_ && (step_->half == Half::enter || step_->half == Half::re_exec);
+    told(called_here(call, result), childs);
+    talking_ = false;
+}
+
+void Narrator::show(const run::Called& call, const std::string& text, const std::string& shell) {
+    if (!watching_.explain || !step_)
+        return;
+    announce();
+    std::string result = result_text(call);
+    bool failed = call.result && *call.result < 0;
+    std::string out = broken(text);
+    std::size_t last = columns(out.substr(out.rfind('\n') + 1));
+    if (last + 1 + columns(result) > kWidth) {
+        out += "\n";
+        last = 0;
+    }
+    if (!result.empty())
+        out += std::string(kWidth - last - columns(result), ' ') +
+               (failed ? paint_.red(result) : paint_.dim(result));
+    out += "\n";
+    if (!shell.empty())
+        out += "     " + paint_.blue("$ " + shell) + "\n";
+    print_(out);
+}
+
+void Narrator::told(const run::Called& call, bool by_child) {
+    // An exec is told when it is known how it went: it has come back, or the child is gone.
+    if (call.name == "execve" && by_child && !call.result) {
+        pending_ = call;
+        return;
+    }
+    pending_.reset();
+    tell(call, by_child);
+}
+
+void Narrator::tell(const run::Called& call, bool by_child) {
+    if (call.name.starts_with("cap_")) // libcap's arithmetic: the kernel hears nothing of it
+        return;
+    // Before its re-exec the child has the parent's descriptors, and after it none of them.
+    Side& side = step_ && is_childs(step_->half) ? childs_ : ours_;
+    std::string shell = side.shell.like(call, side.descriptors);
+    if (trace_.valid()) {
+        json line = step_ ? names(*step_) : json({{"stage", nullptr}, {"half", nullptr}});
+        line["event"] = "call";
+        line["side"] = by_child ? "child" : "parent";
+        line["pid"] = call.pid;
+        line["call"] = call.name;
+        line["text"] = call.text;
+        if (call.result)
+            line["result"] = *call.result < 0 ? -1 : *call.result;
+        if (call.result && *call.result < 0)
+            line["errno"] = sys::errno_name(static_cast<int>(-*call.result));
+        if (!shell.empty())
+            line["shell"] = shell;
+        trace(dump(line));
+    }
+    show(call, sys::printable(side.descriptors.annotated(call)), sys::printable(shell));
+    side.descriptors.note(call);
+}
+
+} // namespace teach

@@ -1,0 +1,68 @@
+// The narrator: tells a launch while it happens, from the calls themselves (--explain, --trace).
+//
+// It hears both sides: its own process through sys::listener, the child through run::watcher. What
+// it says of a step (why.hpp) and of a call (shell.hpp) stands beside what was really called, with
+// which result, and what the kernel shows of the child before and after (snapshot.hpp).
+#pragma once
+
+#include "spec/watching.hpp"
+#include "teach/calls.hpp"
+#include "teach/paint.hpp"
+#include "teach/shell.hpp"
+
+#include <functional>
+#include <memory>
+#include <string>
+
+namespace teach {
+
+using sys::Fd;
+using sys::Result;
+
+class Narrator : public sys::Listener, public run::Watcher {
+public:
+    using Print = std::function<void(const std::string&)>;
+
+    /// `print`: to the person, on stderr. Opens the files that are to be written.
+    static Result<std::unique_ptr<Narrator>> make(const spec::Watching& watching,
+                                                  const spec::Spec& spec, Print print);
+    ~Narrator() override;
+    Narrator(const Narrator&) = delete;
+    Narrator& operator=(const Narrator&) = delete;
+
+    Result<void> before(const run::Step& step, pid_t child) override;
+    Result<void> after(const run::Step& step, pid_t child) override;
+    void called(const run::Called& call) override;
+    void gone() override;
+
+    std::optional<long> before(const sys::Call& call) override;
+    void after(const sys::Call& call, long result) override;
+
+private:
+    struct Side {
+        Descriptors descriptors;
+        Shell shell;
+    };
+
+    Narrator(spec::Watching watching, const spec::Spec& spec, Print print);
+    void told(const run::Called& call, bool by_child);
+    void tell(const run::Called& call, bool by_child);
+    void show(const run::Called& call, const std::string& text, const std::string& shell);
+    void trace(const std::string& line);
+    void announce();
+    bool listens() const;
+
+    spec::Watching watching_;
+    const spec::Spec& spec_;
+    Print print_;
+    Paint paint_;
+    Fd trace_;
+    std::optional<run::Step> step_; ///< that is under way
+    bool announced_ = false;        ///< its heading stands
+    pid_t self_;                    ///< as long as it is us: the child is born with a copy of us
+    Side ours_, childs_;
+    std::optional<run::Called> pending_; ///< an execve that has not come back
+    bool talking_ = false;               ///< what the narrator itself calls is no part of the story
+};
+
+} // namespace teach
