@@ -7,6 +7,7 @@
 #include "run/parent.hpp"
 #include "sys/path.hpp"
 #include "sys/title.hpp"
+#include "teach/doctor.hpp"
 #include "teach/inspect.hpp"
 #include "teach/narrator.hpp"
 
@@ -100,6 +101,14 @@ int diff(const Args& args) {
     return answer(teach::compare(args, oci::find_process));
 }
 
+int doctor(const Args& args) {
+    auto found = teach::doctor(args);
+    if (!found)
+        return complain(sys::to_line(found.error()));
+    print(stdout, found->text);
+    return found->status;
+}
+
 int help(const Args&);
 
 struct Subcommand {
@@ -112,6 +121,7 @@ constexpr Subcommand kSubcommands[] = {
     {"stages", "[--json]                          what happens on the way there", stages},
     {"inspect", "[OPTIONS] PID|ID                  what the kernel says of a process", inspect},
     {"diff", "[OPTIONS] A B                        what two processes differ in", diff},
+    {"doctor", "[--json] [--plain]                what this machine can do, and why not", doctor},
     {"child", nullptr, child},
     {"keeper", nullptr, keeper},
     {"help", nullptr, help},

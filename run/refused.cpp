@@ -13,9 +13,6 @@ namespace run {
 using stages::Stage;
 using sys::Error;
 
-namespace {
-
-/// 0, or the errno with which the kernel refuses a child with these namespaces.
 int try_clone(std::uint64_t namespaces) {
     clone_args args{};
     args.flags = namespaces;
@@ -26,6 +23,8 @@ int try_clone(std::uint64_t namespaces) {
     (void)sys::waitpid(*pid, 0); // our child, not waited for yet
     return 0;
 }
+
+namespace {
 
 /// The first stage whose namespace is refused; nullptr: each of them alone is granted.
 const Stage* refused_stage(const spec::Spec& spec, int code) {

@@ -83,6 +83,8 @@ std::string apparmor() {
     return name.empty() ? "" : hint_of(Id::apparmor_profile, {name});
 }
 
+} // namespace
+
 std::string file_system(const std::string& path) {
     auto info = sys::statfs(path);
     if (!info)
@@ -104,8 +106,6 @@ std::string file_system(const std::string& path) {
         return {};
     }
 }
-
-} // namespace
 
 std::string apparmor_profile() {
     auto label = sys::read_file("/proc/self/attr/apparmor/current", 4096);

@@ -26,6 +26,10 @@ std::string no_overlay(const std::string& path, const std::string& kernel_says, 
 /// A call that this kernel does not have.
 std::string old_kernel(const std::string& call);
 
+/// The kind of file system that `path` is on, when it is one that can't hold a root filesystem, or
+/// overlayfs: "9p"; else "".
+std::string file_system(const std::string& path);
+
 /// The AppArmor profile that confines this process; "" for none.
 std::string apparmor_profile();
 

@@ -38,11 +38,11 @@ Result<std::pair<Fd, Fd>> socketpair(int type) {
     return std::pair{Fd(ends[0]), Fd(ends[1])};
 }
 
-Result<Fd> socket(int domain, int type) {
+Result<Fd> socket(int domain, int type, int protocol) {
     return descriptor(invoke(
-        "socket", [&] { return ::socket(domain, type | SOCK_CLOEXEC, 0); },
+        "socket", [&] { return ::socket(domain, type | SOCK_CLOEXEC, protocol); },
         Named{static_cast<std::uint64_t>(domain), names::domain},
-        Named{static_cast<std::uint64_t>(type), names::socket_type}));
+        Named{static_cast<std::uint64_t>(type), names::socket_type}, protocol));
 }
 
 Result<void> connect_unix(int fd, const std::string& path) {

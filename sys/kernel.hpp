@@ -170,7 +170,7 @@ Result<void> chroot(const std::string& path);
 Result<void> sethostname(const std::string& name);
 Result<void> setdomainname(const std::string& name);
 Result<std::pair<Fd, Fd>> socketpair(int type);
-Result<Fd> socket(int domain, int type);
+Result<Fd> socket(int domain, int type, int protocol = 0);
 Result<void> connect_unix(int fd, const std::string& path);
 /// Bind to an IPv4 or IPv6 address and forget: is it free? Tells why a port was not published.
 Result<void> bind_inet(int fd, const std::string& address, std::uint16_t port);
