@@ -123,7 +123,7 @@ void Page::namespaces() {
         counted = counted || space.members != 0;
         if (space.members != 0)
             row += std::to_string(space.members) + ", first " + std::to_string(space.first) + " " +
-                   clean(space.first_name);
+                   clean(space.first_name) + " of uid " + std::to_string(space.first_uid);
         while (row.ends_with(' '))
             row.pop_back();
         out_ += row + "\n";

@@ -3,6 +3,8 @@
 
 #include "sys/path.hpp"
 #include "teach/describe.hpp"
+#include "teach/page.hpp"
+#include "teach/picture.hpp"
 #include "teach/proc_text.hpp"
 
 #include <nlohmann/json.hpp>
@@ -23,10 +25,14 @@ cgroup, its rights. ID is a container of gocontainer's; a container of Docker's
 is found by its process (docker inspect -f '{{.State.Pid}}' NAME). FILE is what
 --json has written.
 
-  --json        JSON instead of text
-  --plain       No colours and drawn lines, for a log or a screen reader
-  --root DIR    Where the state of containers is kept
-  --help        This text
+  --json            JSON instead of text
+  --plain           No colours and drawn lines, for a log or a screen reader
+  --svg FILE        Draw a picture of it beside the host, instead
+  --html FILE       The same on a page, with everything in words
+  --recording FILE  Instead of a process: what 'parent --record FILE' has
+                    written; with --html, a page with a slider over the stages
+  --root DIR        Where the state of containers is kept
+  --help            This text
 )";
 
 constexpr const char* kDiffHelp = R"(Usage: gocontainer diff [OPTIONS] A B
@@ -117,15 +123,68 @@ std::string dump(const ordered_json& json) {
     return json.dump(2, ' ', false, ordered_json::error_handler_t::replace) + "\n";
 }
 
+/// The whole file, anew.
+Result<void> write_whole(const std::string& path, std::string_view text) {
+    sys::Fd file = TRY(sys::openat(AT_FDCWD, path, O_CREAT | O_TRUNC | O_WRONLY, 0644));
+    while (!text.empty())
+        text.remove_prefix(TRY(sys::write(file.get(), text)));
+    return {};
+}
+
+/// What stands for the host beside `of`, if it may be looked at: it is no part of a file.
+std::optional<Snapshot> host_beside(const Snapshot& of) {
+    auto host = snapshot(host_pid());
+    if (!host)
+        return std::nullopt;
+    if (std::ranges::any_of(of.namespaces, [](const Namespace& one) { return one.members != 0; }))
+        count_members(*host);
+    return std::move(*host);
+}
+
+/// --svg and --html: the last moment, and all of them.
+Result<std::string> draw(const Words& words, const Recording& recording) {
+    const Snapshot* host = recording.host ? &*recording.host : nullptr;
+    if (words.has("--svg"))
+        TRY(write_whole(words.value("--svg"),
+                        picture_file(recording.frames.back().snapshot, host)));
+    if (words.has("--html"))
+        TRY(write_whole(words.value("--html"), page(recording)));
+    return words.has("--json") ? dump(to_json(recording.frames.back().snapshot)) : "";
+}
+
+Result<std::string> replay(const Words& words) {
+    std::string path = words.value("--recording");
+    ordered_json json = TRY(read_json(path));
+    auto recording = parse_recording(json);
+    if (!recording) {
+        recording.error().detail = "\"" + path + "\": " + recording.error().detail;
+        return std::unexpected(std::move(recording).error());
+    }
+    if (words.has("--svg") || words.has("--html"))
+        return draw(words, *recording);
+    const Snapshot& last = recording->frames.back().snapshot;
+    return words.has("--json")
+               ? dump(to_json(last))
+               : describe(last, Paint::for_stream(STDOUT_FILENO, words.has("--plain")));
+}
+
 } // namespace
 
 Result<std::string> inspect(const Strings& args, const FindContainer& find) {
-    Words words = TRY(take_apart(args, {"--json", "--plain", "--help", "-h"}, {"--root"}));
+    Words words = TRY(take_apart(args, {"--json", "--plain", "--help", "-h"},
+                                 {"--root", "--svg", "--html", "--recording"}));
     if (words.has("--help") || words.has("-h"))
         return kInspectHelp;
-    if (words.rest.size() != 1)
+    if (words.has("--recording") && words.rest.empty())
+        return replay(words);
+    if (words.rest.size() != 1 || words.has("--recording"))
         return sys::wrong("inspect wants one process", "see 'gocontainer inspect --help'");
     Snapshot found = TRY(find_one(words.rest.front(), words.value("--root"), find));
+    if (words.has("--svg") || words.has("--html")) {
+        Recording alone{.host = host_beside(found), .frames = {}};
+        alone.frames.push_back({.title = "now", .summary = {}, .calls = {}, .snapshot = found});
+        return draw(words, alone);
+    }
     return words.has("--json")
                ? dump(to_json(found))
                : describe(found, Paint::for_stream(STDOUT_FILENO, words.has("--plain")));

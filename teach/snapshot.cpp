@@ -353,9 +353,12 @@ void count_members(Snapshot& snapshot) {
                 space.first = *pid;
         }
     }
-    for (Namespace& space : snapshot.namespaces)
-        space.first_name = trimmed(
-            sys::read_file(proc->get(), std::to_string(space.first) + "/comm").value_or(""));
+    for (Namespace& space : snapshot.namespaces) {
+        std::string first = std::to_string(space.first);
+        space.first_name = trimmed(sys::read_file(proc->get(), first + "/comm").value_or(""));
+        auto owner = sys::fstatat(proc->get(), first, 0);
+        space.first_uid = owner ? owner->st_uid : 0;
+    }
 }
 
 pid_t host_pid() {

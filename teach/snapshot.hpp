@@ -44,6 +44,7 @@ struct Namespace {
     /// Filled in by count_members().
     std::uint32_t members = 0; ///< processes in it that we may look at
     std::int32_t first = 0;    ///< the one of the lowest number
+    std::uint32_t first_uid = 0;
     std::string first_name;
     bool own() const { return host != 0 && inode != host; }
 };

@@ -31,6 +31,7 @@ void fields(auto& visit, auto& space)
     visit("host", space.host);
     visit("members", space.members);
     visit("first", space.first);
+    visit("first_uid", space.first_uid);
     visit("first_name", space.first_name);
 }
 void fields(auto& visit, auto& range)

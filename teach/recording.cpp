@@ -1,0 +1,90 @@
+// Entries to frames.
+#include "teach/recording.hpp"
+
+#include "stages/stages.hpp"
+#include "teach/diff.hpp"
+
+#include <nlohmann/json.hpp>
+
+namespace teach {
+
+using nlohmann::ordered_json;
+
+namespace {
+
+std::string text_in(const ordered_json& object, const char* key) {
+    auto found = object.find(key);
+    if (found == object.end() || found->is_null())
+        return {};
+    return found->is_string() ? found->get<std::string>()
+                              : found->dump(-1, ' ', false, ordered_json::error_handler_t::replace);
+}
+
+Strings calls_in(const ordered_json& entry) {
+    Strings out;
+    auto calls = entry.find("calls");
+    if (calls == entry.end() || !calls->is_array())
+        return out;
+    for (const ordered_json& call : *calls) {
+        if (call.is_string()) {
+            out.push_back(call.get<std::string>());
+        } else if (call.is_object()) {
+            std::string result = text_in(call, "result");
+            std::string shell = text_in(call, "shell");
+            out.push_back(text_in(call, "call") + (result.empty() ? "" : " = " + result) +
+                          (shell.empty() ? "" : "   # " + shell));
+        }
+    }
+    return out;
+}
+
+/// Of the stage that `name` is, or begins with.
+std::string summary_of(const std::string& name) {
+    for (const stages::Stage& stage : stages::table())
+        if (name.substr(0, name.find(' ')) == spec::name_of(stage.id))
+            return stage.summary;
+    return {};
+}
+
+} // namespace
+
+Result<Recording> parse_recording(const ordered_json& json) {
+    if (!json.is_array())
+        return sys::wrong("it is no recording", "'gocontainer parent --record FILE' writes one");
+    Recording out;
+    Strings waiting; ///< calls of entries that became no frame
+    for (std::size_t i = 0; i < json.size(); ++i) {
+        const ordered_json& entry = json[i];
+        std::string place = "entry " + std::to_string(i);
+        if (!entry.is_object())
+            return sys::wrong(place + " is no object");
+        std::string stage = text_in(entry, "stage");
+        std::string when = text_in(entry, "when");
+        for (std::string& call : calls_in(entry))
+            waiting.push_back(std::move(call));
+        auto found = entry.find("snapshot");
+        if (found == entry.end() || found->is_null())
+            continue;
+        auto read = from_json(*found);
+        if (!read)
+            return sys::wrong(place + ": its snapshot: " + read.error().detail);
+        if (stage == "host") {
+            out.host = std::move(*read);
+            continue;
+        }
+        bool old = when == "before" && !out.frames.empty() &&
+                   diff(out.frames.back().snapshot, *read).empty();
+        if (old)
+            continue;
+        out.frames.push_back({.title = when.empty() ? stage : when + " " + stage,
+                              .summary = summary_of(stage),
+                              .calls = std::exchange(waiting, {}),
+                              .snapshot = std::move(*read)});
+    }
+    if (out.frames.empty())
+        return sys::wrong("it tells of no process",
+                          "'gocontainer parent --record FILE' writes one");
+    return out;
+}
+
+} // namespace teach

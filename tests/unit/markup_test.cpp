@@ -1,0 +1,83 @@
+// What anybody may have written, between tags; lines that fit; recordings.
+#include "teach/markup.hpp"
+#include "teach/recording.hpp"
+
+#include <gmock/gmock.h>
+#include <nlohmann/json.hpp>
+
+namespace {
+
+using nlohmann::ordered_json;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+const std::string kReplaced = "\xEF\xBF\xBD";
+
+TEST(Markup, EscapesWhatIsMarkup) {
+    EXPECT_EQ(teach::xml("<a b=\"c\" d='e'>&amp;"),
+              "&lt;a b=&quot;c&quot; d=&#39;e&#39;&gt;&amp;amp;");
+    EXPECT_EQ(teach::xml("grün – 漢 😀"), "grün – 漢 😀");
+}
+
+TEST(Markup, ReplacesWhatIsNoCharacterOfXml) {
+    EXPECT_EQ(teach::xml(std::string_view("a\0b\x1b\n\x7f", 6)),
+              "a" + kReplaced + "b" + kReplaced + kReplaced + kReplaced);
+    EXPECT_EQ(teach::xml("\xC2\x9B"), kReplaced) << "a control character of two bytes";
+    EXPECT_EQ(teach::xml("\xff-\xc3"), kReplaced + "-" + kReplaced) << "no UTF-8, and one cut off";
+    EXPECT_EQ(teach::xml("\xC0\xBC"), kReplaced + kReplaced) << "an overlong <";
+    EXPECT_EQ(teach::xml("\xED\xA0\x80"), kReplaced + kReplaced + kReplaced) << "a surrogate";
+    EXPECT_EQ(teach::xml("\xEF\xBF\xBF"), kReplaced) << "U+FFFF";
+    EXPECT_EQ(teach::xml("\xE2\x80\xAE"), kReplaced) << "right to left from here";
+}
+
+TEST(Markup, BreaksLinesWhereTheyMay) {
+    EXPECT_THAT(teach::broken("one two three", 8, 9), ElementsAre("one two ", "three"));
+    EXPECT_THAT(teach::broken("abcdefghij", 4, 9), ElementsAre("abcd", "efgh", "ij"));
+    EXPECT_THAT(teach::broken("/usr/share/doc", 11, 9), ElementsAre("/usr/share/", "doc"));
+    EXPECT_THAT(teach::broken("  fe80::1:2", 8, 9), ElementsAre("  fe80::", "  1:2"));
+    EXPECT_THAT(teach::broken("abcdefghij", 4, 2), ElementsAre("abcd", "efgh…"));
+    EXPECT_THAT(teach::broken("", 4, 2), ElementsAre(""));
+    EXPECT_THAT(teach::broken("漢漢漢", 4, 9), ElementsAre("漢漢", "漢"));
+}
+
+ordered_json snapshot_named(const char* name) {
+    return {{"pid", 7}, {"hostname", name}};
+}
+
+TEST(Recording, IsAFrameForEachMoment) {
+    auto read = teach::parse_recording(ordered_json::array({
+        {{"stage", "host"}, {"when", ""}, {"snapshot", snapshot_named("h")}},
+        {{"stage", "user"}, {"when", "before"}, {"snapshot", nullptr}, {"calls", {"clone3()"}}},
+        {{"stage", "uts"}, {"when", "before"}, {"snapshot", snapshot_named("a")}},
+        {{"stage", "uts"},
+         {"when", "after"},
+         {"snapshot", snapshot_named("b")},
+         {"calls", {{{"call", "sethostname(\"b\")"}, {"result", 0}, {"shell", "hostname b"}}}}},
+        {{"stage", "ipc"}, {"when", "before"}, {"snapshot", snapshot_named("b")}},
+        {{"stage", "ipc"}, {"when", "after"}, {"snapshot", snapshot_named("b")}},
+        {{"stage", "mount"}, {"when", "before"}, {"snapshot", snapshot_named("c")}},
+    }));
+    ASSERT_TRUE(read) << read.error().detail;
+    EXPECT_EQ(read->host->hostname, "h");
+    std::vector<std::string> titles;
+    for (const teach::Frame& frame : read->frames)
+        titles.push_back(frame.title);
+    EXPECT_THAT(titles, ElementsAre("before uts", "after uts", "after ipc", "before mount"))
+        << "before ipc is as after uts";
+    EXPECT_THAT(read->frames[0].calls, ElementsAre("clone3()"));
+    EXPECT_THAT(read->frames[1].calls, ElementsAre("sethostname(\"b\") = 0   # hostname b"));
+    EXPECT_THAT(read->frames[1].summary, HasSubstr("host name"));
+}
+
+TEST(Recording, ThatIsNoneIsAnErrorWithThePlace) {
+    auto said = [](const ordered_json& json) {
+        return teach::parse_recording(json).error().detail;
+    };
+    EXPECT_EQ(said(ordered_json::object()), "it is no recording");
+    EXPECT_EQ(said(ordered_json::array()), "it tells of no process");
+    EXPECT_EQ(said(ordered_json::array({1})), "entry 0 is no object");
+    EXPECT_EQ(said(ordered_json::array({{{"snapshot", {{"pid", "x"}}}}})),
+              "entry 0: its snapshot: pid is no number that fits here");
+}
+
+} // namespace
