@@ -9,6 +9,7 @@
 #include "sys/title.hpp"
 #include "teach/doctor.hpp"
 #include "teach/inspect.hpp"
+#include "teach/lesson.hpp"
 #include "teach/narrator.hpp"
 
 #include <cstdio>
@@ -109,6 +110,11 @@ int doctor(const Args& args) {
     return found->status;
 }
 
+int lesson(const Args& args) {
+    auto done = teach::lesson(args, [](const std::string& text) { print(stdout, text); });
+    return done ? 0 : complain(sys::to_line(done.error()));
+}
+
 int help(const Args&);
 
 struct Subcommand {
@@ -122,6 +128,7 @@ constexpr Subcommand kSubcommands[] = {
     {"inspect", "[OPTIONS] PID|ID                  what the kernel says of a process", inspect},
     {"diff", "[OPTIONS] A B                        what two processes differ in", diff},
     {"doctor", "[--json] [--plain]                what this machine can do, and why not", doctor},
+    {"lesson", "[list|N]                          learn how all this works", lesson},
     {"child", nullptr, child},
     {"keeper", nullptr, keeper},
     {"help", nullptr, help},

@@ -232,6 +232,8 @@ struct Spawn {
     int death_signal = 0;  ///< sent to it by the kernel when we end (prctl(2))
     /// A mount namespace of its own, from which nothing reaches ours.
     bool own_mounts = false;
+    /// Its stdin is a terminal, which becomes the one of its session.
+    bool terminal = false;
 };
 /// Start the program, an absolute path, in a session of its own and with no signal ignored.
 /// vfork, so an exec error comes back as ours.

@@ -56,6 +56,9 @@ struct Trouble {
     for (std::size_t i = 0; i < moved.size(); ++i)
         if (::dup2(moved[i], spawn.fds[i].second) < 0)
             goto failed;
+    trouble->call = "ioctl(0, TIOCSCTTY)";
+    if (spawn.terminal && ::ioctl(STDIN_FILENO, TIOCSCTTY, 0) != 0)
+        goto failed;
     trouble->call = nullptr;
     ::execve(path, argv, env);
 failed:

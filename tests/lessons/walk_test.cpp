@@ -1,0 +1,161 @@
+// `gocontainer lesson`, with somebody at the terminal and without.
+#include "tests/support/container.hpp"
+#include "tests/support/proc.hpp"
+#include "tests/support/session.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+namespace {
+
+using namespace support;
+using testing::HasSubstr;
+using testing::Not;
+
+class Walk : public testing::Test {
+protected:
+    Scratch scratch;
+    std::string word = token();
+    // `$((…))`: what a shell shows, and what no text says.
+    std::string text = "# 7. Of " + word +
+                       "\n\nStage: pid, time. About 1 minute.\n\n"
+                       "## Question\n\nWhat is **bold** and `code`?\n\n"
+                       "## Prediction\n\n```predict\nHow many?\n$ echo $((6 * 7))\n```\n\n"
+                       "## Try it\n\n```console\n$ a=" +
+                       word +
+                       "\n$ echo $((1000 + 1))-$a\nprinted\n$ cat <<END\n> $((1000 + 2))\n> END\n"
+                       "```\n\nElsewhere:\n\n"
+                       "```console terminal=2\n$ echo $((1000 + 3)).$a.\n```\n\n"
+                       "```console\n$ echo $((1000 + 4))-$a > kept\n```\n\n"
+                       "## Cleaning up\n\nNothing.\n";
+    Strings env = {"XDG_STATE_HOME=" + scratch.folder("state"),
+                   "GOCONTAINER_LESSONS=" + scratch.folder("lessons"), "TERM=dumb"};
+    void SetUp() override {
+        scratch.folder("lessons/07-word");
+        scratch.file("lessons/07-word/README.md", text);
+    }
+    Command lesson(const Strings& words) {
+        Strings argv{gocontainer(), "lesson"};
+        argv.insert(argv.end(), words.begin(), words.end());
+        return {.argv = argv, .env = env, .cwd = scratch.path()};
+    }
+    nlohmann::json progress() {
+        auto found = try_slurp(scratch / "state/gocontainer/progress.json");
+        return found ? nlohmann::json::parse(*found)["lessons"]["07"] : nlohmann::json();
+    }
+};
+
+TEST_F(Walk, RunsWhatTheLearnerAgreesTo) {
+    Terminal learner(lesson({"7"}));
+    learner.until("go on to \"Prediction\"");
+    learner.type("\r");
+    learner.until("Your prediction: ");
+    learner.type("41\n");
+    learner.until("42");
+    learner.until("You said: 41");
+    learner.until("go on to");
+    learner.type("\r");
+    for (const char* shown : {"a=", "1001-", "1002", "1003..", "> kept"}) {
+        learner.until("Enter: run");
+        learner.type("\r");
+        learner.until(shown);
+    }
+    learner.until("go on to \"Cleaning up\"");
+    EXPECT_EQ(slurp(scratch / "kept"), "1004-" + word + "\n");
+    EXPECT_THAT(learner.screen(), HasSubstr("1001-" + word));
+    EXPECT_EQ(progress()["section"], 4);
+    learner.type("\r");
+    EXPECT_EQ(learner.wait().status, 0);
+    EXPECT_EQ(progress()["section"], 5);
+    EXPECT_THAT(run(lesson({})).out, HasSubstr("Of " + word));
+    EXPECT_THAT(run(lesson({})).out, HasSubstr("read"));
+}
+
+TEST_F(Walk, SkipsLeavesAndGoesOn) {
+    {
+        Terminal learner(lesson({"7"}));
+        learner.until("go on to \"Prediction\"");
+        learner.type("\r");
+        learner.until("Your prediction: ");
+        learner.type("42\n");
+        learner.until("As you said");
+        learner.until("go on to");
+        learner.type("q");
+        EXPECT_EQ(learner.wait().status, 0);
+    }
+    EXPECT_THAT(run(lesson({"list"})).out, HasSubstr("3 of 5"));
+    {
+        Terminal learner(lesson({"7"}));
+        learner.until("Try it");
+        EXPECT_THAT(learner.screen(), Not(HasSubstr("Your prediction")));
+        for (int i = 0; i < 5; ++i) {
+            learner.until("Enter: run");
+            learner.type("s");
+        }
+        learner.until("go on to");
+        learner.type("q");
+        EXPECT_EQ(learner.wait().status, 0);
+        EXPECT_THAT(learner.screen(), HasSubstr("printed"));
+        EXPECT_THAT(learner.screen(), Not(HasSubstr("1001")));
+        EXPECT_FALSE(try_slurp(scratch / "kept"));
+    }
+    Terminal learner(lesson({"7", "--anew"}));
+    learner.until("go on to \"Prediction\"");
+    learner.type("q");
+    EXPECT_EQ(learner.wait().status, 0);
+}
+
+// A command that asks is answered by the learner, and one that doesn't end is interrupted.
+TEST_F(Walk, HandsOnWhatIsTypedMeanwhile) {
+    scratch.file("lessons/07-word/README.md",
+                 "# 7. Of\n\n```console\n$ read -p 'who? ' name\n$ echo 1$name\n$ cat\n```\n");
+    Terminal learner(lesson({"7"}));
+    learner.until("Enter: run");
+    learner.type("\r");
+    learner.until("who? ");
+    learner.type(word + "\r");
+    learner.until("Enter: run");
+    learner.type("\r");
+    learner.until("1" + word);
+    learner.until("Enter: run");
+    learner.type("\r");
+    learner.until("cat\r\n");
+    learner.type("echoed\r");
+    learner.until("echoed\r\nechoed");
+    learner.type("\x03");
+    learner.until("That was lesson 7");
+    EXPECT_EQ(learner.wait().status, 0);
+}
+
+TEST_F(Walk, WithoutATerminalPrintsAll) {
+    Ended ended = run(lesson({"7"}));
+    EXPECT_EQ(ended.status, 0);
+    for (const Block& block : blocks_of(scratch / "lessons/07-word/README.md"))
+        for (const std::string& line : block.lines)
+            EXPECT_THAT(ended.out, HasSubstr(line));
+    EXPECT_THAT(ended.out, HasSubstr("What is bold and code?"));
+    EXPECT_THAT(ended.out, Not(HasSubstr("\033")));
+    EXPECT_TRUE(progress().is_null());
+}
+
+TEST_F(Walk, SaysWhatIsWrong) {
+    EXPECT_THAT(run(lesson({"8"})).err, HasSubstr("no lesson 8"));
+    EXPECT_THAT(run(lesson({"x"})).err, HasSubstr("\"x\""));
+    EXPECT_THAT(run(lesson({"--loud"})).err, HasSubstr("--loud"));
+    scratch.folder("state/gocontainer");
+    scratch.file("state/gocontainer/progress.json", "{");
+    Ended ended = run(lesson({"list"}));
+    EXPECT_EQ(ended.status, 125);
+    EXPECT_THAT(ended.err, HasSubstr("progress.json"));
+}
+
+// Beside the binary's real path, whatever the working directory.
+TEST(Lessons, AreFoundBesideTheBinary) {
+    Ended ended =
+        run({.argv = {gocontainer(), "lesson", "0"}, .env = {"GOCONTAINER_LESSONS"}, .cwd = "/"});
+    EXPECT_EQ(ended.status, 0) << ended.err;
+    EXPECT_THAT(ended.out, HasSubstr("0. Know your host"));
+}
+
+} // namespace
