@@ -17,7 +17,6 @@ using sys::Result;
 namespace {
 
 constexpr std::string_view kPrompts[] = {"$ ", "/ # ", "> "};
-constexpr std::size_t kLongestPrompt = 64; // with what a shell puts before it, for the terminal
 
 /// Without the sequences that a terminal obeys.
 std::string visible(std::string_view text) {
@@ -149,7 +148,10 @@ Result<void> LessonShell::until_prompt() {
             line_ended_ = line_ended_ || held_.contains('\n');
             // All but a last line that may become a prompt.
             std::size_t start = held_.rfind('\n') + 1;
-            if (held_.size() - start > kLongestPrompt || !line_ended_)
+            std::string last = visible(std::string_view(held_).substr(start));
+            if (!line_ended_ || std::ranges::none_of(kPrompts, [&](std::string_view prompt) {
+                    return prompt.starts_with(last);
+                }))
                 start = held_.size();
             show_(held_.substr(0, start));
             held_.erase(0, start);

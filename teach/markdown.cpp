@@ -146,7 +146,7 @@ std::string rendered_prose(const sys::Strings& lines, const Paint& paint) {
         }
     }
     flush();
-    return paint.plain() ? spoken(out) : out;
+    return paint.plain() ? in_ascii(out) : out;
 }
 
 std::string rendered_block(const sys::Strings& lines, const Paint& paint) {
@@ -157,10 +157,10 @@ std::string rendered_block(const sys::Strings& lines, const Paint& paint) {
         bool typed = line.starts_with("$ ") || line.starts_with("/ # ");
         out += line.empty() ? "\n" : (wide ? "" : "  ") + (typed ? paint.bold(line) : line) + "\n";
     }
-    return paint.plain() ? spoken(out) : out;
+    return paint.plain() ? in_ascii(out) : out;
 }
 
-std::string spoken(const std::string& text) {
+std::string in_ascii(const std::string& text) {
     static constexpr std::pair<std::string_view, std::string_view> kSpoken[] = {
         {"─", "-"}, {"│", "|"}, {"┌", "+"}, {"┐", "+"}, {"└", "+"}, {"┘", "+"},
         {"├", "+"}, {"┤", "+"}, {"┬", "+"}, {"┴", "+"}, {"┼", "+"}, {"►", ">"},

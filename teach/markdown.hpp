@@ -14,6 +14,6 @@ std::string rendered_prose(const sys::Strings& lines, const Paint& paint);
 /// A block of code, indented by two blanks where there is room for them.
 std::string rendered_block(const sys::Strings& lines, const Paint& paint);
 /// With what a screen reader would spell out, a box's lines and arrows, in ASCII.
-std::string spoken(const std::string& text);
+std::string in_ascii(const std::string& text);
 
 } // namespace teach
