@@ -1,14 +1,19 @@
 // What only Docker does.
 #include "tests/engines/engine.hpp"
 
+#include "tests/support/container.hpp"
 #include "tests/support/proc.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include <filesystem>
 
 namespace {
 
 using namespace engines;
+namespace fs = std::filesystem;
 using testing::HasSubstr;
 
 class DockerOnly : public testing::Test {
@@ -84,6 +89,61 @@ TEST_F(DockerOnly, IsToldWhyALimitCanNotBeHad) {
     EXPECT_EQ(ended.status, 125);
     EXPECT_THAT(ended.err, HasSubstr("\"memory\" is a cgroup v1 controller here (hybrid)"));
     EXPECT_EQ(docker({"ps", "--all", "--quiet"}).out, "");
+}
+
+// --- `gocontainer doctor`, and `parent`, in Docker's containers
+// ------------------------------------
+
+/// In a container with these options: what doctor says, and whether the whole of `parent` runs.
+std::pair<nlohmann::json, int> examine(Engine& docker, Strings options) {
+    options.insert(options.end(), {"-v", gocontainer() + ":/gocontainer:ro", "-v",
+                                   rootfs() + ":/rootfs", "-w", "/"});
+    Ended ended = docker.run(options, {"/gocontainer", "doctor", "--json"});
+    auto said = nlohmann::json::parse(ended.out, nullptr, /*allow_exceptions=*/false);
+    EXPECT_TRUE(said.is_object()) << ended.out << ended.err;
+    Ended launched = docker.run(options, {"/gocontainer", "parent", "-q", "true"});
+    return {said, launched.status};
+}
+
+Strings verdicts(const nlohmann::json& said) {
+    Strings out;
+    for (const auto& stage : said.at("stages"))
+        out.push_back(stage.at("name").get<std::string>() + " " +
+                      stage.at("verdict").get<std::string>());
+    return out;
+}
+
+TEST_F(DockerOnly, LetsDoctorSayWhatItsFilterTakes) {
+    auto [said, launched] = examine(docker, {});
+    EXPECT_EQ(said.at("verdict"), "blocked");
+    EXPECT_EQ(launched, 125);
+    EXPECT_THAT(verdicts(said), testing::IsSupersetOf({"user blocked", "pid blocked"}));
+    EXPECT_THAT(said.at("host").at("kind").get<std::string>(), HasSubstr("Docker container"));
+    Strings causes;
+    for (const auto& cause : said.at("causes"))
+        causes.push_back(cause.at("name"));
+    EXPECT_THAT(causes, testing::Contains("seccomp-hides"));
+}
+
+TEST_F(DockerOnly, LetsDoctorSayThatPrivilegedIsEnough) {
+    auto [said, launched] = examine(docker, {"--privileged"});
+    EXPECT_EQ(launched, 0);
+    for (const char* stage : {"user", "uts", "mount", "pid", "root", "caps", "seccomp"})
+        EXPECT_THAT(verdicts(said), testing::Contains(stage + std::string(" works")));
+}
+
+// What the table of causes gives to paste.
+TEST_F(DockerOnly, LetsDoctorSayThatTheNarrowerOptionsAreEnough) {
+    Strings options{"--security-opt", "seccomp=unconfined", "--security-opt",
+                    "systempaths=unconfined"};
+    if (fs::exists("/sys/module/apparmor/parameters/enabled"))
+        options.insert(options.end(), {"--security-opt", "apparmor=unconfined"});
+    if (fs::exists("/dev/net/tun"))
+        options.insert(options.end(), {"--device", "/dev/net/tun"});
+    auto [said, launched] = examine(docker, options);
+    EXPECT_EQ(launched, 0);
+    for (const char* stage : {"user", "uts", "mount", "pid", "root", "caps", "seccomp"})
+        EXPECT_THAT(verdicts(said), testing::Contains(stage + std::string(" works")));
 }
 
 } // namespace
