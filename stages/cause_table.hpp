@@ -41,6 +41,7 @@ enum class Id : unsigned char {
     rootfs_unreadable,
     rootfs_noexec,
     rootfs_on_share,
+    rootfs_maybe_on_share,
     rootfs_read_only,
     rootfs_foreign,
     busybox_missing,

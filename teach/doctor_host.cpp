@@ -101,8 +101,8 @@ std::string security() {
         std::string profile = stages::causes::apparmor_profile();
         add("AppArmor" + (profile.empty() ? ", not on us" : ": \"" + profile + "\" is on us"));
     }
-    if (sys::exists("/sys/fs/selinux/enforce"))
-        add("SELinux");
+    if (first_line("/sys/fs/selinux/enforce") == "1")
+        add("SELinux, enforcing");
     if (sys::seccomp_mode().value_or(0) == 2)
         add("a seccomp filter is on us");
     return text.empty() ? "nothing beyond the kernel's own" : text;

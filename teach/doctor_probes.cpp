@@ -264,7 +264,7 @@ Result<void> rootfs_disk(const Ground& ground) {
     std::string kind = causes::file_system(path);
     if (kind.empty() || kind == "overlayfs")
         return {};
-    return causes::wrong(Id::rootfs_on_share, {path, kind});
+    return causes::wrong(Id::rootfs_maybe_on_share, {path, kind});
 }
 
 /// A new PID namespace is for children: one of them mounts it.
@@ -368,7 +368,7 @@ constexpr Probe kProbes[] = {
     {"mqueue", "mount new message queues", queues},
     {"overlay", "mount an overlay", overlay},
     {"rootfs", "find a root filesystem", rootfs},
-    {"rootfs-disk", "have it on a file system that can hold it", rootfs_disk},
+    {"rootfs-disk", "be sure that its file system can hold it", rootfs_disk},
     {"pid-namespace", "make a PID namespace", pid_namespace},
     {"proc", "mount its /proc", proc},
     {"pivot-root", "pivot_root, and drop the old root", pivot_root},

@@ -114,6 +114,24 @@ std::string lacks_controller(const std::string& controller) {
     return {};
 }
 
+namespace {
+
+void turn_into(const Caller& caller) {
+    if (!caller.cgroup.empty() && !write_file(caller.cgroup + "/cgroup.procs", "0"))
+        support::fail_with_errno(caller.cgroup);
+    if (caller.user)
+        become(*caller.user);
+}
+
+} // namespace
+
+support::Ended doctor(const Caller& caller) {
+    std::string program = caller.program.empty() ? support::gocontainer() : caller.program;
+    return support::run({.argv = {program, "doctor", "--json"},
+                         .cwd = std::filesystem::path(support::rootfs()).parent_path(),
+                         .before_exec = [&caller] { turn_into(caller); }});
+}
+
 Container::Container(const Strings& options, const std::string& script, const Caller& caller)
     : token_(support::token()), command_{"/bin/sh", "-c", script, token_} {
     Strings quiet{"-q"};
@@ -122,13 +140,8 @@ Container::Container(const Strings& options, const std::string& script, const Ca
     if (!caller.program.empty())
         words.front() = caller.program;
     words.insert(words.begin(), caller.before.begin(), caller.before.end());
-    launcher_ = std::make_unique<support::Process>(support::Command{
-        .argv = words, .before_exec = [&caller] {
-            if (!caller.cgroup.empty() && !write_file(caller.cgroup + "/cgroup.procs", "0"))
-                support::fail_with_errno(caller.cgroup);
-            if (caller.user)
-                become(*caller.user);
-        }});
+    launcher_ = std::make_unique<support::Process>(
+        support::Command{.argv = words, .before_exec = [&caller] { turn_into(caller); }});
 }
 
 Container::~Container() {

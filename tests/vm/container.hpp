@@ -78,4 +78,7 @@ private:
     std::unique_ptr<support::Process> launcher_;
 };
 
+/// `gocontainer doctor --json` to its end, started by the caller, beside the root filesystem.
+support::Ended doctor(const Caller& caller);
+
 } // namespace vm

@@ -5,6 +5,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -42,6 +43,22 @@ void expect_launch(const Caller& caller) {
     Container container({"--map", "single"}, kHello, caller);
     EXPECT_EQ(container.wait(), 7) << container.err();
     EXPECT_EQ(container.out(), "ran\n");
+}
+
+/// Doctor's verdict on a stage: "user blocked: debian-switch".
+std::string diagnosed(const Caller& caller, const std::string& stage) {
+    support::Ended ended = doctor(caller);
+    auto said = nlohmann::json::parse(ended.out, nullptr, /*allow_exceptions=*/false);
+    if (!said.is_object())
+        return ended.out + ended.err;
+    for (const auto& one : said["stages"])
+        if (one["name"] == stage) {
+            std::string text = stage + " " + one["verdict"].get<std::string>() + ":";
+            for (const auto& cause : one["causes"])
+                text += " " + cause.get<std::string>();
+            return text;
+        }
+    return "nothing about it";
 }
 
 /// A kernel setting, for as long as this lives.
@@ -150,6 +167,7 @@ TEST(UserNamespaceTest, SwitchedOffForOrdinaryUsers) {
         Setting off(sysctl, "0");
         Container container({"--map", "single"}, kHello, user);
         expect_refusal(container, {"kernel.unprivileged_userns_clone=1"});
+        EXPECT_EQ(diagnosed(user, "user"), "user blocked: debian-switch");
     }
     expect_launch(user);
 }
@@ -161,11 +179,35 @@ TEST(UserNamespaceTest, NoneAllowed) {
         Setting off("/proc/sys/user/max_user_namespaces", "0");
         Container container({"--map", "single"}, kHello, user);
         expect_refusal(container, {"user.max_user_namespaces="});
+        EXPECT_EQ(diagnosed(user, "pid"), "pid blocked: namespaces-off");
     }
     expect_launch(user);
 }
 
 // --- controllers ---------------------------------------------------------------------------------
+
+// What is handed down for the tries is taken back, and no leaf stays.
+TEST(ControllerTest, DoctorFindsThemAndLeavesNothing) {
+    NEEDS_OWN_MACHINE();
+    if (std::string why = lacks_controller("pids"); !why.empty())
+        GTEST_SKIP() << why;
+    auto look = [] {
+        std::string seen;
+        for (const auto& entry : std::filesystem::recursive_directory_iterator("/sys/fs/cgroup"))
+            if (entry.is_directory())
+                seen += entry.path().string() + ": " +
+                        read_file(entry.path() / "cgroup.subtree_control") + "\n";
+        return seen + read_file("/sys/fs/cgroup/cgroup.subtree_control");
+    };
+    std::string before = look();
+    std::string said = diagnosed({}, "cgroup");
+    EXPECT_TRUE(support::eventually([&] { return look() == before; })) << before << look();
+    EXPECT_EQ(said, "cgroup works:");
+    // Without delegation.
+    Caller user{ordinary_user(), {}, {}, {}};
+    EXPECT_EQ(diagnosed(user, "cgroup"), "cgroup limited: cgroup-not-delegated");
+    EXPECT_TRUE(support::eventually([&] { return look() == before; })) << before << look();
+}
 
 TEST(ControllerTest, LimitWithoutItsControllerIsAnError) {
     NEEDS_OWN_MACHINE();
@@ -181,6 +223,7 @@ TEST(ControllerTest, LimitWithoutItsControllerIsAnError) {
         Container container({option, value, "--map", "single"}, kHello, user);
         expect_refusal(container, {option, controller});
     }
+    EXPECT_EQ(diagnosed(user, "cgroup"), "cgroup limited: controller-not-handed-down");
     // Without a limit, the same place is good enough.
     expect_launch(user);
 }
@@ -201,6 +244,8 @@ TEST(AppArmorTest, CapabilitiesDeniedToTheProgram) {
     ASSERT_NO_FATAL_FAILURE(program.load());
     Container container({"--map", "single"}, kHello, program.caller());
     expect_refusal(container, {"AppArmor", program.name()});
+    EXPECT_THAT(diagnosed(program.caller(), "user"),
+                testing::HasSubstr("blocked: apparmor-profile"));
 }
 
 TEST(AppArmorTest, CapabilitiesDeniedInTheNewNamespace) {
@@ -231,4 +276,6 @@ TEST(AppArmorTest, MountsDenied) {
     ASSERT_NO_FATAL_FAILURE(program.load());
     Container container({"--map", "single"}, kHello, program.caller());
     expect_refusal(container, {"AppArmor", program.name()});
+    EXPECT_EQ(diagnosed(program.caller(), "root"), "root blocked: apparmor-profile");
+    EXPECT_EQ(diagnosed(program.caller(), "uts"), "uts works:");
 }
