@@ -7,6 +7,7 @@
 #include "run/begin.hpp"
 #include "run/slate.hpp"
 #include "run/supervise.hpp"
+#include "run/visit.hpp"
 #include "spec/options.hpp"
 #include "spec/pack.hpp"
 #include "stages/cgroup_ops.hpp"
@@ -155,16 +156,6 @@ Result<void> check_terminal(const spec::Spec& spec, const ExecOptions& options) 
     return {};
 }
 
-/// Every namespace of the container's first process that is not ours anyway.
-void join_all(spec::Spec& spec, pid_t pid) {
-    for (const stages::Stage& stage : stages::table()) {
-        if (stage.ns == nullptr)
-            continue;
-        spec.stages.add(stage.id);
-        spec.joins.push_back({stage.id, "/proc/" + std::to_string(pid) + "/ns/" + stage.ns});
-    }
-}
-
 /// The first process for good, not its number, which may be another's soon.
 Result<void> find_container(stages::Launch& launch, const Now& now, const Progress& progress) {
     auto pidfd = sys::pidfd_open(now.pid);
@@ -296,7 +287,7 @@ Result<int> exec(const Global& global, const ExecOptions& options, const std::st
     TRY(check_status(now, options));
     Template from = TRY(load_template(global, options, store));
     const spec::Spec& spec = from.spec;
-    join_all(from.spec, now.pid);
+    run::join_all(from.spec, now.pid);
 
     stages::Ledger ledger;
     stages::Launch launch{.spec = spec, .ledger = &ledger};

@@ -1,7 +1,7 @@
 // Calls and steps to text and to JSON lines.
 #include "teach/narrator.hpp"
 
-#include "sys/path.hpp"
+#include "teach/describe.hpp"
 #include "teach/why.hpp"
 
 #include <nlohmann/json.hpp>
@@ -12,6 +12,7 @@ namespace teach {
 
 using json = nlohmann::ordered_json;
 using run::Half;
+using sys::Error;
 
 namespace {
 
@@ -45,11 +46,6 @@ std::string result_text(const run::Called& call) {
     return "= " + std::to_string(*call.result);
 }
 
-std::size_t columns(std::string_view text) {
-    return static_cast<std::size_t>(
-        std::ranges::count_if(text, [](char c) { return (c & 0xc0) != 0x80; }));
-}
-
 /// A call's text in lines of kWidth, broken between arguments and flags.
 std::string broken(std::string_view text) {
     std::string out = "   ";
@@ -78,30 +74,42 @@ run::Called called_here(const sys::Call& call, std::optional<long> result) {
         .pid = sys::getpid(), .name = std::string(call.name), .text = call.text, .result = result};
 }
 
+/// A file that is written from its start, whatever it held; at a number that the child's re-exec,
+/// which is told of too, has no use for.
+Result<Fd> output(const std::string& path, const char* option) {
+    constexpr int kOutOfTheWay = 100;
+    auto file =
+        sys::openat(AT_FDCWD, path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_NONBLOCK, 0644);
+    if (!file) {
+        file.error().detail = option;
+        return file;
+    }
+    return sys::dup_above(file->get(), kOutOfTheWay);
+}
+
 } // namespace
 
 Narrator::Narrator(spec::Watching watching, const spec::Spec& spec, Print print)
     : watching_(std::move(watching)), spec_(spec), print_(std::move(print)),
-      paint_(Paint::for_stream(STDERR_FILENO, watching_.plain)), self_(sys::getpid()) {}
+      paint_(Paint::for_stream(STDERR_FILENO, watching_.plain)), pause_(paint_, print_),
+      self_(sys::getpid()) {}
 
 Result<std::unique_ptr<Narrator>> Narrator::make(const spec::Watching& watching,
                                                  const spec::Spec& spec, Print print) {
     std::unique_ptr<Narrator> narrator(new Narrator(watching, spec, std::move(print)));
-    if (!watching.trace.empty()) {
-        auto file =
-            sys::openat(AT_FDCWD, watching.trace, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0644);
-        if (!file) {
-            file.error().detail = "--trace";
-            return std::unexpected(std::move(file).error());
-        }
-        narrator->trace_ = std::move(*file);
-    }
+    if (!watching.trace.empty())
+        narrator->trace_ = TRY(output(watching.trace, "--trace"));
+    if (!watching.recording.empty())
+        narrator->recording_ = TRY(output(watching.recording, "--record"));
     sys::listener = narrator.get();
     run::watcher = narrator.get();
     return narrator;
 }
 
 Narrator::~Narrator() {
+    talking_ = true;
+    if (recording_.valid())
+        (void)sys::write(recording_.get(), recorded_.dump(1) + "\n"); // as trace()
     sys::listener = nullptr;
     run::watcher = nullptr;
 }
@@ -138,29 +146,104 @@ bool Narrator::listens() const {
     return copied || sys::getpid() == self_;
 }
 
+/// The number of the child in our /proc. Before its re-exec it is in there itself.
+pid_t Narrator::seen(pid_t child) const {
+    if (child != 0 || sys::getpid() == self_)
+        return child;
+    auto self = sys::readlinkat(AT_FDCWD, "/proc/self");
+    return self ? static_cast<pid_t>(std::strtol(self->c_str(), nullptr, 10)) : 0;
+}
+
+void Narrator::record(const run::Step& step, const char* when, const Snapshot& of) {
+    if (!recording_.valid())
+        return;
+    json entry = names(step);
+    entry["when"] = when;
+    entry["why"] = why(step);
+    entry["snapshot"] = to_json(of);
+    entry["calls"] = calls_;
+    recorded_.push_back(std::move(entry));
+}
+
+Result<void> Narrator::pause(const run::Step& step, pid_t child) {
+    if (step.stage == nullptr || !watching_.pauses.has(step.stage->id))
+        return {};
+    // Once a stage: before the child's half; where it has none, before the parent's.
+    bool parents = step.stage->child == nullptr && step.stage->parent != nullptr;
+    if (step.half != (parents ? Half::parent : Half::child))
+        return {};
+    switch (TRY(pause_.ask(step, child))) {
+    case Pause::Answer::explain:
+        watching_.explain = true;
+        break;
+    case Pause::Answer::quit:
+        return std::unexpected(Error{.stage = {},
+                                     .call = {},
+                                     .detail = "ended before the " + title(step) +
+                                               " stage, as you asked: nothing of it is left",
+                                     .hint = {},
+                                     .status = 130});
+    case Pause::Answer::go_on:
+        break;
+    }
+    return {};
+}
+
 Result<void> Narrator::before(const run::Step& step, pid_t child) {
     talking_ = true;
-    step_ = step;
-    json line = names(step);
-    line["event"] = "before";
-    line["child"] = child;
-    line["why"] = why(step);
-    trace(dump(line));
-    announced_ = false;
-    // A stage without such a half is told where nothing else is said of it. What the parent does is
-    // told with its first call: for many stages it does nothing.
-    bool made = step.empty && step.stage->parent != nullptr;
-    if (is_childs(step.half) ? !made : step.half == Half::clone || step.half == Half::re_exec)
-        announce();
+    auto told = [&]() -> Result<void> {
+        TRY(pause(step, child));
+        step_ = step;
+        announced_ = false;
+        calls_ = json::array();
+        json line = names(step);
+        line["event"] = "before";
+        line["child"] = seen(child);
+        line["why"] = why(step);
+        trace(dump(line));
+        // A stage without such a half is told where nothing else is said of it. What the parent
+        // does is told with its first call: for many stages it does nothing.
+        bool made = step.empty && step.stage->parent != nullptr;
+        if (is_childs(step.half) ? !made : step.half == Half::clone || step.half == Half::re_exec)
+            announce();
+        before_.reset();
+        // The clone's own before is us: that is what the child is a copy of.
+        pid_t whom = step.half == Half::clone ? self_ : seen(child);
+        if (auto now = whom != 0 ? snapshot(whom) : Result<Snapshot>(std::unexpect)) {
+            before_ = std::move(*now);
+            record(step, "before", *before_);
+        }
+        return {};
+    }();
     talking_ = false;
-    return {};
+    return told;
+}
+
+/// What the step has changed, to the person and into the trace's line.
+void Narrator::compare(const run::Step& step, pid_t child, json& line) {
+    pid_t whom = seen(child);
+    auto now = whom != 0 ? snapshot(whom) : Result<Snapshot>(std::unexpect);
+    if (!now || !before_)
+        return;
+    record(step, "after", *now);
+    std::vector<Change> changes = diff(*before_, *now);
+    line["changed"] = to_json(changes);
+    if (!watching_.explain || changes.empty())
+        return;
+    announce();
+    std::string text = teach::describe(changes, paint_);
+    std::string out = "   " + paint_.bold("changed in the kernel's eyes") + "\n     ";
+    for (char c : text.substr(0, text.size() - 1)) // its last newline comes back below
+        out += c == '\n' ? "\n     " : std::string(1, c);
+    print_(out + "\n");
 }
 
 Result<void> Narrator::after(const run::Step& step, pid_t child) {
     talking_ = true;
     json line = names(step);
     line["event"] = "after";
-    line["child"] = child;
+    line["child"] = seen(child);
+    compare(step, child, line);
     trace(dump(line));
     step_.reset();
     talking_ = false;
@@ -239,7 +322,7 @@ void Narrator::tell(const run::Called& call, bool by_child) {
     // Before its re-exec the child has the parent's descriptors, and after it none of them.
     Side& side = step_ && is_childs(step_->half) ? childs_ : ours_;
     std::string shell = side.shell.like(call, side.descriptors);
-    if (trace_.valid()) {
+    if (trace_.valid() || recording_.valid()) {
         json line = step_ ? names(*step_) : json({{"stage", nullptr}, {"half", nullptr}});
         line["event"] = "call";
         line["side"] = by_child ? "child" : "parent";
@@ -253,6 +336,8 @@ void Narrator::tell(const run::Called& call, bool by_child) {
         if (!shell.empty())
             line["shell"] = shell;
         trace(dump(line));
+        if (recording_.valid())
+            calls_.push_back(std::move(line));
     }
     show(call, sys::printable(side.descriptors.annotated(call)), sys::printable(shell));
     side.descriptors.note(call);

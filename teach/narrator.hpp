@@ -7,8 +7,12 @@
 
 #include "spec/watching.hpp"
 #include "teach/calls.hpp"
+#include "teach/diff.hpp"
 #include "teach/paint.hpp"
+#include "teach/pause.hpp"
 #include "teach/shell.hpp"
+
+#include <nlohmann/json.hpp>
 
 #include <functional>
 #include <memory>
@@ -51,16 +55,24 @@ private:
     void trace(const std::string& line);
     void announce();
     bool listens() const;
+    pid_t seen(pid_t child) const;
+    void compare(const run::Step& step, pid_t child, nlohmann::ordered_json& line);
+    void record(const run::Step& step, const char* when, const Snapshot& of);
+    Result<void> pause(const run::Step& step, pid_t child);
 
     spec::Watching watching_;
     const spec::Spec& spec_;
     Print print_;
     Paint paint_;
-    Fd trace_;
+    Fd trace_, recording_;
+    nlohmann::ordered_json recorded_ = nlohmann::ordered_json::array();
+    nlohmann::ordered_json calls_; ///< of the step that is under way, for the recording
+    Pause pause_;
     std::optional<run::Step> step_; ///< that is under way
     bool announced_ = false;        ///< its heading stands
     pid_t self_;                    ///< as long as it is us: the child is born with a copy of us
     Side ours_, childs_;
+    std::optional<Snapshot> before_;     ///< the child, when the step began
     std::optional<run::Called> pending_; ///< an execve that has not come back
     bool talking_ = false;               ///< what the narrator itself calls is no part of the story
 };
