@@ -108,11 +108,13 @@ Result<void> bound_capabilities(const std::vector<std::string>& keep) {
             continue;
         // Already gone is fine, for who may drop none too: a nested container's bounding set is
         // small to begin with.
-        int bound = cap_get_bound(number);
-        bool unknown = bound < 0 && errno == EINVAL && number > CAP_LAST_CAP;
+        auto bound = invoke(
+            "prctl", [&] { return ::prctl(PR_CAPBSET_READ, number, 0L, 0L, 0L); },
+            Shown{"PR_CAPBSET_READ"}, Capability{number});
+        bool unknown = !bound && bound.error().code == EINVAL && number > CAP_LAST_CAP;
         if (unknown)
             break;
-        if (bound != 0)
+        if (!bound || *bound != 0)
             return std::unexpected(std::move(dropped).error());
     }
     return {};
