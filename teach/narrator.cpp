@@ -51,7 +51,9 @@ std::string broken(std::string_view text) {
     std::string out = "   ";
     std::size_t column = 3;
     while (!text.empty()) {
-        std::size_t end = text.find_first_of(" |");
+        std::size_t end = text.find_first_of(" |,");
+        if (end != std::string_view::npos && text.substr(end).starts_with(", "))
+            ++end;
         std::string_view piece = text.substr(0, end == std::string_view::npos ? end : end + 1);
         text.remove_prefix(piece.size());
         if (column > 7 && column + columns(piece) > kWidth) {

@@ -92,7 +92,7 @@ std::optional<Pause::Answer> Pause::shell(const run::Step& step, pid_t child) {
     spec::Process process;
     process.args = {"/bin/sh"};
     process.terminal = sys::isatty(STDIN_FILENO) && sys::isatty(STDERR_FILENO);
-    process.env = {"PS1=(before " + title(step) + ") \\w \\$ "};
+    process.env = {"PS1=(before " + title(step) + ") # "};
     if (const char* term = getenv("TERM"); term != nullptr)
         process.env.push_back(std::string("TERM=") + term);
     process.new_privileges = true; // it gets no filter, and keeps what root of the namespace has

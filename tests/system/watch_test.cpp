@@ -1,0 +1,411 @@
+// --explain, --trace, --record and --pause, held against strace and /proc.
+#include "tests/support/container.hpp"
+#include "tests/support/host.hpp"
+#include "tests/support/proc.hpp"
+#include "tests/support/process.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <cctype>
+#include <csignal>
+#include <regex>
+#include <set>
+#include <sstream>
+
+namespace {
+
+using namespace support;
+using nlohmann::json;
+using testing::HasSubstr;
+using testing::Not;
+
+std::vector<json> json_lines(const std::string& path) {
+    std::vector<json> out;
+    for (const std::string& line : lines(slurp(path)))
+        out.push_back(json::parse(line));
+    return out;
+}
+
+// --- against strace ------------------------------------------------------------------------------
+
+/// A line of `strace -f -o`: "PID NAME(ARGUMENTS) = RESULT".
+struct Traced {
+    std::string pid, name, arguments, result;
+};
+
+std::vector<Traced> read_strace(const std::string& path) {
+    std::vector<Traced> out;
+    std::map<std::string, std::string> unfinished;
+    static const std::regex resumed(R"(^<\.\.\. \S+ resumed>(.*)$)");
+    for (std::string line : lines(slurp(path))) {
+        std::size_t blank = line.find(' ');
+        std::string pid = line.substr(0, blank);
+        line = line.substr(line.find_first_not_of(' ', blank));
+        std::smatch match;
+        if (line.ends_with("<unfinished ...>")) {
+            unfinished[pid] = line.substr(0, line.find("<unfinished ...>"));
+            continue;
+        }
+        if (std::regex_match(line, match, resumed))
+            line = unfinished[pid] + match[1].str();
+        std::size_t open = line.find('(');
+        std::size_t result = line.rfind(" = ");
+        if (open == std::string::npos || result == std::string::npos || line.starts_with("---"))
+            continue;
+        out.push_back(
+            {pid, line.substr(0, open), line.substr(open, result - open), line.substr(result + 3)});
+    }
+    return out;
+}
+
+/// Where libc's, or strace's, name of a call is another than the man page's.
+std::string name_of(const Traced& call) {
+    const std::string& name = call.name;
+    if (name == "newfstatat" && call.arguments.contains("AT_EMPTY_PATH"))
+        return "fstat";
+    static const std::map<std::string, std::string> other = {
+        {"newfstatat", "fstatat"},   {"rt_sigprocmask", "sigprocmask"},
+        {"signalfd4", "signalfd"},   {"wait4", "waitpid"},
+        {"faccessat2", "faccessat"}, {"prlimit64", "prlimit"},
+        {"recvfrom", "recv"},        {"dup3", "dup2"},
+    };
+    auto found = other.find(name);
+    return found == other.end() ? name : found->second;
+}
+
+/// Memory, threads and clocks of libc, closed descriptors, and the narration's own way out.
+bool is_background(Traced call) {
+    call.arguments.resize(call.arguments.find_last_not_of(' ') + 1);
+    static const std::set<std::string> names = {
+        "brk",    "mmap",   "munmap",  "mprotect",   "madvise",    "close",
+        "getpid", "getuid", "geteuid", "getgid",     "getsid",     "getppid",
+        "futex",  "umask",  "mremap",  "arch_prctl", "exit_group", "set_robust_list",
+    };
+    bool wire = call.arguments.starts_with("(3,") &&
+                (call.name == "sendmsg" || call.name == "recvmsg" || call.name == "recvfrom");
+    // libcap asks which version of the structure the kernel has.
+    bool version = call.name == "capget" && call.arguments.ends_with("NULL)");
+    return names.contains(call.name) || wire || version;
+}
+
+std::string lower(std::string text) {
+    std::ranges::transform(text, text.begin(), [](unsigned char c) { return std::tolower(c); });
+    return text;
+}
+
+/// The pieces of a text of ours that strace must show as well: names of flags, paths, numbers.
+Strings pieces(const std::string& text) {
+    Strings out;
+    std::string inside = text.substr(text.find('(') + 1);
+    std::string piece;
+    bool quoted = false;
+    for (char c : inside) {
+        quoted ^= c == '"';
+        if (!quoted && std::string_view(" ,|(){}[]<>:").contains(c)) {
+            if (!piece.empty())
+                out.push_back(std::exchange(piece, ""));
+            continue;
+        }
+        piece += c;
+    }
+    // Spelled by us alone: what a number of instructions stands for, what is set and cleared.
+    std::erase_if(out, [](const std::string& one) {
+        static const std::set<std::string> ours = {"instructions", "set", "clear", "O_RDONLY",
+                                                   "F_OK"};
+        bool number = one.find_first_not_of("0123456789") == std::string::npos; // it has hex ones
+        return ours.contains(one) || one == "…" || one == "NULL" || (number && one.size() > 1);
+    });
+    return out;
+}
+
+class AgainstStrace : public testing::TestWithParam<Strings> {
+protected:
+    Scratch scratch;
+    void compare(const Strings& options);
+};
+
+void AgainstStrace::compare(const Strings& options) {
+    Strings watched = options;
+    watched.insert(watched.end(), {"--trace", scratch / "trace"});
+    Strings words{"strace", "-f", "-s", "4096", "-o", scratch / "strace"};
+    Strings command = parent_words(watched, {"/bin/busybox", "true"});
+    words.insert(words.end(), command.begin(), command.end());
+    Ended ended = run({.argv = words});
+    ASSERT_EQ(ended.status, 0) << ended.err;
+
+    std::vector<Traced> theirs = read_strace(scratch / "strace");
+    // The child is who executes us; its steps begin with the first word that it says of one.
+    auto born = std::ranges::find(theirs, "execveat", &Traced::name);
+    ASSERT_NE(born, theirs.end());
+    const std::string child = born->pid;
+    std::erase_if(theirs, [&](const Traced& call) { return call.pid != child; });
+    auto first = std::ranges::find_if(theirs, [](const Traced& call) {
+        return call.name == "sendmsg" && call.arguments.contains("b{\\\"");
+    });
+    ASSERT_NE(first, theirs.end());
+    theirs.erase(theirs.begin(), first);
+    auto last = std::ranges::find_if(
+        theirs, [](const Traced& call) { return call.name == "execve" && call.result == "0"; });
+    ASSERT_NE(last, theirs.end());
+    theirs.erase(last + 1, theirs.end());
+    std::erase_if(theirs, is_background);
+
+    std::vector<json> ours;
+    bool begun = false;
+    for (const json& line : json_lines(scratch / "trace")) {
+        begun |= line["event"] == "before" && line["half"] == "child";
+        if (begun && line["event"] == "call" && line["side"] == "child")
+            ours.push_back(line);
+    }
+    ASSERT_GT(ours.size(), 5U);
+    for (std::size_t i = 0; i < std::max(ours.size(), theirs.size()); ++i) {
+        ASSERT_LT(i, theirs.size()) << "told, and not made: " << ours[i];
+        const Traced& their = theirs[i];
+        std::string whole = their.name + their.arguments + " = " + their.result;
+        ASSERT_LT(i, ours.size()) << "made, and not told: " << whole;
+        const json& our = ours[i];
+        ASSERT_EQ(our["call"], name_of(their)) << our << "\n" << whole;
+        for (const std::string& piece : pieces(our["text"]))
+            EXPECT_THAT(lower(whole), HasSubstr(lower(piece))) << our["text"];
+        if (!our.contains("result")) {
+            EXPECT_EQ(their.name, "execve");
+            continue;
+        }
+        std::string result = std::to_string(our["result"].get<long>());
+        if (our.contains("errno"))
+            result += " " + our["errno"].get<std::string>();
+        EXPECT_TRUE(their.result == result || their.result.starts_with(result + " "))
+            << our << whole;
+    }
+}
+
+TEST_P(AgainstStrace, EveryCallOfTheChildIsToldAndNoneIsMadeUp) {
+    compare(GetParam());
+}
+
+// As an ordinary user strace takes newuidmap's privileges away: hence --map single.
+INSTANTIATE_TEST_SUITE_P(
+    Trace, AgainstStrace,
+    testing::Values(Strings{"--map", "single"}, Strings{"--map", "single", "--only", "user,uts"},
+                    Strings{"--map", "single", "--boottime", "100", "--root", "chroot"},
+                    Strings{"--map", "single", "--overlay", "--read-only", "--tmpfs", "/t:size=1m",
+                            "-u", "0", "--ulimit", "nofile=64"}));
+
+// --- --explain -----------------------------------------------------------------------------------
+
+std::size_t columns(const std::string& line) {
+    return static_cast<std::size_t>(
+        std::ranges::count_if(line, [](char c) { return (c & 0xc0) != 0x80; }));
+}
+
+TEST(Explain, TellsOnStderrWhatIsDoneAndWhatItChanges) {
+    const std::string name = token(), said = token();
+    Ended ended = launch({"--explain", "--hostname", name}, {"echo", said});
+    EXPECT_EQ(ended.status, 0) << ended.err;
+    EXPECT_EQ(ended.out, said + "\n"); // nothing of ours
+    for (const std::string& part :
+         {"sethostname(\"" + name + "\")", "$ hostname " + name,
+          "hostname: " + slurp("/proc/sys/kernel/hostname").substr(0, 1), " → " + name,
+          std::string("pivot_root(\".\", \".\")"), std::string("$ umount --lazy ."),
+          std::string("no new privileges: no → yes"), std::string("seccomp: none → filter")})
+        EXPECT_THAT(ended.err, HasSubstr(part));
+    for (const char* stage : {"user", "uts", "ipc", "mount", "pid", "root", "caps", "seccomp"})
+        EXPECT_THAT(ended.err, HasSubstr("── " + std::string(stage) + " ─"));
+    EXPECT_THAT(ended.err, Not(HasSubstr("\033"))); // no terminal, no colours
+}
+
+TEST(Explain, ComesBeforeWhatItIsAbout) {
+    // A stage that fails has been explained, and nothing behind it is.
+    Ended ended =
+        launch({"--explain", "--proc", "new", "--ulimit", "nofile=9:9", "-w", "/bin/sh"}, {"true"});
+    EXPECT_EQ(ended.status, 125);
+    std::size_t what = ended.err.find("── what the command finds");
+    std::size_t call = ended.err.find("chdir(\"/bin/sh\")");
+    ASSERT_NE(call, std::string::npos) << ended.err;
+    EXPECT_LT(what, call);
+    EXPECT_LT(call, ended.err.find("gocontainer: chdir"));
+    EXPECT_THAT(ended.err, Not(HasSubstr("── the command ─")));
+}
+
+TEST(Explain, FitsATerminalAndIsPlainWhereAsked) {
+    Ended drawn = launch({"--explain"}, {"true"});
+    for (const std::string& line : lines(drawn.err))
+        if (!line.contains("$ ") && !line.starts_with("gocontainer:")) {
+            EXPECT_LE(columns(line), 90U) << line;
+        }
+    Ended plain = launch({"--explain", "--plain", "--hostname", "x"}, {"true"});
+    EXPECT_THAT(plain.err, HasSubstr("Stage uts, in the child."));
+    for (const char* drawing : {"─", "→", "\033"})
+        EXPECT_THAT(plain.err, Not(HasSubstr(drawing)));
+    for (bool colour : {true, false}) {
+        Terminal shown({.argv = parent_words({"--explain", "--only", "user,uts"}, {"true"}),
+                        .env = {colour ? "NO_COLOR" : "NO_COLOR=1", "TERM=xterm"}});
+        EXPECT_EQ(shown.wait().status, 0);
+        EXPECT_EQ(shown.screen().contains("\033[1m"), colour);
+    }
+}
+
+TEST(Explain, AFilterThatForbidsTalkingIsNoTrouble) {
+    Scratch scratch;
+    std::string profile = scratch.file("profile", R"({"defaultAction": "SCMP_ACT_ALLOW", "syscalls":
+        [{"names": ["sendmsg", "recvmsg"], "action": "SCMP_ACT_KILL_PROCESS"}]})");
+    const std::string said = token();
+    Ended ended = launch({"--explain", "--seccomp", profile}, {"echo", said});
+    EXPECT_EQ(ended.status, 0) << ended.err;
+    EXPECT_EQ(ended.out, said + "\n");
+    EXPECT_THAT(ended.err, HasSubstr("seccomp(SECCOMP_SET_MODE_FILTER"));
+}
+
+TEST(Watching, ChangesNothingOfWhatIsMade) {
+    Scratch scratch;
+    const std::string look =
+        "grep -E 'Cap|Sec|NoNew|Sig[BI]' /proc/self/status; ls /proc/self/fd; "
+        "cut -d' ' -f5- /proc/self/mountinfo | sed 's/[0-9]* - / - /'; id; pwd; env";
+    Strings same{"--hostname", "h", "--name", "n"};
+    Strings watched = same;
+    watched.insert(watched.end(),
+                   {"--explain", "--trace", scratch / "t", "--record", scratch / "r"});
+    EXPECT_EQ(launch(watched, {"sh", "-c", look}).out, launch(same, {"sh", "-c", look}).out);
+}
+
+TEST(Watching, AFileThatCannotBeWrittenIsAnErrorBeforeAnythingIsMade) {
+    Host before = Host::look();
+    for (const char* option : {"--trace", "--record"}) {
+        Ended ended = launch({option, "/nowhere/" + token()}, {"true"});
+        EXPECT_EQ(ended.status, 125);
+        EXPECT_THAT(ended.err, HasSubstr(option));
+        EXPECT_THAT(ended.err, HasSubstr("ENOENT"));
+    }
+    EXPECT_EQ(differs_from(before), "");
+}
+
+TEST(Record, HoldsWhatTheKernelShowedBeforeAndAfterEachStage) {
+    Scratch scratch;
+    const std::string name = token();
+    Ended ended = launch({"--hostname", name, "--record", scratch / "r"}, {"true"});
+    ASSERT_EQ(ended.status, 0) << ended.err;
+    json recording = json::parse(slurp(scratch / "r"));
+    std::string host = slurp("/proc/sys/kernel/hostname");
+    host.pop_back();
+    int seen = 0;
+    for (const json& entry : recording) {
+        if (entry["stage"] != "uts")
+            continue;
+        ++seen;
+        bool after = entry["when"] == "after";
+        EXPECT_EQ(entry["snapshot"]["hostname"], after ? name : host);
+        EXPECT_EQ(entry["calls"].size(), after ? 1U : 0U);
+    }
+    EXPECT_EQ(seen, 2);
+}
+
+// --- --pause -------------------------------------------------------------------------------------
+
+class Pause : public testing::Test {
+protected:
+    Host before = Host::look();
+    std::string name = token();
+    void TearDown() override {
+        EXPECT_EQ(differs_from(before), "");
+        EXPECT_EQ(strays(), "");
+    }
+    /// The child's number, as the prompt says it.
+    static pid_t child_of(const std::string& text) {
+        std::smatch match;
+        static const std::regex said("The child is process ([0-9]+) here");
+        EXPECT_TRUE(std::regex_search(text, match, said)) << text;
+        return match.empty() ? -1 : std::stoi(match[1]);
+    }
+    static constexpr const char* kPrompt = "quit) > ";
+};
+
+TEST_F(Pause, TheChildWaitsBeforeTheStage) {
+    Process parent({.argv = parent_words({"--pause", "uts,root", "--hostname", name},
+                                         {"sh", "-c", "hostname; read line; echo $line"})});
+    parent.until_complains(kPrompt);
+    pid_t child = child_of(parent.err());
+    EXPECT_THAT(own_namespaces(child), testing::Contains("uts"));
+    EXPECT_EQ(slurp("/proc/" + std::to_string(child) + "/mountinfo").contains(rootfs()), false);
+    parent.type("\n");
+    parent.until_complains("before the root stage");
+    parent.until_complains(kPrompt);
+    EXPECT_THAT(slurp("/proc/" + std::to_string(child) + "/mountinfo"),
+                HasSubstr(rootfs() + "/proc"));
+    EXPECT_EQ(parent.out(), ""); // not running yet
+    parent.type("diff\n");
+    parent.until_complains("hostname: ");
+    parent.until_complains(name);
+    parent.type("continue\nwhat follows\n"); // the rest of the input is the command's
+    Ended ended = parent.wait();
+    EXPECT_EQ(ended.status, 0) << ended.err;
+    EXPECT_EQ(ended.out, name + "\nwhat follows\n");
+}
+
+TEST_F(Pause, QuitEndOfInputAndSignalsLeaveNothingBehind) {
+    for (const char* typed : {"quit\n", "q\n", ""}) {
+        Process parent({.argv = parent_words({"--pause", "mount"}, {"true"})});
+        parent.until_complains(kPrompt);
+        pid_t child = child_of(parent.err());
+        parent.type(typed);
+        parent.close_input();
+        Ended ended = parent.wait();
+        EXPECT_EQ(ended.status, 130);
+        EXPECT_THAT(ended.err, HasSubstr("ended before the mount stage"));
+        EXPECT_EQ(::kill(child, 0), -1);
+    }
+    for (int signal : {SIGINT, SIGTERM}) {
+        Process parent({.argv = parent_words({"--pause", "mount"}, {"true"})});
+        parent.until_complains(kPrompt);
+        parent.kill(signal);
+        EXPECT_EQ(parent.wait().status, 130);
+    }
+    Process killed({.argv = parent_words({"--pause", "all"}, {"true"})});
+    killed.until_complains(kPrompt);
+    killed.kill(SIGKILL);
+    killed.wait();
+}
+
+TEST_F(Pause, OpensAShellInTheHalfMadeContainer) {
+    Terminal terminal(
+        {.argv = parent_words({"--pause", "mount", "--hostname", name}, {"hostname"})});
+    terminal.until(kPrompt);
+    terminal.type("shell\n");
+    terminal.until("(before mount) # ");
+    terminal.type("echo uid $(id -u) on $(uname -n)\n");
+    terminal.until("uid 0 on " + name); // the uts stage is behind us, the rootfs not yet
+    terminal.type("exit\n");
+    terminal.until(kPrompt);
+    terminal.type("x\n");
+    terminal.until("is none of the commands");
+    terminal.type("look\n");
+    terminal.until(name);
+    terminal.until(kPrompt);
+    terminal.type("explain\n");
+    terminal.until("mount_setattr(AT_FDCWD, \"/\"");
+    EXPECT_EQ(terminal.wait().status, 0);
+}
+
+TEST_F(Pause, BeforeEachStageOnce) {
+    Process parent({.argv = parent_words({"--pause=all"}, {"true"})});
+    for (int i = 0; i < 12; ++i)
+        parent.type("c\n");
+    Ended ended = parent.wait();
+    EXPECT_EQ(ended.status, 0) << ended.err;
+    std::size_t last = 0;
+    for (const char* stage :
+         {"user", "cgroup", "net", "uts", "ipc", "mount", "pid", "root", "caps", "seccomp"}) {
+        std::size_t at = ended.err.find("stopped before the " + std::string(stage) + " stage");
+        if (at == std::string::npos && std::string(stage) == "cgroup")
+            continue; // no cgroup that we may make: it has said so
+        EXPECT_NE(at, std::string::npos) << stage;
+        EXPECT_GE(at, last);
+        EXPECT_EQ(ended.err.find("stopped before the " + std::string(stage) + " stage", at + 1),
+                  std::string::npos);
+        last = at;
+    }
+}
+
+} // namespace
