@@ -259,6 +259,8 @@ void Page::cgroups() {
         line("memory nodes", nodes);
     if (std::string io = cgroup_file(of_, "io.max"); !io.empty())
         line("disks", io);
+    for (const CgroupLimit& limit : of_.cgroup_above)
+        line("above", describe(limit));
     if (cgroup_file(of_, "cgroup.freeze") == "1")
         line("frozen", "yes");
 }

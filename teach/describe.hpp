@@ -17,6 +17,9 @@ std::string describe(const Snapshot& snapshot, const Paint& paint);
 /// "hostname: vm → box", "+ mount /proc: …". One line that says so when there is nothing.
 std::string describe(const std::vector<Change>& changes, const Paint& paint);
 
+/// What came or went together as one: 27 capabilities, and those in several sets at once.
+std::vector<Change> grouped(const std::vector<Change>& changes);
+
 // The parts that pictures have in common with the text.
 
 /// What a process says of itself must not reach the terminal as it is.
@@ -31,6 +34,8 @@ std::string human_bytes(const std::string& number);
 std::string cgroup_file(const Snapshot& of, std::string_view name);
 /// "no more than 50 % of one CPU" for cpu.max's "50000 100000"; "" for no limit.
 std::string describe_cpu_max(const std::string& text);
+/// "memory at most 1 GiB for all of /a": what a cgroup above has.
+std::string describe(const CgroupLimit& limit);
 /// "filter (2 filters)"
 std::string describe_seccomp(const Snapshot& of);
 /// The title of a process: its command line, or its name in brackets, as ps(1) has it.

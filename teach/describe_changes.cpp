@@ -1,36 +1,35 @@
 // The text of `diff`.
 #include "teach/describe.hpp"
 
+#include <algorithm>
+
 namespace teach {
 
 namespace {
 
-/// Changes of one name and direction that follow each other: 27 capabilities, say, in one.
-struct Group {
-    const Change* first;
-    Strings whats; ///< those that changed by the same values
-    Strings values;
-};
+bool of_capabilities(const Change& change) {
+    return change.what.ends_with(" capabilities");
+}
 
-std::string describe_one(const Group& group, const Paint& paint) {
-    const Change& change = *group.first;
+/// Are both added, both gone, or both neither?
+bool same_direction(const Change& one, const Change& other) {
+    return one.before.empty() == other.before.empty() && one.after.empty() == other.after.empty();
+}
+
+void append(std::string& to, const std::string& text) {
+    to += (to.empty() || text.empty() ? "" : " ") + text;
+}
+
+std::string describe_one(const Change& change, const Paint& paint) {
     bool added = change.before.empty();
-    bool gone = !added && change.after.empty();
-    std::string what;
-    for (const std::string& one : group.whats)
-        what += (what.empty() ? "" : ", ") +
-                clean(group.whats.size() == 1 ? one : one.substr(0, one.find(' ')));
-    if (group.whats.size() > 1)
-        what += " capabilities";
-    if (added || gone) {
-        std::string all;
-        for (const std::string& value : group.values)
-            all += (all.empty() ? "" : " ") + clean(value);
+    std::string what = clean(change.what);
+    if (added || change.after.empty()) {
+        std::string value = clean(added ? change.after : change.before);
         std::string sign = added ? paint.drawn("+ ", "added: ") : paint.drawn("- ", "gone: ");
         std::string head = added ? paint.green(sign + what) : paint.red(sign + what);
-        if (columns(sign + what + ": " + all) <= 80)
-            return head + ": " + all + "\n";
-        return head + "\n" + wrapped(all, 4);
+        if (columns(sign + what + ": " + value) <= 80)
+            return head + ": " + value + "\n";
+        return head + "\n" + wrapped(value, 4);
     }
     std::string head = paint.drawn("~ ", "changed: ") + what;
     std::string before = clean(change.before);
@@ -44,38 +43,39 @@ std::string describe_one(const Group& group, const Paint& paint) {
 
 } // namespace
 
+std::vector<Change> grouped(const std::vector<Change>& changes) {
+    std::vector<Change> sets;
+    for (const Change& change : changes) {
+        bool more = !sets.empty() && sets.back().what == change.what && of_capabilities(change) &&
+                    same_direction(sets.back(), change);
+        if (more) {
+            append(sets.back().before, change.before);
+            append(sets.back().after, change.after);
+        } else {
+            sets.push_back(change);
+        }
+    }
+    std::vector<Change> out;
+    for (Change& change : sets) {
+        auto same = std::ranges::find_if(out, [&](const Change& other) {
+            return of_capabilities(other) && of_capabilities(change) &&
+                   other.before == change.before && other.after == change.after;
+        });
+        if (same == out.end())
+            out.push_back(std::move(change));
+        else // "permitted, effective capabilities"
+            same->what.insert(same->what.rfind(' '),
+                              ", " + change.what.substr(0, change.what.find(' ')));
+    }
+    return out;
+}
+
 std::string describe(const std::vector<Change>& changes, const Paint& paint) {
     if (changes.empty())
         return "no difference\n";
-    std::vector<Group> groups;
-    auto sign = [](const Change& of) { return std::pair(of.before.empty(), of.after.empty()); };
-    for (const Change& change : changes) {
-        const std::string& value = change.before.empty() ? change.after : change.before;
-        bool more = !groups.empty() && groups.back().first->what == change.what &&
-                    sign(*groups.back().first) == sign(change) &&
-                    change.what.ends_with("capabilities");
-        if (more)
-            groups.back().values.push_back(value);
-        else
-            groups.push_back({&change, {change.what}, {value}});
-    }
-    // Most capabilities come and go in several sets at once.
-    for (std::size_t i = 0; i < groups.size(); ++i)
-        for (std::size_t j = i + 1; j < groups.size();) {
-            bool same = groups[j].first->what.ends_with("capabilities") &&
-                        groups[i].first->what.ends_with("capabilities") &&
-                        sign(*groups[i].first) == sign(*groups[j].first) &&
-                        groups[i].values == groups[j].values;
-            if (!same) {
-                ++j;
-                continue;
-            }
-            groups[i].whats.push_back(groups[j].first->what);
-            groups.erase(groups.begin() + static_cast<std::ptrdiff_t>(j));
-        }
     std::string out;
-    for (const Group& group : groups)
-        out += describe_one(group, paint);
+    for (const Change& change : grouped(changes))
+        out += describe_one(change, paint);
     return out;
 }
 

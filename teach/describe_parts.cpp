@@ -64,6 +64,15 @@ std::string describe_cpu_max(const std::string& text) {
     return std::to_string(percent) + " % of one CPU";
 }
 
+std::string describe(const CgroupLimit& limit) {
+    bool bytes = limit.name.starts_with("memory");
+    std::string text = limit.name == "cpu.max" ? describe_cpu_max(limit.text)
+                       : bytes                 ? human_bytes(limit.text)
+                                               : limit.text;
+    std::string what = limit.name.substr(0, limit.name.rfind('.'));
+    return (what == "pids" ? "processes" : what) + " at most " + text + " for all of " + limit.path;
+}
+
 std::string describe_seccomp(const Snapshot& of) {
     constexpr const char* kModes[] = {"none", "strict", "filter"};
     std::string out = of.seccomp_mode < std::size(kModes) ? kModes[of.seccomp_mode]

@@ -95,8 +95,6 @@ void add_process(const Snapshot& of, Facts& to) {
         to.single.push_back({name, std::to_string(space.inode)});
         if (space.for_children != 0)
             to.single.push_back({name + " of its children", std::to_string(space.for_children)});
-        if (space.owner != 0)
-            to.single.push_back({"owner of the " + name, std::to_string(space.owner)});
     }
     to.single.push_back({"uid map", joined(of.uid_map, "; ", text)});
     to.single.push_back({"gid map", joined(of.gid_map, "; ", text)});
@@ -120,6 +118,8 @@ void add_surroundings(const Snapshot& of, Facts& to) {
     for (const Cgroup& cgroup : of.cgroups)
         to.single.push_back(
             {"cgroup" + (cgroup.controllers.empty() ? "" : " " + cgroup.controllers), cgroup.path});
+    for (const CgroupLimit& limit : of.cgroup_above)
+        to.single.push_back({"limit " + limit.name + " of " + limit.path, limit.text});
     for (const CgroupFile& file : of.cgroup_files)
         if (is_setting(file.name))
             to.single.push_back({"limit " + file.name, file.text});

@@ -113,6 +113,10 @@ Result<Snapshot> find_one(const std::string& word, const std::string& root,
         pid = find(root, word);
     if (!pid && sys::exists(word))
         return from_file(word);
+    if (!pid && pid.error().hint.empty())
+        pid.error().hint =
+            "'gocontainer list' tells ours; one of Docker's is found by its process, "
+            "docker inspect -f '{{.State.Pid}}' NAME";
     pid_t which = TRY(std::move(pid));
     Snapshot found = TRY(snapshot(which));
     count_members(found);

@@ -95,26 +95,14 @@ std::string cell(const std::string& text, const char* style) {
     return std::string("<td class=\"") + style + "\">" + xml(text) + "</td>";
 }
 
-/// Rows of one name and direction are one: 27 capabilities, say.
 std::string changes_table(const std::vector<Change>& changes) {
     if (changes.empty())
         return "<p>Nothing that the kernel shows of it.</p>\n";
     std::string rows;
-    for (std::size_t i = 0; i < changes.size(); ++i) {
-        Change one = changes[i];
-        auto joins = [&](const Change& next) {
-            return next.what == one.what && next.what.ends_with("capabilities") &&
-                   next.before.empty() == one.before.empty() &&
-                   next.after.empty() == one.after.empty();
-        };
-        for (; i + 1 < changes.size() && joins(changes[i + 1]); ++i) {
-            one.before += (one.before.empty() ? "" : " ") + changes[i + 1].before;
-            one.after += (one.after.empty() ? "" : " ") + changes[i + 1].after;
-        }
+    for (const Change& one : grouped(changes))
         rows += "<tr><th scope=\"row\">" + xml(one.what) + "</th>" +
                 cell(one.before, one.after.empty() ? "gone" : "was") +
                 cell(one.after, one.before.empty() ? "added" : "now") + "</tr>\n";
-    }
     return "<table><thead><tr><th>what</th><th>before</th><th>now</th></tr></thead><tbody>\n" +
            rows + "</tbody></table>\n";
 }
@@ -157,8 +145,8 @@ std::string frame(const Recording& recording, std::size_t at) {
     side += calls_list(now.calls) + in_words(now.snapshot, alone);
     return "<section class=\"frame\" id=\"step-" + std::to_string(at) + "\">\n" +
            (alone ? "" : element("h2", xml(now.title))) + "<div class=\"columns\">\n<figure>\n" +
-           picture(now.snapshot, host) + "</figure>\n<div>\n" + side +
-           "</div>\n</div>\n</section>\n";
+           picture(now.snapshot, host, at > 0 ? &recording.frames[at - 1].snapshot : nullptr) +
+           "</figure>\n<div>\n" + side + "</div>\n</div>\n</section>\n";
 }
 
 std::string navigation(const Recording& recording) {

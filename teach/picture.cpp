@@ -80,7 +80,8 @@ void add_members(const Namespace& space, Strings& to) {
 
 class Painter {
 public:
-    Painter(const Snapshot& of, const Snapshot* host) : of_(of), host_(host) {}
+    Painter(const Snapshot& of, const Snapshot* host, const Snapshot* before)
+        : of_(of), host_(host), before_(before) {}
     std::string all();
 
 private:
@@ -101,9 +102,13 @@ private:
     void row(const Row& row, int left, int left_end);
     int lines(int x, int y, const Strings& facts, std::size_t letters, const char* style);
     Strings host_facts(const Namespace& space) const;
+    bool changed(const Namespace& space) const;
+    /// The class of a box, and what stands in its corner.
+    static std::string marked(std::string style, bool changed);
 
     const Snapshot& of_;
     const Snapshot* host_;
+    const Snapshot* before_;
     Drawing draw_;
     int y_ = 0;
 };
@@ -142,6 +147,19 @@ Strings Painter::host_facts(const Namespace& space) const {
     return out;
 }
 
+/// Is it another than before, or is something else in it?
+bool Painter::changed(const Namespace& space) const {
+    if (before_ == nullptr)
+        return false;
+    const Namespace* same = before_->space(space.type);
+    return same == nullptr || same->inode != space.inode ||
+           contents(*before_, space.type) != contents(of_, space.type);
+}
+
+std::string Painter::marked(std::string style, bool changed) {
+    return changed ? style + " changed" : style;
+}
+
 void Painter::row(const Row& row, int left, int left_end) {
     std::size_t mark = draw_.mark();
     int y = y_ + 8;
@@ -160,7 +178,11 @@ void Painter::row(const Row& row, int left, int left_end) {
 }
 
 void Painter::space(const Namespace& space, int left, int left_end) {
-    Row row{.name = spoken(space.type), .tag = "own", .left = {}, .right = {}, .style = "own"};
+    Row row{.name = spoken(space.type),
+            .tag = changed(space) ? "own, changed" : "own",
+            .left = {},
+            .right = {},
+            .style = marked("own", changed(space))};
     row.left.push_back(std::to_string(space.inode));
     for (std::string& fact : contents(of_, space.type))
         row.left.push_back(std::move(fact));
@@ -223,10 +245,15 @@ void Painter::process(int left, int left_end) {
                 return std::to_string(range.inside + (id - range.outside));
         return std::string("nobody");
     };
-    Row row{.name = "the process", .tag = of_.name, .left = {}, .right = {}, .style = "process"};
+    bool new_self =
+        before_ != nullptr && (before_->pids != of_.pids || before_->uid != of_.uid ||
+                               before_->gid != of_.gid || before_->executable != of_.executable ||
+                               before_->root != of_.root || before_->cwd != of_.cwd);
     std::size_t mark = draw_.mark();
     int top = y_;
-    draw_.text(left + kPad, y_ + 8, "head", row.name);
+    draw_.text(left + kPad, y_ + 8, "head", "the process");
+    if (new_self)
+        draw_.text_until(left_end - kPad, y_ + 8, "tag", "changed");
     draw_.text(kHost + kPad, y_ + 8, "mu", "seen from here");
     y_ += 38;
     auto both = [&](const std::string& one, const std::string& other) {
@@ -248,7 +275,7 @@ void Painter::process(int left, int left_end) {
     if (!of_.root.empty())
         places.push_back("root " + of_.root + ", in " + of_.cwd);
     y_ = lines(left + kPad, y_, places, letters, "mono") + 6;
-    draw_.box_behind(mark, left, top, left_end - left, y_ - top, row.style);
+    draw_.box_behind(mark, left, top, left_end - left, y_ - top, marked("process", new_self));
     y_ += kGap;
 }
 
@@ -258,7 +285,15 @@ void Painter::framed(const Namespace& user) {
     int top = y_;
     y_ += 8;
     draw_.text(kInner, y_, "head", "user namespace");
-    draw_.text_until(kInnerEnd, y_, "tag", "own");
+    auto same_map = [](const std::vector<IdRange>& one, const std::vector<IdRange>& other) {
+        return std::ranges::equal(one, other, [](const IdRange& a, const IdRange& b) {
+            return a.inside == b.inside && a.outside == b.outside && a.count == b.count;
+        });
+    };
+    bool other =
+        changed(user) || (before_ != nullptr && (!same_map(before_->uid_map, of_.uid_map) ||
+                                                 !same_map(before_->gid_map, of_.gid_map)));
+    draw_.text_until(kInnerEnd, y_, "tag", other ? "own, changed" : "own");
     draw_.text(kHost + kPad, y_, "mu", "user");
     Strings facts{std::to_string(user.inode)};
     if (user.owner_uid)
@@ -278,7 +313,7 @@ void Painter::framed(const Namespace& user) {
         if (one.type != "user" && one.own() && one.owner == user.inode)
             space(one, kInner, kInnerEnd);
     process(kInner, kInnerEnd);
-    draw_.box_behind(mark, kLeft, top, kLeftEnd - kLeft, y_ - top, "user");
+    draw_.box_behind(mark, kLeft, top, kLeftEnd - kLeft, y_ - top, marked("user", other));
     y_ += kGap;
 }
 
@@ -311,8 +346,8 @@ std::string Painter::all() {
     head();
     spaces();
     y_ = draw_cgroup(draw_, of_, y_);
-    y_ = draw_capabilities(draw_, of_, y_);
-    y_ = draw_restrictions(draw_, of_, y_);
+    y_ = draw_capabilities(draw_, of_, before_, y_);
+    y_ = draw_restrictions(draw_, of_, before_, y_);
     std::string size = std::to_string(Drawing::kWidth) + " " + std::to_string(y_);
     return "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"picture\" role=\"img\" viewBox=\"0 "
            "0 " +
@@ -324,8 +359,8 @@ std::string Painter::all() {
 
 } // namespace
 
-std::string picture(const Snapshot& of, const Snapshot* host) {
-    return Painter(of, host).all();
+std::string picture(const Snapshot& of, const Snapshot* host, const Snapshot* before) {
+    return Painter(of, host, before).all();
 }
 
 std::string picture_style() {
@@ -340,6 +375,7 @@ std::string picture_style() {
 .picture .user { fill: #f3f8fe; stroke: #0b57a4; stroke-width: 4; }
 .picture .own { fill: #fff; stroke: #0b57a4; stroke-width: 2; }
 .picture .process { fill: #dcebfb; stroke: #0b57a4; stroke-width: 2; }
+.picture .changed { stroke: #0a6b2d; stroke-width: 5; }
 .picture .host { fill: #faf3df; stroke: #7a5c00; stroke-width: 2; }
 .picture .dashed { fill: none; stroke: #7a5c00; stroke-width: 2; stroke-dasharray: 8 5; }
 .picture line.share { stroke: #7a5c00; stroke-width: 3; stroke-dasharray: 8 5; }
@@ -350,6 +386,8 @@ std::string picture_style() {
 .picture .bar { fill: #0b57a4; }
 .picture .held { fill: #0b57a4; stroke: #0b57a4; }
 .picture text.letter { fill: #fff; font-weight: bold; }
+.picture .lost { fill: none; stroke: #a01c1c; stroke-width: 2; stroke-dasharray: 5 4; }
+.picture text.lost { fill: #a01c1c; stroke: none; text-decoration: line-through; }
 .picture .empty { fill: none; stroke: #8a93a3; stroke-width: 1; }
 @media (prefers-color-scheme: dark) {
   .picture text { fill: #eef1f5; }
@@ -359,6 +397,7 @@ std::string picture_style() {
   .picture .user { fill: #12202f; stroke: #6fb1f3; }
   .picture .own { fill: #14171c; stroke: #6fb1f3; }
   .picture .process { fill: #1c3854; stroke: #6fb1f3; }
+  .picture .changed { stroke: #7fdc9c; }
   .picture .host { fill: #2a2413; stroke: #d9b44a; }
   .picture .dashed, .picture line.share { stroke: #d9b44a; }
   .picture polygon.share { fill: #d9b44a; }
@@ -367,6 +406,8 @@ std::string picture_style() {
   .picture .track { fill: #2a303a; stroke: #97a1b0; }
   .picture .bar, .picture .held { fill: #6fb1f3; stroke: #6fb1f3; }
   .picture text.letter { fill: #0c1520; }
+  .picture .lost { stroke: #ff9d95; }
+  .picture text.lost { fill: #ff9d95; }
   .picture .empty { stroke: #6b7483; }
 }
 )";

@@ -20,8 +20,8 @@
 namespace teach {
 
 /// The element <svg>, without a style: for a page that has picture_style(). `host`: what is known
-/// of the host, or nullptr.
-std::string picture(const Snapshot& of, const Snapshot* host);
+/// of the host, or nullptr. What is not as in `before`, if that is given, is marked.
+std::string picture(const Snapshot& of, const Snapshot* host, const Snapshot* before = nullptr);
 /// Rules for light and dark.
 std::string picture_style();
 /// A file of its own.

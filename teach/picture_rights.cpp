@@ -7,6 +7,7 @@
 #include "teach/proc_text.hpp"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 
 namespace teach {
@@ -57,6 +58,10 @@ bool holds(const Strings& set, const std::string& name) {
     return std::ranges::find(set, name) != set.end();
 }
 
+std::string brief(const std::string& name) {
+    return name.starts_with("cap_") ? name.substr(4) : name;
+}
+
 } // namespace
 
 int draw_cgroup(Drawing& draw, const Snapshot& of, int y) {
@@ -105,17 +110,39 @@ int draw_cgroup(Drawing& draw, const Snapshot& of, int y) {
             others += (others.empty() ? "" : ", ") + std::string(name) + text;
     if (!others.empty())
         y = paragraph(draw, y, others, "mono");
+    for (const CgroupLimit& limit : of.cgroup_above)
+        y = paragraph(draw, y, describe(limit), "mono");
     return y + 14;
 }
 
-int draw_capabilities(Drawing& draw, const Snapshot& of, int y) {
-    constexpr int kCells = 300, kStep = 64, kRow = 30;
-    const Capabilities& caps = of.capabilities;
-    const std::pair<const char*, const Strings*> sets[] = {{"effective", &caps.effective},
-                                                           {"permitted", &caps.permitted},
-                                                           {"inheritable", &caps.inheritable},
-                                                           {"bounding", &caps.bounding},
-                                                           {"ambient", &caps.ambient}};
+namespace {
+
+/// The five sets, in the order of the grid's columns.
+std::array<const Strings*, 5> sets_of(const Capabilities& caps) {
+    return {&caps.effective, &caps.permitted, &caps.inheritable, &caps.bounding, &caps.ambient};
+}
+
+/// One capability: a filled cell for each set that has it, a struck one for each that had it.
+void draw_capability(Drawing& draw, const std::string& name, const Capabilities& now,
+                     const Capabilities& before, int y) {
+    constexpr int kCells = 300, kStep = 64, kHeight = 26;
+    draw.text(kLeft, y, "mono", brief(name).substr(0, 24));
+    for (std::size_t i = 0; i < 5; ++i) {
+        int x = kCells + static_cast<int>(i) * kStep;
+        bool held = holds(*sets_of(now)[i], name);
+        bool lost = !held && holds(*sets_of(before)[i], name);
+        draw.box(x, y, kStep - 12, kHeight, held ? "held" : lost ? "lost" : "empty");
+        if (held || lost)
+            draw.text(x + 20, y, held ? "letter" : "lost", std::string(1, "EPIBA"[i]));
+    }
+}
+
+} // namespace
+
+int draw_capabilities(Drawing& draw, const Snapshot& of, const Snapshot* before, int y) {
+    constexpr int kRow = 30;
+    const Capabilities& now = of.capabilities;
+    const Capabilities& then = before != nullptr ? before->capabilities : now;
     draw.text(kLeft, y, "head", "capabilities");
     y += 32;
     if (const std::string* why = of.why_unread("status"))
@@ -123,46 +150,40 @@ int draw_capabilities(Drawing& draw, const Snapshot& of, int y) {
     y = paragraph(draw, y, "E effective, P permitted, I inheritable,", "mu");
     y = paragraph(draw, y, "B bounding, A ambient", "mu") + 4;
     Strings known = sys::all_capabilities();
-    for (const auto& [set, names] : sets)
-        for (const std::string& name : *names) // of a newer kernel
+    for (const Strings* set : sets_of(now))
+        for (const std::string& name : *set) // of a newer kernel
             if (!holds(known, name))
                 known.push_back(name);
     std::string none;
     for (const std::string& name : known) {
-        std::string brief = name.starts_with("cap_") ? name.substr(4) : name;
-        bool any =
-            std::ranges::any_of(sets, [&](const auto& set) { return holds(*set.second, name); });
-        if (!any) {
-            none += (none.empty() ? "" : " ") + brief;
-            continue;
+        auto has = [&](const Strings* set) { return holds(*set, name); };
+        if (std::ranges::any_of(sets_of(now), has) || std::ranges::any_of(sets_of(then), has)) {
+            draw_capability(draw, name, now, then, y);
+            y += kRow;
+        } else {
+            none += (none.empty() ? "" : " ") + brief(name);
         }
-        draw.text(kLeft, y, "mono", brief.substr(0, 24));
-        for (int i = 0; i < 5; ++i) {
-            bool held = holds(*sets[i].second, name);
-            draw.box(kCells + i * kStep, y, kStep - 12, kRow - 4, held ? "held" : "empty");
-            if (held)
-                draw.text(kCells + i * kStep + 20, y, "letter",
-                          std::string(1, static_cast<char>(sets[i].first[0] - 'a' + 'A')));
-        }
-        y += kRow;
     }
     if (!none.empty())
         y = paragraph(draw, y + 4, "in no set: " + none, "mu");
     return y + 14;
 }
 
-int draw_restrictions(Drawing& draw, const Snapshot& of, int y) {
+int draw_restrictions(Drawing& draw, const Snapshot& of, const Snapshot* before, int y) {
     draw.text(kLeft, y, "head", "restrictions");
     y += 32;
-    y = paragraph(draw, y, "seccomp: " + describe_seccomp(of), "mono");
-    y = paragraph(draw, y,
-                  of.no_new_privs ? "no_new_privs: yes, nothing gains rights by exec"
-                                  : "no_new_privs: no, setuid programs gain rights",
-                  "mono");
+    auto say = [&](const std::string& text, bool changed) {
+        y = paragraph(draw, y, text + (changed ? " (changed)" : ""), changed ? "tag" : "mono");
+    };
+    say("seccomp: " + describe_seccomp(of),
+        before != nullptr && describe_seccomp(*before) != describe_seccomp(of));
+    say(of.no_new_privs ? "no_new_privs: yes, nothing gains rights by exec"
+                        : "no_new_privs: no, setuid programs gain rights",
+        before != nullptr && before->no_new_privs != of.no_new_privs);
     if (!of.label.empty())
-        y = paragraph(draw, y, "label: " + of.label, "mono");
+        say("label: " + of.label, before != nullptr && before->label != of.label);
     if (of.oom_score_adj != 0)
-        y = paragraph(draw, y, "oom score adjusted by " + std::to_string(of.oom_score_adj), "mono");
+        say("oom score adjusted by " + std::to_string(of.oom_score_adj), false);
     return y + 14;
 }
 

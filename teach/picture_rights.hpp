@@ -6,9 +6,10 @@
 
 namespace teach {
 
-// Each draws from `y` on, and says where it ends.
+// Each draws from `y` on, and says where it ends. What is not as in `before` is marked, unless that
+// is nullptr.
 int draw_cgroup(Drawing& draw, const Snapshot& of, int y);
-int draw_capabilities(Drawing& draw, const Snapshot& of, int y);
-int draw_restrictions(Drawing& draw, const Snapshot& of, int y);
+int draw_capabilities(Drawing& draw, const Snapshot& of, const Snapshot* before, int y);
+int draw_restrictions(Drawing& draw, const Snapshot& of, const Snapshot* before, int y);
 
 } // namespace teach

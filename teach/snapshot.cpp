@@ -258,6 +258,15 @@ void Look::cgroup() {
         return;
     out_.cgroup_directory = hierarchy->directory(unified->path);
     cgroup_files();
+    for (std::string above = unified->path; above.size() > 1;) {
+        above.resize(above.rfind('/'));
+        for (const char* name : {"memory.max", "memory.swap.max", "pids.max", "cpu.max"}) {
+            std::string path = hierarchy->directory(above.empty() ? "/" : above) + "/" + name;
+            std::string limit = trimmed(sys::read_file(path).value_or("max"));
+            if (!limit.starts_with("max"))
+                out_.cgroup_above.push_back({name, limit, above.empty() ? "/" : above});
+        }
+    }
 }
 
 /// Limits, weights and use: one value each, and what cpu.stat counts.

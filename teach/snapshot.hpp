@@ -76,6 +76,12 @@ struct CgroupFile {
     std::string name, text;
 };
 
+/// A limit that a cgroup above sets: it holds for all that is below.
+struct CgroupLimit {
+    std::string name, text;
+    std::string path; ///< of that cgroup, as Cgroup's
+};
+
 struct Capabilities {
     Strings permitted, effective, inheritable, bounding, ambient; ///< "cap_chown" …
 };
@@ -127,6 +133,8 @@ struct Snapshot {
     std::vector<Cgroup> cgroups;
     std::string cgroup_directory; ///< where its v2 cgroup is to be seen here; empty: nowhere
     std::vector<CgroupFile> cgroup_files;
+    std::vector<CgroupLimit>
+        cgroup_above; ///< of those files that end with ".max", the nearest first
 
     Capabilities capabilities;
     std::uint32_t seccomp_mode = 0; ///< 0 none, 1 strict, 2 filter

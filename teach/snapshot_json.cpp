@@ -55,6 +55,13 @@ void fields(auto& visit, auto& mount)
     visit("source", mount.source);
     visit("super_options", mount.super_options);
 }
+void fields(auto& visit, auto& limit)
+    requires requires { limit.text, limit.path; }
+{
+    visit("name", limit.name);
+    visit("text", limit.text);
+    visit("path", limit.path);
+}
 void fields(auto& visit, auto& cgroup)
     requires requires { cgroup.controllers; }
 {
@@ -62,7 +69,8 @@ void fields(auto& visit, auto& cgroup)
     visit("path", cgroup.path);
 }
 void fields(auto& visit, auto& file)
-    requires requires { file.text; }
+    requires(
+        requires { file.text; } && !requires { file.path; })
 {
     visit("name", file.name);
     visit("text", file.text);
@@ -135,6 +143,7 @@ void fields(auto& visit, auto& snapshot)
     visit("cgroups", snapshot.cgroups);
     visit("cgroup_directory", snapshot.cgroup_directory);
     visit("cgroup_files", snapshot.cgroup_files);
+    visit("cgroup_above", snapshot.cgroup_above);
     visit("capabilities", snapshot.capabilities);
     visit("seccomp_mode", snapshot.seccomp_mode);
     visit("seccomp_filters", snapshot.seccomp_filters);

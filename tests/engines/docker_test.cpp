@@ -48,6 +48,22 @@ TEST_F(DockerOnly, GivesANetwork) {
     })) << asked.err;
 }
 
+TEST_F(DockerOnly, ItsContainersCanBeLookedInto) {
+    Box box(docker, {"--network=bridge", "--hostname", word}, {"sleep", "1000"});
+    std::string address = box.inspect("{{.NetworkSettings.IPAddress}}");
+    for (const Strings& whom :
+         {Strings{std::to_string(box.pid())}, Strings{"--root", docker.state_root(), box.id()}}) {
+        Strings words{support::gocontainer(), "inspect", "--json"};
+        words.insert(words.end(), whom.begin(), whom.end());
+        Ended ended = support::run({.argv = words, .input_ends = true});
+        ASSERT_EQ(ended.status, 0) << ended.err;
+        auto seen = nlohmann::json::parse(ended.out);
+        EXPECT_EQ(seen["pid"], box.pid());
+        EXPECT_EQ(seen["hostname"], word);
+        EXPECT_THAT(seen["links"].dump(), HasSubstr("\"" + address + "/"));
+    }
+}
+
 TEST_F(DockerOnly, SharesNamespacesOfAnother) {
     Box first(docker, {"--ipc=shareable"}, {"sleep", "1000"});
     std::string whose = "container:" + first.name();

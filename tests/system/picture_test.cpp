@@ -148,6 +148,10 @@ TEST(Picture, ARecordingIsAPageWithASlider) {
     std::string name = support::token();
     json after = before;
     after["hostname"] = name;
+    for (json& space : after["namespaces"])
+        if (space["type"] == "uts")
+            space["inode"] = 1; // one of its own
+    after["capabilities"]["bounding"].erase(0);
     json recording = {{{"stage", "uts"}, {"when", "before"}, {"snapshot", before}},
                       {{"stage", "uts"},
                        {"when", "after"},
@@ -165,6 +169,10 @@ TEST(Picture, ARecordingIsAPageWithASlider) {
     EXPECT_EQ(count(folder / "a.html",
                     frame + "[2]//*[local-name()='code'][contains(., '" + name + "')]"),
               1U);
+    // The picture marks it: a box, and a capability that is struck out.
+    EXPECT_EQ(count(folder / "a.html", frame + "[1]//*[contains(@class, 'changed')]"), 0U);
+    EXPECT_EQ(count(folder / "a.html", frame + "[2]//*[@class='own changed']"), 1U);
+    EXPECT_EQ(count(folder / "a.html", frame + "[2]//*[local-name()='rect'][@class='lost']"), 1U);
     // Without JavaScript, each is behind a link.
     EXPECT_EQ(count(folder / "a.html", "//@href"), 2U);
     Ended wrong = inspect({"--recording", folder.file("x", "{}"), "--html", folder / "b.html"});

@@ -1,5 +1,5 @@
 // What the texts of /proc become, and JSON of them and back.
-#include "teach/diff.hpp"
+#include "teach/describe.hpp"
 #include "teach/proc_text.hpp"
 
 #include <gmock/gmock.h>
@@ -192,6 +192,20 @@ TEST(Diff, MountsAndCapabilitiesOneByOne) {
                        {"effective capabilities", "", "cap_mknod"}}));
     EXPECT_EQ(diff_when([](auto& of) { of.mounts.clear(); }),
               (Changes{{"mount /proc", "proc proc rw private", ""}}));
+}
+
+TEST(Diff, GroupsCapabilitiesThatGoTogether) {
+    EXPECT_EQ(teach::grouped({{"hostname", "a", "b"},
+                              {"permitted capabilities", "cap_a", ""},
+                              {"permitted capabilities", "cap_b", ""},
+                              {"permitted capabilities", "", "cap_c"},
+                              {"effective capabilities", "cap_a", ""},
+                              {"effective capabilities", "cap_b", ""},
+                              {"bounding capabilities", "cap_a", ""}}),
+              (Changes{{"hostname", "a", "b"},
+                       {"permitted, effective capabilities", "cap_a cap_b", ""},
+                       {"permitted capabilities", "", "cap_c"},
+                       {"bounding capabilities", "cap_a", ""}}));
 }
 
 TEST(Diff, WhatOneCouldNotReadIsNoChangeOfItsValue) {
