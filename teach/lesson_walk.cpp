@@ -6,6 +6,7 @@
 #include "teach/markdown.hpp"
 #include "teach/progress.hpp"
 
+#include <algorithm>
 #include <array>
 #include <map>
 #include <memory>
@@ -94,13 +95,14 @@ Result<std::string> output_of(const std::string& command) {
 }
 
 Result<void> predict(const Walk& walk, const Piece& piece) {
-    if (piece.lines.empty() || !piece.lines.back().starts_with("$ "))
-        return {};
-    std::string command = piece.lines.back().substr(2);
-    walk.show(rendered_prose({piece.lines.begin(), piece.lines.end() - 1}, walk.paint));
+    auto typed = std::ranges::find_if(piece.lines, [](auto& l) { return l.starts_with("$ "); });
+    std::string command;
+    for (auto line = typed; line != piece.lines.end(); ++line)
+        command += line->substr(2) + "\n"; // behind "$ " or "> "
+    walk.show(rendered_prose({piece.lines.begin(), typed}, walk.paint));
     walk.show(walk.paint.bold("Your prediction: "));
     std::string said = even(TRY(typed_line()));
-    walk.show("\n" + rendered_block({piece.lines.back()}, walk.paint));
+    walk.show("\n" + rendered_block({typed, piece.lines.end()}, walk.paint));
     std::string answer = TRY(output_of(command));
     walk.show("  " + (answer.empty() ? "(nothing)\n" : answer));
     if (said.empty())

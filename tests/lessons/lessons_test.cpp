@@ -57,12 +57,21 @@ TEST_P(Lesson, PredictionsAreAnsweredByTheMachine) {
         if (block.kind != "predict")
             continue;
         ++asked;
-        ASSERT_GE(block.lines.size(), 2U) << name << ":" << block.line;
-        std::string command = block.lines.back();
-        ASSERT_TRUE(command.starts_with("$ ")) << name << ":" << block.line;
+        std::string command; // the first line that is typed, and its others
+        int question = 0;
+        for (const std::string& line : block.lines) {
+            if (command.empty() && !line.starts_with("$ "))
+                ++question;
+            else if (command.empty() || line.starts_with("> "))
+                command += line.substr(2) + "\n";
+            else
+                ADD_FAILURE() << name << ":" << block.line << ": answered already: " << line;
+        }
+        ASSERT_GE(question, 1) << name << ":" << block.line;
+        ASSERT_NE(command, "") << name << ":" << block.line;
         if (!lacks(block.fact("needs")).empty())
             continue;
-        Ended said = run({.argv = {"bash", "-c", command.substr(2)}, .cwd = here.path()});
+        Ended said = run({.argv = {"bash", "-c", command}, .cwd = here.path()});
         EXPECT_EQ(said.status, 0) << command << "\n" << said.err;
         EXPECT_EQ(mismatch({block.fact("is", "nobody said")}, lines(said.out)), "")
             << name << ":" << block.line << ": " << command;

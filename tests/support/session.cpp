@@ -18,7 +18,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::string_view kAny = "…";
-constexpr std::size_t kColumns = 79; // on a terminal of 80, a longer line is shown in part
+constexpr std::size_t kColumns = 78; // on a terminal of 80, a longer line is shown in part
 
 /// With one blank wherever there were some, and none at the ends.
 std::string even(const std::string& line) {
