@@ -1,7 +1,7 @@
 // Lesson 6: the root stage. It runs in the container's mount namespace, with CAP_SYS_ADMIN in it.
 //
-// inside.rootfs is a descriptor of the mounted root filesystem. sys/kernel.hpp has fchdir, pivot_root,
-// umount2 (its flag is sys::kDetach) and chdir.
+// inside.rootfs is a descriptor of the mounted root filesystem. sys/kernel.hpp has fchdir,
+// pivot_root, umount2 (its flag is sys::kDetach) and chdir.
 #include "stages/rootfs.hpp"
 #include "stages/stages.hpp"
 
