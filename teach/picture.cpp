@@ -104,7 +104,7 @@ private:
     Strings host_facts(const Namespace& space) const;
     bool changed(const Namespace& space) const;
     /// The class of a box, and what stands in its corner.
-    static std::string marked(std::string style, bool changed);
+    static std::string marked(const std::string& style, bool changed);
 
     const Snapshot& of_;
     const Snapshot* host_;
@@ -156,7 +156,7 @@ bool Painter::changed(const Namespace& space) const {
            contents(*before_, space.type) != contents(of_, space.type);
 }
 
-std::string Painter::marked(std::string style, bool changed) {
+std::string Painter::marked(const std::string& style, bool changed) {
     return changed ? style + " changed" : style;
 }
 

@@ -1,7 +1,6 @@
 // Entries to frames.
 #include "teach/recording.hpp"
 
-#include "stages/stages.hpp"
 #include "teach/diff.hpp"
 
 #include <nlohmann/json.hpp>
@@ -31,19 +30,23 @@ Strings calls_in(const ordered_json& entry) {
         } else if (call.is_object()) {
             std::string result = text_in(call, "result");
             std::string shell = text_in(call, "shell");
-            out.push_back(text_in(call, "call") + (result.empty() ? "" : " = " + result) +
+            std::string side = text_in(call, "side");
+            out.push_back((side.empty() ? "" : side + ": ") + text_in(call, "text") +
+                          (result.empty() ? "" : " = " + result) +
                           (shell.empty() ? "" : "   # " + shell));
         }
     }
     return out;
 }
 
-/// Of the stage that `name` is, or begins with.
-std::string summary_of(const std::string& name) {
-    for (const stages::Stage& stage : stages::table())
-        if (name.substr(0, name.find(' ')) == spec::name_of(stage.id))
-            return stage.summary;
-    return {};
+/// "after uts", "after cgroup (parent)", "before command".
+std::string title_of(const ordered_json& entry) {
+    std::string stage = text_in(entry, "stage");
+    std::string half = text_in(entry, "half");
+    std::string out = text_in(entry, "when") + " ";
+    if (stage.empty())
+        return out + (half == "re_exec" ? "re-exec" : half);
+    return out + stage + (half.empty() || half == "child" ? "" : " (" + half + ")");
 }
 
 } // namespace
@@ -58,8 +61,6 @@ Result<Recording> parse_recording(const ordered_json& json) {
         std::string place = "entry " + std::to_string(i);
         if (!entry.is_object())
             return sys::wrong(place + " is no object");
-        std::string stage = text_in(entry, "stage");
-        std::string when = text_in(entry, "when");
         for (std::string& call : calls_in(entry))
             waiting.push_back(std::move(call));
         auto found = entry.find("snapshot");
@@ -68,16 +69,17 @@ Result<Recording> parse_recording(const ordered_json& json) {
         auto read = from_json(*found);
         if (!read)
             return sys::wrong(place + ": its snapshot: " + read.error().detail);
-        if (stage == "host") {
-            out.host = std::move(*read);
+        bool before = text_in(entry, "when") == "before";
+        std::string half = text_in(entry, "half");
+        if (before && half == "clone" && out.frames.empty())
+            out.host = *read;
+        // A step is worth a picture when it has done something, or when it is a stage's own.
+        bool told = half == "child" && !before;
+        if (!out.frames.empty() && !told && (before || waiting.empty()) &&
+            diff(out.frames.back().snapshot, *read).empty())
             continue;
-        }
-        bool old = when == "before" && !out.frames.empty() &&
-                   diff(out.frames.back().snapshot, *read).empty();
-        if (old)
-            continue;
-        out.frames.push_back({.title = when.empty() ? stage : when + " " + stage,
-                              .summary = summary_of(stage),
+        out.frames.push_back({.title = title_of(entry),
+                              .summary = text_in(entry, "why"),
                               .calls = std::exchange(waiting, {}),
                               .snapshot = std::move(*read)});
     }

@@ -1,11 +1,11 @@
 // What `parent --record FILE` has written: snapshots of a container between its stages.
 //
-//   [{"stage": "uts", "when": "before" or "after", "snapshot": {…}, "calls": ["sethostname(…)"]},
-//   …]
+//   [{"stage": "uts", "half": "child", "when": "before" or "after", "why": "…", "snapshot": {…},
+//     "calls": [{"text": "sethostname(…)", "result": 0, "shell": "hostname …"}, …]}, …]
 //
-// An entry whose stage is "host" has the host's snapshot, to be drawn beside. A snapshot may be
-// null: there was no process yet, or no more. A call is a text, or an object with a "call" and
-// perhaps a "result" and the "shell" command that would do the same.
+// A step that is no stage's has null for its stage, and its name in "half". Before "clone" there is
+// no child yet: that snapshot is of the launcher, among the host. A snapshot may be null: there was
+// no process any more.
 #pragma once
 
 #include "teach/snapshot.hpp"
@@ -21,7 +21,7 @@ namespace teach {
 /// One moment of a recording. What was the same before a stage as after the one before it is one.
 struct Frame {
     std::string title;   ///< "after uts"
-    std::string summary; ///< what the stage does
+    std::string summary; ///< what the step is for
     Strings calls;       ///< that have led here
     Snapshot snapshot;
 };

@@ -5,6 +5,8 @@
 #include <gmock/gmock.h>
 #include <nlohmann/json.hpp>
 
+#include <unistd.h>
+
 namespace {
 
 using nlohmann::json;
@@ -179,6 +181,29 @@ TEST(Picture, ARecordingIsAPageWithASlider) {
     EXPECT_EQ(wrong.status, 125);
     EXPECT_THAT(wrong.err, HasSubstr("it is no recording"));
     EXPECT_FALSE(support::try_slurp(folder / "b.html"));
+}
+
+TEST(Picture, OfALaunchThatWasRecorded) {
+    std::string name = support::token();
+    Scratch folder;
+    Ended ended = support::launch({"--hostname", name, "--record", folder / "r.json"}, {"true"});
+    ASSERT_EQ(ended.status, 0) << ended.err;
+    Ended drawn = inspect({"--recording", folder / "r.json", "--html", folder / "a.html"});
+    ASSERT_EQ(drawn.status, 0) << drawn.err;
+    std::string after = "//*[@class='frame'][*[local-name()='h2'][.='after uts']]";
+    EXPECT_EQ(count(folder / "a.html", after), 1U);
+    EXPECT_EQ(count(folder / "a.html", after + "//*[@class='own changed']"), 1U);
+    EXPECT_GE(count(folder / "a.html", after + "//*[local-name()='text'][.='" + name + "']"), 1U);
+    EXPECT_EQ(
+        count(folder / "a.html",
+              after + "//*[local-name()='code'][contains(., 'sethostname(\"" + name + "\")')]"),
+        1U);
+    // The host stands beside each, as it was before the child was born.
+    char here[256] = {};
+    ASSERT_EQ(gethostname(here, sizeof here), 0);
+    EXPECT_EQ(
+        count(folder / "a.html", after + "//*[local-name()='text'][.='" + std::string(here) + "']"),
+        1U);
 }
 
 TEST(Picture, OfAnotherUsersProcessSaysWhatIsMissing) {

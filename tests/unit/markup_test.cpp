@@ -9,7 +9,6 @@ namespace {
 
 using nlohmann::ordered_json;
 using ::testing::ElementsAre;
-using ::testing::HasSubstr;
 
 const std::string kReplaced = "\xEF\xBF\xBD";
 
@@ -45,28 +44,39 @@ ordered_json snapshot_named(const char* name) {
 }
 
 TEST(Recording, IsAFrameForEachMoment) {
+    auto entry = [](const char* stage, const char* half, const char* when, const char* name,
+                    ordered_json calls = ordered_json::array()) {
+        ordered_json out = {{"stage", nullptr}, {"half", half}, {"when", when}, {"why", "because"}};
+        if (*stage != '\0')
+            out["stage"] = stage;
+        out["snapshot"] = *name == '\0' ? ordered_json(nullptr) : snapshot_named(name);
+        out["calls"] = std::move(calls);
+        return out;
+    };
+    ordered_json call = {{"side", "child"}, {"text", "f(1)"}, {"result", 0}, {"shell", "g 1"}};
     auto read = teach::parse_recording(ordered_json::array({
-        {{"stage", "host"}, {"when", ""}, {"snapshot", snapshot_named("h")}},
-        {{"stage", "user"}, {"when", "before"}, {"snapshot", nullptr}, {"calls", {"clone3()"}}},
-        {{"stage", "uts"}, {"when", "before"}, {"snapshot", snapshot_named("a")}},
-        {{"stage", "uts"},
-         {"when", "after"},
-         {"snapshot", snapshot_named("b")},
-         {"calls", {{{"call", "sethostname(\"b\")"}, {"result", 0}, {"shell", "hostname b"}}}}},
-        {{"stage", "ipc"}, {"when", "before"}, {"snapshot", snapshot_named("b")}},
-        {{"stage", "ipc"}, {"when", "after"}, {"snapshot", snapshot_named("b")}},
-        {{"stage", "mount"}, {"when", "before"}, {"snapshot", snapshot_named("c")}},
+        entry("", "clone", "before", "host"),
+        entry("", "clone", "after", "", {"clone3()"}), // no process
+        entry("user", "parent", "before", "host"),
+        entry("user", "parent", "after", "mapped"),
+        entry("cgroup", "parent", "before", "mapped"),
+        entry("cgroup", "parent", "after", "mapped"), // nothing was done
+        entry("uts", "child", "before", "mapped"),
+        entry("uts", "child", "after", "named", ordered_json::array({call})),
+        entry("ipc", "child", "before", "named"),
+        entry("ipc", "child", "after", "named"), // a stage all the same
+        entry("", "re_exec", "before", "other"),
     }));
     ASSERT_TRUE(read) << read.error().detail;
-    EXPECT_EQ(read->host->hostname, "h");
+    EXPECT_EQ(read->host->hostname, "host");
     std::vector<std::string> titles;
     for (const teach::Frame& frame : read->frames)
         titles.push_back(frame.title);
-    EXPECT_THAT(titles, ElementsAre("before uts", "after uts", "after ipc", "before mount"))
-        << "before ipc is as after uts";
-    EXPECT_THAT(read->frames[0].calls, ElementsAre("clone3()"));
-    EXPECT_THAT(read->frames[1].calls, ElementsAre("sethostname(\"b\") = 0   # hostname b"));
-    EXPECT_THAT(read->frames[1].summary, HasSubstr("host name"));
+    EXPECT_THAT(titles, ElementsAre("before clone", "after user (parent)", "after uts", "after ipc",
+                                    "before re-exec"));
+    EXPECT_THAT(read->frames[1].calls, ElementsAre("clone3()"));
+    EXPECT_THAT(read->frames[2].calls, ElementsAre("child: f(1) = 0   # g 1"));
+    EXPECT_EQ(read->frames[2].summary, "because");
 }
 
 TEST(Recording, ThatIsNoneIsAnErrorWithThePlace) {
