@@ -30,21 +30,25 @@ is found by its process (docker inspect -f '{{.State.Pid}}' NAME). FILE is what
   --svg FILE        Draw a picture of it beside the host, instead
   --html FILE       The same on a page, with everything in words
   --recording FILE  Instead of a process: what 'parent --record FILE' has
-                    written; with --html, a page with a slider over the stages
+                    written, and what changed with each step; with --html, a
+                    page with a slider over them
   --root DIR        Where the state of containers is kept
   --help            This text
 )";
 
 constexpr const char* kDiffHelp = R"(Usage: gocontainer diff [OPTIONS] A B
+       gocontainer diff [OPTIONS] --recording FILE STAGE [LAST-STAGE]
 
 What two processes differ in, each a PID, a container's ID, self, or a file that
 'gocontainer inspect --json' has written: earlier, perhaps, of the same process.
+Or what a stage has changed, or several, when 'parent --record FILE' recorded it.
 What changes by itself, as the memory in use, is left out.
 
-  --json        JSON instead of text
-  --plain       No colours and drawn lines, for a log or a screen reader
-  --root DIR    Where the state of containers is kept
-  --help        This text
+  --json            JSON instead of text
+  --plain           No colours and drawn lines, for a log or a screen reader
+  --recording FILE  What 'parent --record FILE' has written
+  --root DIR        Where the state of containers is kept
+  --help            This text
 )";
 
 struct Words {
@@ -166,10 +170,34 @@ Result<std::string> replay(const Words& words) {
     }
     if (words.has("--svg") || words.has("--html"))
         return draw(words, *recording);
-    const Snapshot& last = recording->frames.back().snapshot;
-    return words.has("--json")
-               ? dump(to_json(last))
-               : describe(last, Paint::for_stream(STDOUT_FILENO, words.has("--plain")));
+    if (words.has("--json"))
+        return dump(to_json(recording->frames.back().snapshot));
+    Paint paint = Paint::for_stream(STDOUT_FILENO, words.has("--plain"));
+    std::string out;
+    for (std::size_t i = 1; i < recording->frames.size(); ++i) {
+        const Frame& frame = recording->frames[i];
+        out += (i == 1 ? "" : "\n") + paint.bold(clean(frame.title)) + "\n" +
+               wrapped(clean(frame.summary), 2) +
+               describe(diff(recording->frames[i - 1].snapshot, frame.snapshot), paint);
+    }
+    return out;
+}
+
+using Pair = std::pair<Snapshot, Snapshot>;
+
+Result<Pair> two_moments(const Words& words) {
+    std::string path = words.value("--recording");
+    ordered_json json = TRY(read_json(path));
+    auto found = around(json, words.rest.front(), words.rest.back());
+    if (!found)
+        found.error().detail = "\"" + path + "\": " + found.error().detail;
+    return found;
+}
+
+Result<Pair> two_processes(const Words& words, const FindContainer& find) {
+    Snapshot before = TRY(find_one(words.rest[0], words.value("--root"), find));
+    Snapshot after = TRY(find_one(words.rest[1], words.value("--root"), find));
+    return Pair{std::move(before), std::move(after)};
 }
 
 } // namespace
@@ -195,13 +223,15 @@ Result<std::string> inspect(const Strings& args, const FindContainer& find) {
 }
 
 Result<std::string> compare(const Strings& args, const FindContainer& find) {
-    Words words = TRY(take_apart(args, {"--json", "--plain", "--help", "-h"}, {"--root"}));
+    Words words =
+        TRY(take_apart(args, {"--json", "--plain", "--help", "-h"}, {"--root", "--recording"}));
     if (words.has("--help") || words.has("-h"))
         return kDiffHelp;
-    if (words.rest.size() != 2)
+    bool recorded = words.has("--recording") && !words.rest.empty() && words.rest.size() <= 2;
+    if (!recorded && (words.rest.size() != 2 || words.has("--recording")))
         return sys::wrong("diff wants two processes", "see 'gocontainer diff --help'");
-    Snapshot before = TRY(find_one(words.rest[0], words.value("--root"), find));
-    Snapshot after = TRY(find_one(words.rest[1], words.value("--root"), find));
+    auto pair = recorded ? two_moments(words) : two_processes(words, find);
+    auto [before, after] = TRY(std::move(pair));
     std::vector<Change> changes = diff(before, after);
     return words.has("--json")
                ? dump(to_json(changes))

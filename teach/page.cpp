@@ -113,7 +113,9 @@ std::string calls_list(const Strings& calls) {
     std::string items;
     for (const std::string& call : calls)
         items += "<li><code>" + xml(call) + "</code></li>\n";
-    return "<details><summary>" + std::to_string(calls.size()) +
+    constexpr std::size_t kFew = 12;
+    return (calls.size() <= kFew ? std::string("<details open=\"open\">") : "<details>") +
+           "<summary>" + std::to_string(calls.size()) +
            (calls.size() == 1 ? " system call" : " system calls") + "</summary><ol>\n" + items +
            "</ol></details>\n";
 }
@@ -169,6 +171,7 @@ std::string navigation(const Recording& recording) {
 std::string page(const Recording& recording) {
     const Snapshot& last = recording.frames.back().snapshot;
     std::string name = "process " + std::to_string(last.pid) + ": " + title(last);
+    std::string heading = "process " + std::to_string(last.pid) + ", step by step";
     std::string frames;
     for (std::size_t i = 0; i < recording.frames.size(); ++i)
         frames += frame(recording, i);
@@ -179,7 +182,8 @@ std::string page(const Recording& recording) {
                "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; "
                "style-src 'unsafe-inline'; script-src 'unsafe-inline'\"/>\n<title>") +
            xml(name) + "</title>\n<style>/*<![CDATA[*/\n" + kStyle + picture_style() +
-           "/*]]>*/</style>\n</head>\n<body>\n<header>" + element("h1", xml(title(last))) +
+           "/*]]>*/</style>\n</head>\n<body>\n<header>" +
+           element("h1", xml(recording.frames.size() == 1 ? title(last) : heading)) +
            "</header>\n" + navigation(recording) + "<main class=\"frames\">\n" + frames +
            "</main>\n<script>//<![CDATA[" + kScript + "//]]></script>\n</body>\n</html>\n";
 }

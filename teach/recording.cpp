@@ -89,4 +89,33 @@ Result<Recording> parse_recording(const ordered_json& json) {
     return out;
 }
 
+Result<std::pair<Snapshot, Snapshot>> around(const ordered_json& json, const std::string& from,
+                                             const std::string& to) {
+    if (!json.is_array())
+        return sys::wrong("it is no recording", "'gocontainer parent --record FILE' writes one");
+    const ordered_json* first = nullptr;
+    const ordered_json* last = nullptr;
+    std::string known;
+    for (const ordered_json& entry : json) {
+        auto found = entry.is_object() ? entry.find("snapshot") : entry.end();
+        if (found == entry.end() || found->is_null())
+            continue;
+        std::string stage = text_in(entry, "stage");
+        std::string name = stage.empty() ? text_in(entry, "half") : stage;
+        bool before = text_in(entry, "when") == "before";
+        if (before && name == from && first == nullptr)
+            first = &*found;
+        if (!before && name == to)
+            last = &*found;
+        if (!before && (" " + known + " ").find(" " + name + " ") == std::string::npos)
+            known += (known.empty() ? "" : " ") + name;
+    }
+    if (first == nullptr || last == nullptr)
+        return sys::wrong("\"" + (first == nullptr ? from : to) + "\" is no step of it",
+                          "it has " + known);
+    Snapshot before = TRY(from_json(*first));
+    Snapshot after = TRY(from_json(*last));
+    return std::pair{std::move(before), std::move(after)};
+}
+
 } // namespace teach

@@ -14,6 +14,7 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace teach {
@@ -33,5 +34,10 @@ struct Recording {
 
 /// An error names the place.
 Result<Recording> parse_recording(const nlohmann::ordered_json& json);
+
+/// Before the first half of the step `from`, and after the last one of `to`: names of stages, or of
+/// steps that are no stage's.
+Result<std::pair<Snapshot, Snapshot>> around(const nlohmann::ordered_json& json,
+                                             const std::string& from, const std::string& to);
 
 } // namespace teach

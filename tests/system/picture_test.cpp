@@ -15,8 +15,10 @@ using support::Ended;
 using support::Scratch;
 using support::Strings;
 using ::testing::AllOf;
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::Not;
+using ::testing::StartsWith;
 
 Ended inspect(Strings words) {
     words.insert(words.begin(), {support::gocontainer(), "inspect"});
@@ -198,6 +200,19 @@ TEST(Picture, OfALaunchThatWasRecorded) {
         count(folder / "a.html",
               after + "//*[local-name()='code'][contains(., 'sethostname(\"" + name + "\")')]"),
         1U);
+    // The same in a terminal: what each step has changed, one stage's, and several stages'.
+    std::string text = inspect({"--recording", folder / "r.json"}).out;
+    EXPECT_THAT(text.substr(text.find("after uts")), HasSubstr(" → " + name + "\n"));
+    auto changed = [&](const Strings& stages) {
+        Strings words{support::gocontainer(), "diff", "--recording", folder / "r.json"};
+        words.insert(words.end(), stages.begin(), stages.end());
+        return support::run({.argv = words, .input_ends = true});
+    };
+    EXPECT_THAT(changed({"uts"}).out, AllOf(StartsWith("~ hostname: "), EndsWith(name + "\n")));
+    EXPECT_THAT(changed({"uts", "seccomp"}).out,
+                AllOf(HasSubstr("~ seccomp: none → filter"), HasSubstr(" capabilities\n"),
+                      HasSubstr("~ hostname: ")));
+    EXPECT_THAT(changed({"utz"}).err, HasSubstr("\"utz\" is no step of it: it has clone user "));
     // The host stands beside each, as it was before the child was born.
     char here[256] = {};
     ASSERT_EQ(gethostname(here, sizeof here), 0);
