@@ -112,18 +112,17 @@ void Page::namespaces() {
     heading("namespaces", "own, or shared with " + of_.host + ", which stands for the host");
     if (told("namespaces", "all"))
         return;
-    out_ += paint_.dim("  type    whose   inode       owned by    processes") + "\n";
-    bool counted = false;
+    out_ +=
+        paint_.dim("  type    whose   inode       owned by    procs first   uid    command") + "\n";
     for (const Namespace& space : of_.namespaces) {
         std::string whose = pad(space.own() ? "own" : space.host == 0 ? "?" : "host's", 8);
         whose = space.own() ? paint_.green(whose) : space.host == 0 ? whose : paint_.yellow(whose);
         std::string row = "  " + pad(spoken(space.type), 8) + whose +
                           pad(std::to_string(space.inode), 12) +
                           pad(space.owner == 0 ? "-" : std::to_string(space.owner), 12);
-        counted = counted || space.members != 0;
         if (space.members != 0)
-            row += std::to_string(space.members) + ", first " + std::to_string(space.first) + " " +
-                   clean(space.first_name) + " of uid " + std::to_string(space.first_uid);
+            row += pad(std::to_string(space.members), 6) + pad(std::to_string(space.first), 8) +
+                   pad(std::to_string(space.first_uid), 7) + clean(space.first_name);
         while (row.ends_with(' '))
             row.pop_back();
         out_ += row + "\n";

@@ -4,6 +4,9 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <map>
+#include <ranges>
+#include <set>
 
 namespace teach {
 
@@ -101,28 +104,30 @@ std::string source_of(const Mount& mount) {
 }
 
 std::vector<std::pair<const Mount*, std::size_t>> mount_tree(const Snapshot& of) {
-    std::vector<std::pair<const Mount*, std::size_t>> out;
-    auto known = [&](std::uint32_t id) {
-        return std::ranges::find(of.mounts, id, &Mount::id) != of.mounts.end();
-    };
-    // Mounts are few, but a hostile process may have thousands: no recursion, and each only once.
+    // A process can have tens of thousands, and a file may say anything: no recursion, and no mount
+    // is passed twice, though it be its own grandparent.
+    std::map<std::uint32_t, std::vector<const Mount*>> below;
+    std::set<std::uint32_t> known;
+    for (const Mount& mount : of.mounts)
+        known.insert(mount.id);
     std::vector<std::pair<const Mount*, std::size_t>> todo;
     for (const Mount& mount : of.mounts)
-        if (mount.parent == mount.id || !known(mount.parent))
+        if (mount.parent == mount.id || !known.contains(mount.parent))
             todo.emplace_back(&mount, 0);
+        else
+            below[mount.parent].push_back(&mount);
     std::ranges::reverse(todo);
+    std::vector<std::pair<const Mount*, std::size_t>> out;
     while (!todo.empty()) {
         auto [mount, depth] = todo.back();
         todo.pop_back();
         out.emplace_back(mount, depth);
-        std::size_t start = todo.size();
-        for (const Mount& other : of.mounts)
-            if (other.parent == mount->id && other.id != mount->id &&
-                out.size() + todo.size() <= of.mounts.size())
-                todo.emplace_back(&other, depth + 1);
-        std::ranges::sort(
-            todo.begin() + static_cast<std::ptrdiff_t>(start), todo.end(),
-            [](const auto& a, const auto& b) { return a.first->point > b.first->point; });
+        auto children = below.extract(mount->id);
+        if (children.empty())
+            continue;
+        std::ranges::stable_sort(children.mapped(), {}, &Mount::point);
+        for (const Mount* child : children.mapped() | std::views::reverse)
+            todo.emplace_back(child, depth + 1);
     }
     return out;
 }

@@ -43,8 +43,11 @@ nav { position: sticky; top: 0; background: #fff; padding: .3rem 0; border-botto
 .frame:last-child, .frame:target, .js .frame.on { display: block; }
 .frames:has(.frame:target) .frame:not(:target), .js .frames .frame:not(.on) { display: none; }
 .columns { display: grid; grid-template-columns: minmax(0, 1fr); gap: 1.2rem; }
-@media (min-width: 1000px) { .columns { grid-template-columns: minmax(0, 11fr) minmax(0, 10fr); } }
-figure { margin: 0; }
+figure { margin: 0 -8px; }
+@media (min-width: 1000px) {
+  .columns { grid-template-columns: minmax(0, 11fr) minmax(0, 10fr); }
+  figure { margin: 0; order: -1; }
+}
 .added { color: #0a6b2d; } .gone { color: #a01c1c; }
 @media (prefers-color-scheme: dark) {
   body, nav { color: #eef1f5; background: #14171c; }
@@ -145,10 +148,15 @@ std::string frame(const Recording& recording, std::size_t at) {
         side += element("h3", "What changed") +
                 changes_table(diff(recording.frames[at - 1].snapshot, now.snapshot));
     side += calls_list(now.calls) + in_words(now.snapshot, alone);
+    std::string figure =
+        "<figure>\n" +
+        picture(now.snapshot, host, at > 0 ? &recording.frames[at - 1].snapshot : nullptr) +
+        "</figure>\n";
+    side = "<div class=\"side\">\n" + side + "</div>\n";
+    // Where there is no room beside the picture: what a step does is read before looking.
     return "<section class=\"frame\" id=\"step-" + std::to_string(at) + "\">\n" +
-           (alone ? "" : element("h2", xml(now.title))) + "<div class=\"columns\">\n<figure>\n" +
-           picture(now.snapshot, host, at > 0 ? &recording.frames[at - 1].snapshot : nullptr) +
-           "</figure>\n<div>\n" + side + "</div>\n</div>\n</section>\n";
+           (alone ? "" : element("h2", xml(now.title))) + "<div class=\"columns\">\n" +
+           (alone ? figure + side : side + figure) + "</div>\n</section>\n";
 }
 
 std::string navigation(const Recording& recording) {

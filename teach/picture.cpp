@@ -322,7 +322,8 @@ void Painter::spaces() {
     int top = y_;
     draw_.text(kLeft, y_ + 8, "head", "its namespaces");
     draw_.text(kHost + kPad, y_ + 8, "head", "the host's");
-    y_ += 46;
+    draw_.text(kHost + kPad, y_ + 34, "mu", "(" + of_.host + ")");
+    y_ += 66;
     const std::string* why = of_.why_unread("namespaces");
     const Namespace* user = of_.space("user");
     bool frame = user != nullptr && user->own();

@@ -1,0 +1,93 @@
+// Snapshots in words: the parts that texts and pictures share.
+#include "teach/describe.hpp"
+
+#include <gmock/gmock.h>
+
+#include <algorithm>
+
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+TEST(Describe, BytesAsPeopleSayThem) {
+    EXPECT_EQ(teach::human_bytes("0"), "0 bytes");
+    EXPECT_EQ(teach::human_bytes("1023"), "1023 bytes");
+    EXPECT_EQ(teach::human_bytes("1536"), "1.5 KiB");
+    EXPECT_EQ(teach::human_bytes("67108864"), "64 MiB");
+    EXPECT_EQ(teach::human_bytes("2097151"), "1.9 MiB") << "rounded down: never above a limit";
+    EXPECT_EQ(teach::human_bytes("18446744073709551615"), "18446744073709551615");
+    EXPECT_EQ(teach::human_bytes("max"), "max");
+    EXPECT_EQ(teach::human_bytes(""), "");
+}
+
+TEST(Describe, LimitsOfCpuTime) {
+    EXPECT_EQ(teach::describe_cpu_max("50000 100000"), "50 % of one CPU");
+    EXPECT_EQ(teach::describe_cpu_max("300000 100000"), "300 % of one CPU");
+    EXPECT_EQ(teach::describe_cpu_max("max 100000"), "");
+    EXPECT_EQ(teach::describe_cpu_max("1 0"), "");
+    EXPECT_EQ(teach::describe(teach::CgroupLimit{"memory.max", "1073741824", "/a"}),
+              "memory at most 1 GiB for all of /a");
+    EXPECT_EQ(teach::describe(teach::CgroupLimit{"pids.max", "5", "/"}),
+              "processes at most 5 for all of /");
+}
+
+TEST(Describe, RangesOfIds) {
+    EXPECT_EQ(teach::describe(teach::IdRange{0, 1000, 1}, "here"), "0 is 1000 here");
+    EXPECT_EQ(teach::describe(teach::IdRange{1, 100000, 65535}, "here"),
+              "1-65535 are 100000-165534 here");
+    EXPECT_EQ(teach::describe(teach::IdRange{0, 0, 4294967295}, "here"),
+              "0-4294967294 are 0-4294967294 here");
+}
+
+teach::Mount mount(std::uint32_t id, std::uint32_t parent, const char* point) {
+    teach::Mount out;
+    out.id = id;
+    out.parent = parent;
+    out.point = point;
+    return out;
+}
+
+std::vector<std::string> tree(const std::vector<teach::Mount>& mounts) {
+    teach::Snapshot of;
+    of.mounts = mounts;
+    std::vector<std::string> out;
+    for (const auto& [one, depth] : teach::mount_tree(of))
+        out.push_back(std::to_string(depth) + one->point);
+    return out;
+}
+
+TEST(Describe, MountsAsATree) {
+    EXPECT_THAT(tree({mount(5, 2, "/proc/sys"), mount(2, 1, "/proc"), mount(1, 99, "/"),
+                      mount(4, 1, "/dev"), mount(3, 4, "/dev/pts"), mount(6, 4, "/dev/pts")}),
+                ElementsAre("0/", "1/dev", "2/dev/pts", "2/dev/pts", "1/proc", "2/proc/sys"));
+    // What no kernel says, a file can: two that are each other's parents are no tree.
+    EXPECT_THAT(tree({mount(1, 1, "/"), mount(2, 3, "/a"), mount(3, 2, "/b")}), ElementsAre("0/"));
+    EXPECT_THAT(tree({mount(1, 1, "/"), mount(1, 1, "/")}), ElementsAre("0/", "0/"));
+    std::vector<teach::Mount> deep;
+    for (std::uint32_t id = 1; id <= 50'000; ++id)
+        deep.push_back(mount(id, id - 1, "/x"));
+    EXPECT_EQ(tree(deep).back(), "49999/x");
+}
+
+TEST(Describe, OneLineAMemberOfANamespaceFitsATerminal) {
+    teach::Snapshot of;
+    of.pid = 4194303;
+    of.namespaces = {{.type = "cgroup",
+                      .inode = 4026531835,
+                      .owner = 4026531837,
+                      .owner_uid = {},
+                      .above = {},
+                      .host = 4026531835,
+                      .members = 99999,
+                      .first = 4194303,
+                      .first_uid = 165535,
+                      .first_name = "fifteen-letters"}};
+    std::string text = teach::describe(of, teach::Paint::for_stream(-1, /*plain=*/true));
+    std::size_t at = text.find("  cgroup");
+    std::string line = text.substr(at, text.find('\n', at) - at);
+    EXPECT_THAT(line, HasSubstr("fifteen-letters"));
+    EXPECT_LE(line.size(), 80U);
+}
+
+} // namespace
