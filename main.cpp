@@ -9,6 +9,7 @@
 #include "sys/title.hpp"
 #include "teach/doctor.hpp"
 #include "teach/inspect.hpp"
+#include "teach/lab.hpp"
 #include "teach/lesson.hpp"
 #include "teach/narrator.hpp"
 
@@ -115,6 +116,20 @@ int lesson(const Args& args) {
     return done ? 0 : complain(sys::to_line(done.error()));
 }
 
+int lab(const Args& args) {
+    auto done = teach::lab(args);
+    if (!done)
+        return complain(sys::to_line(done.error()));
+    print(stdout, done->text);
+    return done->status;
+}
+
+int escape(const Args& args) {
+    teach::Answer tried = teach::escape_main(args);
+    print(stdout, tried.text);
+    return tried.status;
+}
+
 int help(const Args&);
 
 struct Subcommand {
@@ -129,6 +144,8 @@ constexpr Subcommand kSubcommands[] = {
     {"diff", "[OPTIONS] A B                        what two processes differ in", diff},
     {"doctor", "[--json] [--plain]                what this machine can do, and why not", doctor},
     {"lesson", "[list|N]                          learn how all this works", lesson},
+    {"lab", "escape|gauntlet [OPTIONS]            try to get out of a container", lab},
+    {"escape", nullptr, escape},
     {"child", nullptr, child},
     {"keeper", nullptr, keeper},
     {"help", nullptr, help},

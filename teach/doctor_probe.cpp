@@ -52,11 +52,12 @@ std::string report_of(const std::function<Result<void>()>& work) {
     return to_json(error, told ? *last : cause_of(error)).dump();
 }
 
-Finding lost(std::string name, const std::string& how) {
-    Finding finding{.probe = std::move(name), .works = false, .error = {}, .cause = {}};
-    finding.error = sys::wrong("the child that tried it " + how).error();
-    finding.cause = cause_of(finding.error);
-    return finding;
+Finding lost(std::string name, Error error) {
+    Cause cause = cause_of(error);
+    return {.probe = std::move(name),
+            .works = false,
+            .error = std::move(error),
+            .cause = std::move(cause)};
 }
 
 Finding read_report(std::string name, const std::string& text) {
@@ -64,7 +65,8 @@ Finding read_report(std::string name, const std::string& text) {
         return {.probe = std::move(name), .works = true, .error = {}, .cause = {}};
     auto read = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
     if (!read.is_object())
-        return lost(std::move(name), "could not tell what it found");
+        return lost(std::move(name),
+                    sys::wrong("the child that tried it could not tell what it found").error());
     auto word = [&](const char* key) { return read.value(key, std::string()); };
     return {.probe = std::move(name),
             .works = false,
@@ -104,25 +106,27 @@ Result<std::optional<int>> wait_for(pid_t child) {
 
 } // namespace
 
+Result<std::string> tell_in_child(const std::function<std::string()>& work) {
+    // Memory rather than a pipe: whatever the child leaves running for a moment may hold it.
+    Fd memory = TRY(sys::memfd_create("gocontainer-told"));
+    pid_t child = TRY(sys::fork());
+    if (child == 0) {
+        (void)stages::die_with_parent();
+        std::string text = work();
+        auto told = sys::write(memory.get(), text);
+        sys::exit_now(told && *told == text.size() ? 0 : 1);
+    }
+    auto status = TRY(wait_for(child));
+    if (!status)
+        return sys::wrong("the child that tried it had no answer after half a minute");
+    if (*status != 0)
+        return sys::wrong("the child that tried it was ended");
+    return text_of(memory);
+}
+
 Finding try_in_child(const std::string& name, const std::function<Result<void>()>& work) {
-    auto tried = [&]() -> Result<Finding> {
-        // Memory rather than a pipe: whatever the child leaves running for a moment may hold it.
-        Fd memory = TRY(sys::memfd_create("gocontainer-doctor"));
-        pid_t child = TRY(sys::fork());
-        if (child == 0) {
-            (void)stages::die_with_parent();
-            std::string text = report_of(work);
-            auto told = sys::write(memory.get(), text);
-            sys::exit_now(told && *told == text.size() ? 0 : 1);
-        }
-        auto status = TRY(wait_for(child));
-        if (!status)
-            return lost(name, "had no answer after half a minute");
-        if (*status != 0)
-            return lost(name, "was ended");
-        return read_report(name, TRY(text_of(memory)));
-    }();
-    return tried ? std::move(*tried) : lost(name, "could not be made: " + to_line(tried.error()));
+    auto text = tell_in_child([&] { return report_of(work); });
+    return text ? read_report(name, *text) : lost(name, std::move(text).error());
 }
 
 Result<void> become_root_in(const Ground& ground, std::uint64_t namespaces) {

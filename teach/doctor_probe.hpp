@@ -40,6 +40,9 @@ struct Finding {
 /// Run `work` in a child of ours: what it made ends with it. After half a minute it is ended.
 Finding try_in_child(const std::string& name, const std::function<sys::Result<void>()>& work);
 
+/// The same for what has more to tell than whether it works: its text, or why there is none.
+sys::Result<std::string> tell_in_child(const std::function<std::string()>& work);
+
 // --- for probes, in such a child -----------------------------------------------------------------
 
 /// In new namespaces (CLONE_NEW*), and root in there, by a map of the caller's own id alone.

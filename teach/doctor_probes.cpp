@@ -53,7 +53,8 @@ Result<void> clone(const Ground& ground, std::uint64_t flag, const char* kind) {
         return {};
     std::string call = "clone3(" + sys::show(sys::Flags{flags, sys::names::clone}) + ")";
     Error error{.stage = {}, .call = call, .code = code, .detail = {}, .hint = {}};
-    error.hint = causes::no_namespace(kind, code);
+    bool user = ground.own_user && run::try_clone(CLONE_NEWUSER) == code; // that one already
+    error.hint = causes::no_namespace(user ? "user" : kind, code);
     return std::unexpected(std::move(error));
 }
 Result<void> user_namespace(const Ground&) {

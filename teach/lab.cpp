@@ -1,0 +1,161 @@
+// `gocontainer lab`: its arguments, and the gauntlet.
+#include "teach/lab.hpp"
+
+#include "stages/stages.hpp"
+#include "sys/local.hpp"
+#include "sys/path.hpp"
+#include "teach/paint.hpp"
+
+#include <algorithm>
+#include <unistd.h>
+
+namespace teach {
+
+using sys::Result;
+
+namespace {
+
+bool can_limit_processes() {
+    return try_in_child("limit-pids",
+                        [] { return try_pids_limit({.rootfs = {}, .own_user = true}); })
+        .works;
+}
+
+const char* kUsage = "lab escape NAME [--without STAGE]… [--chroot] [--plain], lab escape --list, "
+                     "or lab gauntlet [--svg FILE] [--json] [--plain]";
+
+std::string list() {
+    std::string text;
+    for (const Escape& escape : escapes()) {
+        std::string name = escape.name;
+        name.resize(17, ' ');
+        text += name + escape.summary + "\n";
+    }
+    return text + "Each is one file in teach/escapes/\n";
+}
+
+std::string source_of(const Escape& escape) {
+    std::string name = escape.name;
+    std::ranges::replace(name, '-', '_');
+    return "teach/escapes/" + name + ".cpp";
+}
+
+/// "leaving out user and pid"
+std::string described(const Weakness& weakness) {
+    if (weakness.bare)
+        return "without any container, on a host of the lab's own";
+    if (weakness.chroot)
+        return "in a container whose root is changed by chroot";
+    return weakness.name.empty() ? "in a container with all stages"
+                                 : "in a container without " + weakness.name;
+}
+
+Result<Answer> escape(const std::vector<std::string>& args) {
+    if (args == std::vector<std::string>{"--list"})
+        return Answer{.text = list(), .status = 0};
+    const Escape* which = nullptr;
+    Weakness weakness;
+    bool plain = false;
+    for (std::size_t i = 0; i < args.size(); ++i) {
+        if (args[i] == "--plain") {
+            plain = true;
+        } else if (args[i] == "--chroot") {
+            weakness.chroot = true;
+        } else if (args[i] == "--without" && i + 1 < args.size()) {
+            const std::string& name = args[++i];
+            auto stage = spec::stage_named(name);
+            if (!stage && name != "container")
+                return sys::wrong("lab: \"" + name + "\" is no stage: see 'gocontainer stages'",
+                                  "--without container leaves out all of them");
+            if (stage)
+                weakness.without.add(*stage);
+            weakness.bare |= !stage;
+            weakness.name += (weakness.name.empty() ? "" : ",") + name;
+        } else if (const Escape* named = escape_named(args[i]);
+                   which == nullptr && named != nullptr) {
+            which = named;
+        } else {
+            return sys::wrong("lab escape: \"" + args[i] + "\" is no escape and no option",
+                              "'gocontainer lab escape --list' names them");
+        }
+    }
+    if (which == nullptr)
+        return sys::wrong("lab escape wants a name", "'gocontainer lab escape --list' names them");
+    Attempt done = attempt(*which, weakness, can_limit_processes());
+    Paint paint = Paint::for_stream(STDOUT_FILENO, plain);
+    std::string verdict = done.outcome == Outcome::risk   ? paint.red("RISK")
+                          : done.outcome == Outcome::safe ? paint.green("SAFE")
+                                                          : paint.yellow("not run");
+    std::string text =
+        paint.bold(which->name) + " tries to " + which->summary + ",\n" + described(weakness) +
+        "\n" + verdict + "\n" + wrapped(sys::printable(done.evidence), 2) +
+        "What stops it: " + which->stops + "\nHow it works: " + source_of(*which) + "\n";
+    int status = done.outcome == Outcome::safe ? 0 : done.outcome == Outcome::risk ? 1 : 125;
+    return Answer{.text = std::move(text), .status = status};
+}
+
+Result<Answer> gauntlet(const std::vector<std::string>& args) {
+    std::string svg;
+    bool json = false;
+    bool plain = false;
+    for (std::size_t i = 0; i < args.size(); ++i) {
+        if (args[i] == "--json")
+            json = true;
+        else if (args[i] == "--plain")
+            plain = true;
+        else if (args[i] == "--svg" && i + 1 < args.size())
+            svg = args[++i];
+        else
+            return sys::wrong("lab gauntlet: \"" + args[i] + "\" is no option", kUsage);
+    }
+    Gauntlet all = run_gauntlet();
+    if (!svg.empty()) {
+        std::size_t slash = svg.rfind('/');
+        std::string folder = slash == std::string::npos ? "." : svg.substr(0, slash + 1);
+        sys::Fd at = TRY(sys::openat(AT_FDCWD, folder, O_RDONLY | O_DIRECTORY));
+        TRY(sys::replace_file(at.get(), slash == std::string::npos ? svg : svg.substr(slash + 1),
+                              to_svg(all), 0644));
+    }
+    bool safe = std::ranges::none_of(
+        all.rows, [](const Row& row) { return row.cells.front().outcome == Outcome::risk; });
+    return Answer{.text = json ? to_json(all) : to_text(all, plain), .status = safe ? 0 : 1};
+}
+
+std::vector<Weakness> weaknesses() {
+    std::vector<Weakness> out{{.name = {}, .without = {}}};
+    for (const stages::Stage& stage : stages::table()) {
+        if (!stage.on_by_default)
+            continue;
+        Weakness one{.name = std::string(name_of(stage.id)), .without = {}};
+        one.without.add(stage.id);
+        out.push_back(std::move(one));
+    }
+    out.push_back({.name = "chroot", .without = {}, .chroot = true});
+    out.push_back({.name = "container", .without = {}, .bare = true});
+    return out;
+}
+
+} // namespace
+
+Gauntlet run_gauntlet() {
+    Gauntlet out{.weaknesses = weaknesses(), .rows = {}};
+    bool limited = can_limit_processes();
+    for (const Escape& escape : escapes()) {
+        Row row{.escape = &escape, .cells = {}};
+        for (const Weakness& weakness : out.weaknesses)
+            row.cells.push_back(attempt(escape, weakness, limited));
+        out.rows.push_back(std::move(row));
+    }
+    return out;
+}
+
+Result<Answer> lab(const std::vector<std::string>& args) {
+    std::vector<std::string> rest(args.begin() + (args.empty() ? 0 : 1), args.end());
+    if (!args.empty() && args.front() == "escape")
+        return escape(rest);
+    if (!args.empty() && args.front() == "gauntlet")
+        return gauntlet(rest);
+    return sys::wrong("lab wants one of escape, gauntlet", kUsage);
+}
+
+} // namespace teach

@@ -1,0 +1,120 @@
+// `gocontainer lab`: no escape gets out of a container with all stages on, and each gets out of
+// something that this host can run, else it would prove nothing. The host is as it was.
+#include "tests/support/container.hpp"
+#include "tests/support/proc.hpp"
+
+#include <gmock/gmock.h>
+#include <nlohmann/json.hpp>
+#include <unistd.h>
+
+#include <filesystem>
+
+using namespace support;
+using testing::AllOf;
+using testing::HasSubstr;
+
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+
+namespace {
+
+class Gauntlet : public testing::Test {
+protected:
+    void SetUp() override { host_ = Host::look(); }
+    void TearDown() override {
+        EXPECT_EQ(strays(), "");
+        EXPECT_EQ(differs_from(host_), "");
+        EXPECT_TRUE(fs::is_empty(scratch_.path()));
+    }
+    /// In a folder of its own, where everything must be gone afterwards.
+    Ended lab(Strings words) {
+        words.insert(words.begin(), {gocontainer(), "lab"});
+        return run({.argv = words, .env = {"TMPDIR=" + scratch_.path()}});
+    }
+    static std::string outcome(const Json& row, const std::string& left_out) {
+        for (const Json& cell : row.at("cells"))
+            if (cell.at("left_out") == left_out)
+                return cell.at("outcome");
+        return "none";
+    }
+
+private:
+    Scratch scratch_;
+    Host host_;
+};
+
+/// Can `parent` limit the number of processes here?
+bool limits_processes() {
+    return launch({"-q", "--pids", "32"}, {"true"}).status == 0;
+}
+
+} // namespace
+
+TEST_F(Gauntlet, NothingGetsOutAndEverythingCould) {
+    Ended ended = lab({"gauntlet", "--json"});
+    EXPECT_EQ(ended.status, 0) << ended.err;
+    EXPECT_EQ(ended.err, "");
+    Json said = Json::parse(ended.out, nullptr, false);
+    ASSERT_TRUE(said.is_object()) << ended.out;
+    EXPECT_EQ(said.at("rows").size(), 15U);
+    for (const Json& row : said.at("rows")) {
+        std::string name = row.at("escape");
+        bool can_run = name != "fork-bomb" || limits_processes();
+        EXPECT_EQ(outcome(row, "all"), can_run ? "SAFE" : "not run") << row.dump(1);
+        bool risky = std::ranges::any_of(
+            row.at("cells"), [](const Json& cell) { return cell.at("outcome") == "RISK"; });
+        EXPECT_EQ(risky, is_root() || !row.at("needs_root")) << row.dump(1);
+    }
+    auto row = [&](const char* name) {
+        for (const Json& one : said.at("rows"))
+            if (one.at("escape") == name)
+                return one;
+        return Json();
+    };
+    // Each by the one stage that stops it.
+    EXPECT_EQ(outcome(row("kill-host"), "-pid"), "RISK");
+    EXPECT_EQ(outcome(row("abstract-socket"), "-net"), "RISK");
+    EXPECT_EQ(outcome(row("chroot-fd"), "chroot"), "RISK");
+    EXPECT_EQ(outcome(row("pivot-no-umount"), "chroot"), "SAFE");
+    EXPECT_EQ(outcome(row("host-proc"), "-root"), "RISK");
+    EXPECT_EQ(outcome(row("fork-bomb"), "-cgroup"), "RISK");
+    EXPECT_EQ(outcome(row("mknod"), "-user"), is_root() ? "RISK" : "not run");
+}
+
+TEST_F(Gauntlet, IsATableWithinEightyColumnsAndAPicture) {
+    Scratch out;
+    Ended ended = lab({"gauntlet", "--plain", "--svg", out / "g.svg"});
+    EXPECT_EQ(ended.status, 0) << ended.err;
+    for (const std::string& line : lines(ended.out))
+        EXPECT_LE(line.size(), 80U) << line;
+    EXPECT_THAT(ended.out, HasSubstr("\nproc-self-exe   safe "));
+    EXPECT_EQ(ended.out.find('\033'), std::string::npos);
+    std::string svg = slurp(out / "g.svg");
+    EXPECT_THAT(svg, AllOf(testing::StartsWith("<svg "), testing::EndsWith("</svg>\n"),
+                           HasSubstr(">kill-host<"), HasSubstr(">RISK<"), HasSubstr(">-pid<")));
+}
+
+TEST_F(Gauntlet, TriesOneEscapeAndShowsTheEvidence) {
+    Ended safe = lab({"escape", "kill-host"});
+    EXPECT_EQ(safe.status, 0) << safe.err;
+    EXPECT_THAT(safe.out, AllOf(HasSubstr("with all stages\nSAFE\n"), HasSubstr("ESRCH"),
+                                HasSubstr("teach/escapes/kill_host.cpp")));
+    Ended risk = lab({"escape", "kill-host", "--without", "pid"});
+    EXPECT_EQ(risk.status, 1);
+    EXPECT_THAT(risk.out, AllOf(HasSubstr("without pid\nRISK\n"), HasSubstr("went through")));
+    EXPECT_EQ(lab({"escape", "ptrace-host", "--without", "container"}).status, 1);
+    Ended list = lab({"escape", "--list"});
+    for (const std::string& line : lines(list.out))
+        EXPECT_LE(line.size(), 80U) << line;
+    EXPECT_EQ(lines(list.out).size(), 16U);
+    for (const std::string& line : lines(list.out)) {
+        std::string name = line.substr(0, line.find(' '));
+        std::ranges::replace(name, '-', '_');
+        EXPECT_TRUE(name == "Each" || fs::exists(source() + "/teach/escapes/" + name + ".cpp"))
+            << name;
+    }
+    EXPECT_EQ(lab({"escape", "nothing"}).status, 125);
+    EXPECT_EQ(lab({"escape", "mknod", "--without", "nothing"}).status, 125);
+    EXPECT_EQ(lab({}).status, 125);
+    EXPECT_EQ(run({.argv = {gocontainer(), "escape", "kill-host"}}).status, 125);
+}
