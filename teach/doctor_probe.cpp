@@ -106,27 +106,35 @@ Result<std::optional<int>> wait_for(pid_t child) {
 
 } // namespace
 
-Result<std::string> tell_in_child(const std::function<std::string()>& work) {
+Result<Telling> Telling::start(const std::function<std::string()>& work) {
+    Telling it;
     // Memory rather than a pipe: whatever the child leaves running for a moment may hold it.
-    Fd memory = TRY(sys::memfd_create("gocontainer-told"));
-    pid_t child = TRY(sys::fork());
-    if (child == 0) {
+    it.memory_ = TRY(sys::memfd_create("gocontainer-told"));
+    it.child_ = TRY(sys::fork());
+    if (it.child_ == 0) {
         (void)stages::die_with_parent();
         std::string text = work();
-        auto told = sys::write(memory.get(), text);
+        auto told = sys::write(it.memory_.get(), text);
         sys::exit_now(told && *told == text.size() ? 0 : 1);
     }
-    auto status = TRY(wait_for(child));
+    return it;
+}
+
+Result<std::string> Telling::finish() {
+    auto status = TRY(wait_for(child_));
     if (!status)
         return sys::wrong("the child that tried it had no answer after half a minute");
     if (*status != 0)
         return sys::wrong("the child that tried it was ended");
-    return text_of(memory);
+    return text_of(memory_);
 }
 
 Finding try_in_child(const std::string& name, const std::function<Result<void>()>& work) {
-    auto text = tell_in_child([&] { return report_of(work); });
-    return text ? read_report(name, *text) : lost(name, std::move(text).error());
+    auto told = [&]() -> Result<std::string> {
+        Telling child = TRY(Telling::start([&] { return report_of(work); }));
+        return child.finish();
+    }();
+    return told ? read_report(name, *told) : lost(name, std::move(told).error());
 }
 
 Result<void> become_root_in(const Ground& ground, std::uint64_t namespaces) {

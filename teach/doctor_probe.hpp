@@ -40,8 +40,17 @@ struct Finding {
 /// Run `work` in a child of ours: what it made ends with it. After half a minute it is ended.
 Finding try_in_child(const std::string& name, const std::function<sys::Result<void>()>& work);
 
-/// The same for what has more to tell than whether it works: its text, or why there is none.
-sys::Result<std::string> tell_in_child(const std::function<std::string()>& work);
+/// The same for what has more to tell than whether it works, and beside others.
+class Telling {
+public:
+    static sys::Result<Telling> start(const std::function<std::string()>& work);
+    /// Its text, when it has ended.
+    sys::Result<std::string> finish();
+
+private:
+    pid_t child_ = 0;
+    sys::Fd memory_;
+};
 
 // --- for probes, in such a child -----------------------------------------------------------------
 

@@ -81,7 +81,7 @@ Result<Answer> escape(const std::vector<std::string>& args) {
     }
     if (which == nullptr)
         return sys::wrong("lab escape wants a name", "'gocontainer lab escape --list' names them");
-    Attempt done = attempt(*which, weakness, can_limit_processes());
+    Attempt done = attempts(*which, {weakness}, can_limit_processes()).front();
     Paint paint = Paint::for_stream(STDOUT_FILENO, plain);
     std::string verdict = done.outcome == Outcome::risk   ? paint.red("RISK")
                           : done.outcome == Outcome::safe ? paint.green("SAFE")
@@ -140,12 +140,8 @@ std::vector<Weakness> weaknesses() {
 Gauntlet run_gauntlet() {
     Gauntlet out{.weaknesses = weaknesses(), .rows = {}};
     bool limited = can_limit_processes();
-    for (const Escape& escape : escapes()) {
-        Row row{.escape = &escape, .cells = {}};
-        for (const Weakness& weakness : out.weaknesses)
-            row.cells.push_back(attempt(escape, weakness, limited));
-        out.rows.push_back(std::move(row));
-    }
+    for (const Escape& escape : escapes())
+        out.rows.push_back({.escape = &escape, .cells = attempts(escape, out.weaknesses, limited)});
     return out;
 }
 

@@ -30,8 +30,9 @@ struct Attempt {
     Outcome outcome = Outcome::not_run;
     std::string evidence;
 };
-/// `pids_limited`: this host can limit the number of processes.
-Attempt attempt(const Escape& escape, const Weakness& weakness, bool pids_limited);
+/// One for each weakness, at the same time. `pids_limited`: this host can limit processes.
+std::vector<Attempt> attempts(const Escape& escape, const std::vector<Weakness>& weaknesses,
+                              bool pids_limited);
 
 struct Row {
     const Escape* escape;

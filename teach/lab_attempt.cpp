@@ -259,24 +259,53 @@ Result<void> lay_out(const std::string& folder, const std::string& word) {
     return sys::fchownat(at.get(), "members", 0, kGroup);
 }
 
-Result<Attempt> try_attempt(const Escape& escape, const Weakness& weakness, bool pids_limited) {
+/// One that is under way, in a folder of its own.
+struct Trial {
+    std::string folder;
+    Telling telling;
+};
+
+Result<Trial> begin(const Escape& escape, const Weakness& weakness, bool pids_limited) {
     const char* temporary = getenv("TMPDIR");
     std::string parent = temporary != nullptr && temporary[0] == '/' ? temporary : "/tmp";
     std::string folder = parent + "/gocontainer-lab-" + TRY(sys::random_hex(8));
     std::string word = "lab" + TRY(sys::random_hex(6));
-    auto laid = lay_out(folder, word);
-    auto told = !laid ? std::unexpected(std::move(laid).error()) : tell_in_child([&] {
-        auto result = attempt_in(folder, word, escape, weakness, pids_limited);
-        nlohmann::json json = {{"outcome", result ? static_cast<int>(result->outcome) : 2},
-                               {"evidence", result ? result->evidence : to_line(result.error())}};
-        return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-    });
-    TRY(sys::remove_tree(AT_FDCWD, folder));
+    auto started = [&]() -> Result<Telling> {
+        TRY(lay_out(folder, word));
+        return Telling::start([&] {
+            auto result = attempt_in(folder, word, escape, weakness, pids_limited);
+            nlohmann::json json = {
+                {"outcome", static_cast<int>(result ? result->outcome : Outcome::not_run)},
+                {"evidence", result ? result->evidence : to_line(result.error())}};
+            return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+        });
+    }();
+    if (!started) {
+        (void)sys::remove_tree(AT_FDCWD, folder); // the first error is the one to tell
+        return std::unexpected(std::move(started).error());
+    }
+    return Trial{.folder = std::move(folder), .telling = std::move(*started)};
+}
+
+Result<Attempt> end(Trial trial) {
+    auto told = trial.telling.finish();
+    TRY(sys::remove_tree(AT_FDCWD, trial.folder));
     auto read = nlohmann::json::parse(TRY(std::move(told)), nullptr, /*allow_exceptions=*/false);
     if (!read.is_object())
         return sys::wrong("the attempt told nothing");
-    return Attempt{.outcome = static_cast<Outcome>(read.value("outcome", 2)),
-                   .evidence = read.value("evidence", std::string())};
+    return Attempt{
+        .outcome = static_cast<Outcome>(read.value("outcome", static_cast<int>(Outcome::not_run))),
+        .evidence = read.value("evidence", std::string())};
+}
+
+/// Why it is not even tried; "" when it is.
+std::string pointless(const Escape& escape, const Weakness& weakness, bool pids_limited) {
+    bool bomb = escape.name == std::string_view("fork-bomb");
+    if (bomb && !pids_limited && !weakness.bare && !weakness.without.has(spec::Stage::cgroup))
+        return "this host can't limit processes: see 'gocontainer doctor'";
+    if (escape.needs_root && sys::geteuid() != 0 && weakness.bare)
+        return "it is a risk for root alone";
+    return {};
 }
 
 } // namespace
@@ -293,16 +322,21 @@ const char* name_of(Outcome outcome) {
     return "";
 }
 
-Attempt attempt(const Escape& escape, const Weakness& weakness, bool pids_limited) {
-    bool bomb = escape.name == std::string_view("fork-bomb");
-    if (bomb && !pids_limited && !weakness.bare && !weakness.without.has(spec::Stage::cgroup))
-        return {.outcome = Outcome::not_run,
-                .evidence = "this host can't limit processes: see 'gocontainer doctor'"};
-    if (escape.needs_root && sys::geteuid() != 0 && weakness.bare)
-        return {.outcome = Outcome::not_run, .evidence = "it is a risk for root alone"};
-    auto done = try_attempt(escape, weakness, pids_limited);
-    return done ? std::move(*done)
-                : Attempt{.outcome = Outcome::not_run, .evidence = to_line(done.error())};
+std::vector<Attempt> attempts(const Escape& escape, const std::vector<Weakness>& weaknesses,
+                              bool pids_limited) {
+    std::vector<Result<Trial>> trials;
+    for (const Weakness& weakness : weaknesses) {
+        std::string why = pointless(escape, weakness, pids_limited);
+        trials.push_back(why.empty() ? begin(escape, weakness, pids_limited) : sys::wrong(why));
+    }
+    std::vector<Attempt> out;
+    for (Result<Trial>& trial : trials) {
+        auto ended = trial ? end(std::move(*trial)) : std::unexpected(std::move(trial).error());
+        out.push_back(
+            ended ? std::move(*ended)
+                  : Attempt{.outcome = Outcome::not_run, .evidence = to_line(ended.error())});
+    }
+    return out;
 }
 
 Answer escape_main(const std::vector<std::string>& args) {
