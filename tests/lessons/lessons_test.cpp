@@ -105,7 +105,7 @@ INSTANTIATE_TEST_SUITE_P(All, Lesson, testing::ValuesIn(lessons()), [](const aut
     return name;
 });
 
-TEST(Lessons, DISABLED_ThereIsOneForEachStage) {
+TEST(Lessons, ThereIsOneForEachStage) {
     auto stages = nlohmann::json::parse(run({.argv = {gocontainer(), "stages", "--json"}}).out);
     ASSERT_FALSE(stages.empty());
     for (const auto& stage : stages)

@@ -218,10 +218,12 @@ std::string lacks(const std::string& needs) {
         } else if (need == "subids") {
             if (subordinate("/etc/subuid").count == 0)
                 return "subordinate ids";
-        } else if (need == "cgroup2") {
-            auto own = try_slurp("/sys/fs/cgroup/cgroup.controllers");
-            if (!own || own->find("pids") == std::string::npos)
-                return "cgroup v2 with controllers";
+        } else if (need == "cgroup2") { // to be tried: who may write where is a long story
+            if (run({.argv = parent_words({"-q", "--pids", "9"}, {"true"})}).status != 0)
+                return "a cgroup v2 that was delegated to us";
+        } else if (need == "no-cgroup2") {
+            if (lacks("cgroup2").empty())
+                return "a machine without cgroup v2 for us";
         } else if (need == "tun") {
             if (access("/dev/net/tun", R_OK | W_OK) != 0)
                 return "/dev/net/tun";
