@@ -1,6 +1,7 @@
 // Documents.
 #include "oci/files.hpp"
 
+#include "sys/nesting.hpp"
 #include "sys/path.hpp"
 
 namespace oci {
@@ -10,29 +11,10 @@ namespace {
 constexpr std::size_t kMost = std::size_t{16} << 20;
 constexpr std::size_t kDeepest = 100; ///< of the specification's own, nothing is below 10
 
-/// Where the first list or object begins that is too deep: who walks through it calls itself for
-/// each, and the stack has an end. npos: nowhere.
-std::size_t too_deep(std::string_view text) {
-    std::size_t depth = 0;
-    bool quoted = false;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        char c = text[i];
-        if (quoted && c == '\\')
-            ++i; // whatever it is, it ends no string
-        else if (c == '"')
-            quoted = !quoted;
-        else if (!quoted && (c == '[' || c == '{') && ++depth > kDeepest)
-            return i;
-        else if (!quoted && (c == ']' || c == '}') && depth > 0)
-            --depth;
-    }
-    return std::string_view::npos;
-}
-
 } // namespace
 
 sys::Result<nlohmann::json> parse_json(const std::string& text, const std::string& name) {
-    if (std::size_t at = too_deep(text); at != std::string_view::npos)
+    if (std::size_t at = sys::too_deep(text, kDeepest); at != std::string_view::npos)
         return sys::wrong("\"" + name + "\" has more than " + std::to_string(kDeepest) +
                           " lists and objects in each other at byte " + std::to_string(at));
     try {

@@ -1,6 +1,7 @@
 // The command lines of `inspect` and `diff`.
 #include "teach/inspect.hpp"
 
+#include "sys/nesting.hpp"
 #include "sys/path.hpp"
 #include "teach/describe.hpp"
 #include "teach/page.hpp"
@@ -90,6 +91,10 @@ Result<Words> take_apart(const Strings& args, const Strings& flags, const String
 Result<ordered_json> read_json(const std::string& path) {
     constexpr std::size_t kMost = 256 << 20;
     std::string text = TRY(sys::read_file(path, kMost));
+    // nlohmann-json copies what is in an object that grows, by calls of itself.
+    constexpr std::size_t kDeepest = 64;
+    if (sys::too_deep(text, kDeepest) != std::string::npos)
+        return sys::wrong("\"" + path + "\" is nested too deep");
     auto json = ordered_json::parse(text, nullptr, /*allow_exceptions=*/false);
     if (json.is_discarded())
         return sys::wrong("\"" + path + "\" is no JSON");

@@ -13,10 +13,11 @@ namespace {
 
 std::string text_in(const ordered_json& object, const char* key) {
     auto found = object.find(key);
-    if (found == object.end() || found->is_null())
+    if (found == object.end())
         return {};
-    return found->is_string() ? found->get<std::string>()
-                              : found->dump(-1, ' ', false, ordered_json::error_handler_t::replace);
+    if (found->is_number_integer())
+        return found->dump();
+    return found->is_string() ? found->get<std::string>() : "";
 }
 
 Strings calls_in(const ordered_json& entry) {

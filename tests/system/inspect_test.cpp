@@ -317,7 +317,10 @@ TEST(Diff, SaysWhatIsWrongWithAFile) {
     EXPECT_THAT(said("{"), HasSubstr("/f\" is no JSON"));
     EXPECT_THAT(said("{}"), HasSubstr("/f\": it tells of no process"));
     EXPECT_THAT(said(R"({"pid":1,"mounts":[{"id":"x"}]})"), HasSubstr("mounts[0].id is no number"));
-    EXPECT_THAT(said(std::string(100000, '[')), HasSubstr("is no JSON"));
+    std::string deep = std::string(200'000, '[') + std::string(200'000, ']');
+    EXPECT_THAT(said(R"({"a":)" + deep + R"(,"b":1,"c":2,"d":3})"), HasSubstr("nested too deep"));
+    EXPECT_THAT(said(R"({"pid":1,"name":"[[\"[","x":[)" + std::string(30, '[') + "1"),
+                HasSubstr("is no JSON"));
     EXPECT_THAT(tool({"diff", "self"}).err, HasSubstr("diff wants two processes"));
     EXPECT_THAT(tool({"inspect", "--jsn", "self"}).err, HasSubstr("no option \"--jsn\""));
 }
