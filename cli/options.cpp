@@ -85,6 +85,18 @@ Applied pause(Draft& draft, Text value) {
                       spec::StageSet((1U << spec::kStageCount) - 1));
 }
 
+Applied replace(Draft& draft, Text value) {
+    std::size_t equals = value.find('=');
+    auto stage = spec::stage_named(value.substr(0, equals));
+    if (equals == std::string::npos || equals + 1 == value.size())
+        return std::unexpected("\"" + value + "\": STAGE=PROGRAM");
+    if (!stage)
+        return std::unexpected("\"" + value.substr(0, equals) +
+                               "\": is no stage: see 'gocontainer stages'");
+    draft.spec.replacements.push_back({*stage, value.substr(equals + 1)});
+    return {};
+}
+
 Applied file(std::string& place, Text value) {
     if (value.empty())
         return std::unexpected("\"\": names no file");
@@ -229,6 +241,7 @@ const Option kOptions[] = {
      [](Draft& d, Text v) { return file(d.watching.trace, v); }},
     {"--record", "FILE", "watching", "Write what the container is like between the stages to FILE, for 'gocontainer inspect'",
      [](Draft& d, Text v) { return file(d.watching.recording, v); }},
+    {"--replace", "STAGE=PROGRAM", "watching", "Run PROGRAM in the place of a stage's child half; it ends with: exec \"$GOCONTAINER_NEXT\" \"$@\"", replace},
     {"--plain", nullptr, "watching", "Without colours and drawn lines, for a log or a screen reader",
      [](Draft& d, Text) -> Applied { d.watching.plain = true; return {}; }},
 };

@@ -6,6 +6,7 @@
 #include "run/gate.hpp"
 #include "run/guard.hpp"
 #include "run/handshake.hpp"
+#include "run/replace.hpp"
 #include "run/slate.hpp"
 #include "run/supervise.hpp"
 #include "run/watch.hpp"
@@ -18,6 +19,7 @@
 #include <linux/close_range.h>
 #include <sys/prctl.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 
@@ -164,7 +166,31 @@ public:
 
     Result<void> go() {
         TRY(stages::set_parameters(inside_));
-        for (const Stage* stage : stages::wanted(inside_.spec)) {
+        return go_on(stages::wanted(inside_.spec));
+    }
+
+    /// With programs that stand in for some of the stages; `packed`: what the child was told.
+    void replace(Replacements replacements, std::string packed) {
+        replacements_ = std::move(replacements);
+        packed_ = std::move(packed);
+    }
+    /// Behind the stage that one of them stood in for.
+    Result<void> resume(const Progress& progress) {
+        awaited_ = progress.awaited;
+        settled_ = progress.settled;
+        passed_ = progress.passed;
+        std::vector<const Stage*> order = stages::wanted(inside_.spec);
+        auto done = std::ranges::find(order, progress.at, &Stage::id);
+        if (done == order.end())
+            return sys::wrong("the stage that was replaced is none of this walk's");
+        if (teller_ != nullptr)
+            TRY(teller_->after({.half = Half::child, .stage = *done}));
+        return go_on({done + 1, order.end()});
+    }
+
+private:
+    Result<void> go_on(const std::vector<const Stage*>& order) {
+        for (const Stage* stage : order) {
             if (stage->leaves_host) {
                 TRY(await_once());
                 TRY(meet_runtime(inside_.spec, inside_.facts, socket_));
@@ -173,11 +199,9 @@ public:
                 TRY(settle_once());
             if (stage->filters)
                 TRY(pass_once());
-            if (auto done = watched(
-                    {.half = Half::child, .stage = stage, .empty = stage->child == nullptr},
-                    [&] {
-                        return stage->child != nullptr ? stage->child(inside_) : Result<void>{};
-                    });
+            if (auto done =
+                    watched({.half = Half::child, .stage = stage, .empty = stage->child == nullptr},
+                            [&] { return half_of(*stage); });
                 !done)
                 return std::unexpected(at(*stage, std::move(done).error()));
             if (inside_.listener.valid())
@@ -187,8 +211,16 @@ public:
         TRY(pass_once());
         return hand_over_console();
     }
-
-private:
+    Result<void> half_of(const Stage& stage) {
+        if (replacements_.has(stage.id) && teller_ != nullptr)
+            teller_->fall_silent();
+        if (replacements_.has(stage.id))
+            return std::unexpected(replacements_.become(
+                stage, inside_, socket_,
+                {.at = stage.id, .awaited = awaited_, .settled = settled_, .passed = passed_},
+                packed_));
+        return stage.child != nullptr ? stage.child(inside_) : Result<void>{};
+    }
     /// A step in front of who watches, if anybody does.
     template <class Function>
     Result<void> watched(const Step& step, Function function) {
@@ -240,17 +272,19 @@ private:
     const Fd& socket_;
     Fd gate_;
     Teller* teller_;
+    Replacements replacements_;
+    std::string packed_;
     bool awaited_ = false;
     bool settled_ = false;
     bool passed_ = false;
 };
 
-/// What is to be done.
-Result<Packed> told(const Fd& socket) {
+/// What is to be done, as bytes.
+Result<std::string> told(const Fd& socket) {
     std::string packed = TRY(hear_spec(socket));
     if (packed.empty())
         sys::exit_now(125); // the parent is gone
-    return unpack(packed);
+    return packed;
 }
 
 /// A descriptor number of the re-exec's command line, open and of the kind that we left there. An
@@ -283,15 +317,24 @@ Result<bool> is_command(pid_t child) {
 // host's root and mounts still around us (or a running container's, with inside_already), a few
 // descriptors of the parent's.
 std::string child_main(const std::vector<std::string>& args) {
-    constexpr std::size_t count = 3;
-    Fd socket = args.size() == count ? kept(args[0], S_IFSOCK) : Fd();
+    constexpr std::size_t count = 3; // and one more behind a program of --replace
+    bool resumes = args.size() == count + 1;
+    Fd socket = args.size() == count || resumes ? kept(args[0], S_IFSOCK) : Fd();
     if (!socket.valid())
         return "child is what 'gocontainer parent' turns into inside the new namespaces, by "
                "executing /proc/self/exe: it is not for calling by hand; try 'gocontainer parent "
                "/bin/sh'";
     Fd gate = kept(args[1], S_IFSOCK);
     Fd time = kept(args[2], S_IFREG);
-    auto packed = told(socket);
+    std::optional<Resumed> resumed;
+    auto bytes = [&]() -> Result<std::string> {
+        if (!resumes)
+            return told(socket);
+        TRY(say_resumed(socket));
+        resumed = TRY(Resumed::from(kept(args[count], S_IFREG)));
+        return resumed->packed;
+    }();
+    auto packed = bytes ? unpack(*bytes) : std::unexpected(std::move(bytes).error());
     if (!packed)
         fail(socket, packed.error());
     const spec::Spec& spec = packed->spec;
@@ -312,18 +355,25 @@ std::string child_main(const std::vector<std::string>& args) {
         if (time.valid())
             TRY(sys::setns(time.get(), CLONE_NEWTIME));
         time.close();
-        if (packed->facts.sent_rootfs)
+        if (resumed)
+            TRY(resumed->restore(inside));
+        if (packed->facts.sent_rootfs && !resumed)
             inside.rootfs = TRY(next_of(socket, Said::rootfs));
-        for (std::uint32_t index : packed->facts.sent_mounts) {
+        for (std::uint32_t index :
+             resumed ? std::vector<std::uint32_t>{} : packed->facts.sent_mounts) {
             inside.trees.resize(spec.root.mounts.size());
             inside.trees.at(index) = TRY(next_of(socket, Said::tree));
         }
-        if (packed->facts.slated) {
+        if (packed->facts.slated && !resumed) { // without: what goes wrong then is said, or seen
             Fd memory = TRY(next_of(socket, Said::slate));
             slate = TRY(Slate::open(memory));
         }
         slate.set_filtered(packed->facts.slated); // soon, and nothing else ends us by SIGSYS before
-        return Walk(inside, socket, std::move(gate), teller ? &*teller : nullptr).go();
+        Walk walk(inside, socket, std::move(gate), teller ? &*teller : nullptr);
+        if (!spec.replacements.empty())
+            walk.replace(resumed ? std::move(resumed->replacements) : TRY(Replacements::open(spec)),
+                         *bytes);
+        return resumed ? walk.resume(resumed->progress) : walk.go();
     }();
     if (!walked)
         fail(socket, walked.error(), std::move(slate));

@@ -77,6 +77,12 @@ Result<void> say_step(const Fd& socket, Said said, const std::string& told) {
 Result<void> say_called(const Fd& socket, const std::string& told) {
     return say(socket, Said::called, told);
 }
+Result<void> say_replaced(const Fd& socket, const std::string& who) {
+    return say(socket, Said::replaced, who);
+}
+Result<void> say_resumed(const Fd& socket) {
+    return say(socket, Said::resumed, "");
+}
 Result<void> say_failed(const Fd& socket, const Error& error) {
     auto part = [](const std::string& text) { return text.substr(0, kMostPart); };
     json out = {{"stage", error.stage},     {"call", part(error.call)},

@@ -56,6 +56,8 @@ enum class Said : char {
     before = 'b', ///< these three only with a watcher (run/watch.hpp)
     called = 'c',
     after = 'a',
+    replaced = 'x', ///< and these with --replace (run/replace.hpp)
+    resumed = 'r',
     failed = 'F',
     end = '\0'
 };
@@ -82,6 +84,9 @@ Result<void> say_console(const Fd& socket, const Fd& master);
 /// `told`: JSON of run/watch.cpp's.
 Result<void> say_step(const Fd& socket, Said said, const std::string& told);
 Result<void> say_called(const Fd& socket, const std::string& told);
+/// Who stands in now, "STAGE=PROGRAM".
+Result<void> say_replaced(const Fd& socket, const std::string& who);
+Result<void> say_resumed(const Fd& socket);
 Result<void> say_failed(const Fd& socket, const Error& error);
 Result<Message> hear(const Fd& socket);
 Error error_of(const Message& failed);

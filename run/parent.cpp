@@ -4,6 +4,7 @@
 #include "run/begin.hpp"
 #include "run/keeper.hpp"
 #include "run/orphans.hpp"
+#include "run/replace.hpp"
 #include "run/slate.hpp"
 #include "run/supervise.hpp"
 #include "run/watch.hpp"
@@ -19,6 +20,8 @@ Result<int> launch(spec::Spec spec, std::function<void(const std::string&)> say,
     // The caller's keys are for the caller (session-keyring(7)).
     if (spec.stages.has(spec::Stage::ipc) && spec.process.keyring.empty())
         spec.process.keyring = "_ses." + spec.name;
+    if (!spec.replacements.empty())
+        TRY(check_replacements(spec));
     Keeper keeper = TRY(Keeper::make());
     Launch launch{.spec = spec, .ledger = &keeper.ledger()};
     launch.keep = [&keeper] { return keeper.start(); };

@@ -28,6 +28,16 @@ sigset_t taken(bool with_orphans = true) {
     return set;
 }
 
+/// The program of --replace has ended instead of handing on.
+Error deserted(const std::string& stand_in, int status) {
+    std::size_t equals = stand_in.find('=');
+    return Error{.stage = stand_in.substr(0, equals),
+                 .call = {},
+                 .detail = "\"" + stand_in.substr(equals + 1) + "\" ended with status " +
+                           std::to_string(status) + " and has not handed on",
+                 .hint = "its last act is exec \"$GOCONTAINER_NEXT\" \"$@\", in a shell's words"};
+}
+
 class Supervisor {
 public:
     Supervisor(const spec::Spec& spec, pid_t child, const Fd& pidfd, const Fd& socket,
@@ -58,6 +68,7 @@ private:
     Fd signals_;
     Terminal terminal_;
     std::optional<Error> failed_;
+    std::string stand_in_; ///< the program that the child is for now, "STAGE=PROGRAM"
     bool talking_ = true;
     bool filtered_ = false; ///< the child said nothing after its filter was on, and did not exec
     int killed_for_ = 0;    ///< the signal whose default action we carried out
@@ -92,6 +103,8 @@ Result<int> Supervisor::run(Fd console) {
     int status = TRY(sys::waitpid(child_, 0)).second;
     if (failed_)
         return std::unexpected(std::move(*failed_));
+    if (!stand_in_.empty())
+        return std::unexpected(deserted(stand_in_, status_of(status)));
     if (filtered_ && status_of(status) == 128 + SIGSYS)
         return std::unexpected(
             Error{.stage = "seccomp",
@@ -123,6 +136,12 @@ Result<void> Supervisor::on_message() {
     case Said::called:
         if (watcher != nullptr)
             watcher->called(called_of(message));
+        break;
+    case Said::replaced:
+        stand_in_ = message.text;
+        break;
+    case Said::resumed:
+        stand_in_.clear();
         break;
     case Said::failed:
         failed_ = error_of(message);

@@ -83,6 +83,8 @@ public:
 
     Result<void> before(const Step& step) { return say_and_wait(Said::before, step); }
     Result<void> after(const Step& step) { return say_and_wait(Said::after, step); }
+    /// Who stands in for the stage makes its own calls, and hands on: ours are about that alone.
+    void fall_silent() { silent_ = true; }
     /// Under the filter that comes next, a word more could be our end.
     void fall_silent_after_filter() { silent_after_filter_ = true; }
 

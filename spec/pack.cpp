@@ -246,6 +246,10 @@ void all_fields(auto& field, auto& spec) {
     field("proc", spec.proc);
     power_fields(field, spec);
     process_fields(field, spec.process);
+    field.list("replacements", spec.replacements, [](auto& f, auto& one) {
+        f("stage", one.stage);
+        f("program", one.program);
+    });
     field.list("joins", spec.joins, [](auto& f, auto& join) {
         f("stage", join.stage);
         f("path", join.path);

@@ -191,6 +191,13 @@ struct IntelRdt {
     bool operator==(const IntelRdt&) const = default;
 };
 
+/// A program in the place of a stage's child half (run/replace.hpp).
+struct Replacement {
+    Stage stage = Stage::user;
+    std::string program; ///< path, as the caller would write it
+    bool operator==(const Replacement&) const = default;
+};
+
 /// What errors call the parts of a Spec: as who asked for them wrote them.
 enum class Naming : std::uint8_t {
     options,    ///< "--memory"
@@ -219,6 +226,7 @@ struct Spec {
     std::vector<std::pair<std::string, std::string>> sysctl; ///< "net/ipv4/ip_forward", value
     std::optional<IntelRdt> rdt;
     Hooks hooks;
+    std::vector<Replacement> replacements;
     bool operator==(const Spec&) const = default;
 };
 

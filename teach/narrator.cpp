@@ -208,6 +208,12 @@ Result<void> Narrator::before(const run::Step& step, pid_t child) {
         bool made = step.empty && step.stage->parent != nullptr;
         if (is_childs(step.half) ? !made : step.half == Half::clone || step.half == Half::re_exec)
             announce();
+        auto own = std::ranges::find(spec_.replacements,
+                                     step.stage != nullptr ? step.stage->id : spec::Stage::user,
+                                     &spec::Replacement::stage);
+        if (watching_.explain && step.half == Half::child && own != spec_.replacements.end())
+            print_("   " + paint_.bold(sys::printable(own->program)) +
+                   " stands in for it: its calls are its own ('strace -f' shows them)\n");
         before_.reset();
         // The clone's own before is us: that is what the child is a copy of.
         pid_t whom = step.half == Half::clone ? self_ : seen(child);

@@ -73,7 +73,7 @@ std::string joined(const Args& words, std::string_view between) {
 }
 
 /// An octal number without the zero in front that C wants.
-std::string mode(std::string text) {
+std::string mode(const std::string& text) {
     return text.starts_with('0') && text.size() > 1 ? text.substr(1) : text;
 }
 

@@ -245,6 +245,12 @@ const std::map<std::string, Row>& rows() {
         {"--trace", {nullptr, nullptr, {""}}},
         {"--record", {nullptr, nullptr, {""}}},
         {"--plain", {nullptr, nullptr, {}}},
+        {"--replace",
+         {"uts=/x=y",
+          [](const Spec& s) {
+              return s.replacements == std::vector{spec::Replacement{Stage::uts, "/x=y"}};
+          },
+          {"", "uts", "uts=", "=x", "nowhere=x"}}},
     };
     return all;
 }
