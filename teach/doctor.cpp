@@ -67,7 +67,7 @@ const std::vector<Needs>& lesson_needs() {
         {"12-capabilities", {"capabilities", "rootfs"}, {}, {}},
         {"13-seccomp", {"seccomp-filter", "rootfs"}, {}, {}},
         {"14-overlay", {"mount-namespace", "overlay", "rootfs"}, {"rootfs-disk"}, {}},
-        {"15-oci",
+        {"15-join",
          {"mount-namespace", "proc", "pivot-root", "capabilities", "seccomp-filter", "rootfs"},
          {"launch", "limit-memory", "limit-pids"},
          {}},

@@ -155,7 +155,7 @@ TEST_F(Doctor, IsRightAboutThisMachine) {
 TEST_F(Doctor, ShowsItToAPersonWithinEightyColumns) {
     Ended ended = run({.argv = {gocontainer(), "doctor", "--plain"}, .cwd = scratch_.path()});
     EXPECT_THAT(ended.out, AllOf(HasSubstr("\nStages\n"), HasSubstr("\nLessons\n"),
-                                 HasSubstr("15-oci"), HasSubstr("16 lessons: ")));
+                                 HasSubstr("15-join"), HasSubstr("16 lessons: ")));
     bool pasted = false;
     for (const std::string& line : lines(ended.out)) {
         bool command = pasted && line.starts_with("        ");
