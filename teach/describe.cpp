@@ -112,8 +112,10 @@ void Page::namespaces() {
     heading("namespaces", "own, or shared with " + of_.host + ", which stands for the host");
     if (told("namespaces", "all"))
         return;
-    out_ +=
-        paint_.dim("  type    whose   inode       owned by    procs first   uid    command") + "\n";
+    bool counted = std::ranges::any_of(of_.namespaces, &Namespace::members);
+    out_ += paint_.dim(std::string("  type    whose   inode       owned by") +
+                       (counted ? "    procs first   uid    command" : "")) +
+            "\n";
     for (const Namespace& space : of_.namespaces) {
         std::string whose = pad(space.own() ? "own" : space.host == 0 ? "?" : "host's", 8);
         whose = space.own() ? paint_.green(whose) : space.host == 0 ? whose : paint_.yellow(whose);
@@ -230,11 +232,13 @@ void Page::cgroups() {
     }
     if (!at_top.empty())
         line("v1", at_top);
-    if (of_.cgroup_directory.empty() || told("cgroup's files", "limits"))
+    if (told("cgroup's files", "limits"))
         return;
-    line("its files", of_.cgroup_directory);
-    std::string controllers = cgroup_file(of_, "cgroup.controllers");
-    line("controllers", controllers.empty() ? "none: nothing can be limited here" : controllers);
+    if (!of_.cgroup_directory.empty()) {
+        line("its files", of_.cgroup_directory);
+        std::string controllers = cgroup_file(of_, "cgroup.controllers");
+        line("controllers", controllers.empty() ? "none in v2" : controllers);
+    }
     auto limited = [&](const char* name, const char* now, const char* most, auto text) {
         std::string used = cgroup_file(of_, now);
         std::string limit = cgroup_file(of_, most);

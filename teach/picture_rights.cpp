@@ -79,12 +79,13 @@ int draw_cgroup(Drawing& draw, const Snapshot& of, int y) {
     }
     if (!elsewhere.empty())
         y = paragraph(draw, y, elsewhere, "mono");
-    if (of.cgroup_directory.empty())
+    if (of.cgroup_directory.empty() && of.cgroup_files.empty())
         return paragraph(draw, y, "its limits are not to be seen from here", "mu") + 14;
     if (const std::string* why = of.why_unread("cgroup's files"))
         return paragraph(draw, y, "limits not readable: " + *why, "mono") + 14;
     std::string controllers = cgroup_file(of, "cgroup.controllers");
-    y = paragraph(draw, y, "controllers: " + (controllers.empty() ? "none" : controllers), "mu") +
+    y = paragraph(draw, y, "controllers of v2: " + (controllers.empty() ? "none" : controllers),
+                  "mu") +
         6;
     auto as_it_is = [](const std::string& text) { return text; };
     int before = y;

@@ -7,6 +7,7 @@
 #include "sys/namespaces.hpp"
 #include "sys/netlink.hpp"
 #include "sys/path.hpp"
+#include "teach/cgroup_v1.hpp"
 #include "teach/proc_text.hpp"
 
 #include <net/if.h>
@@ -250,6 +251,8 @@ void Look::tree() {
 
 void Look::cgroup() {
     text("cgroup", "cgroup", [&](const std::string& text) { out_.cgroups = parse_cgroups(text); });
+    add_v1_limits(out_, parse_mountinfo(
+                            sys::read_file("/proc/self/mountinfo", kMost).value_or(std::string())));
     auto unified = std::ranges::find(out_.cgroups, std::string(), &Cgroup::controllers);
     auto hierarchy = stages::cgroup::find_hierarchy();
     // A path of "/.." lies outside of what our cgroup namespace shows.

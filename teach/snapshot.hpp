@@ -71,7 +71,8 @@ struct Cgroup {
     std::string path;        ///< as seen from here
 };
 
-/// A file of the v2 cgroup: "memory.max" and its text, without the last newline.
+/// A file of the v2 cgroup: "memory.max" and its text, without the last newline. What a controller
+/// of v1 limits is there under v2's name (teach/cgroup_v1.hpp).
 struct CgroupFile {
     std::string name, text;
 };
