@@ -114,19 +114,26 @@ Result<void> predict(const Walk& walk, const Piece& piece) {
     return {};
 }
 
-/// What a block needs, for people.
-std::string needed(const std::string& needs) {
-    static const std::map<std::string, std::string> kNames = {
-        {"user", "that you are not root"},
-        {"subids", "ids of yours in /etc/subuid"},
-        {"cgroup2", "cgroup v2, with controllers for you"},
-        {"tun", "/dev/net/tun"},
-    };
+/// Of what a block needs, for people: what is not here, and what only trying would tell.
+std::string maybe_missing(const std::string& needs) {
     std::istringstream words(needs);
     std::string out;
     for (std::string need; std::getline(words, need, ',');) {
-        auto name = kNames.find(need);
-        out += (out.empty() ? "" : ", ") + (name != kNames.end() ? name->second : need);
+        std::string name;
+        if (need == "user")
+            name = sys::geteuid() == 0 ? "that you are not root" : "";
+        else if (need == "tun")
+            name = sys::faccessat(AT_FDCWD, "/dev/net/tun", R_OK | W_OK) ? "" : "/dev/net/tun";
+        else if (need == "subids")
+            name = sys::geteuid() == 0 ? "ids in /etc/subuid" : "";
+        else if (need == "cgroup2")
+            name = "cgroup v2, delegated to you ('gocontainer doctor' knows)";
+        else if (need == "no-cgroup2")
+            name = "a machine that delegates no cgroup v2 to you";
+        else
+            name = sys::find_program(need).empty() ? need : "";
+        if (!name.empty())
+            out += (out.empty() ? "" : ", ") + name;
     }
     return out;
 }
@@ -148,7 +155,7 @@ Result<bool> commands(Walk& walk, const Piece& piece) {
                                                     : "[in a second terminal]") +
                   "\n");
     walk.terminal = terminal;
-    if (std::string needs = needed(piece.fact("needs")); !needs.empty())
+    if (std::string needs = maybe_missing(piece.fact("needs")); !needs.empty())
         walk.show(walk.paint.dim("This needs " + needs + ".") + "\n");
     for (const Typed& typed : typed_in(piece)) {
         LessonShell* shell = TRY(shell_of(walk, terminal));

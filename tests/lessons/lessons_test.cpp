@@ -142,7 +142,7 @@ TEST(Session, NoticesAWordThatDiffers) {
                        "```console\n$ cat <<END\n> $a\n> END\n1\n```\n")
                     .differences,
                 testing::IsEmpty());
-    EXPECT_THAT(played("```console needs=no-such-program\n$ true\na\n```\n").left_out,
+    EXPECT_THAT(played("```console needs=such-a-program\n$ true\na\n```\n").left_out,
                 testing::SizeIs(1));
     EXPECT_THAT(played("```sh\nfalse\n```\n").differences, testing::IsEmpty());
 }

@@ -133,8 +133,10 @@ public:
             terminal_.until(step.typed[i]); // its echo
         }
         Strings shown = seen(terminal_.take("\n" + step.then));
-        // Typed while another program had the terminal, it may be echoed twice.
-        while (!shown.empty() && shown.front() == even(step.prompt + step.typed.back()))
+        // Typed before the shell had set up its terminal, it is echoed twice.
+        const std::string& last = step.typed.back();
+        while (!shown.empty() &&
+               (shown.front() == even(last) || shown.front() == even(step.prompt + last)))
             shown.erase(shown.begin());
         return shown;
     }
