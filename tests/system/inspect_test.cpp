@@ -191,6 +191,28 @@ TEST(Inspect, LooksIntoNamespacesThatUnshareMade) {
     EXPECT_EQ(seen["setgroups"], "deny");
 }
 
+/// Root of a namespace may trace who joins it, unless that one is closed before.
+TEST(Inspect, WhoLooksInsideCannotBeTracedFromThere) {
+    Unshared process({"--uts", "--net"}, ":");
+    Scratch folder;
+    Ended traced =
+        support::run({.argv = {"strace", "-f", "-e", "trace=prctl,setns", "-o", folder / "trace",
+                               support::gocontainer(), "inspect", std::to_string(process.pid())}});
+    ASSERT_EQ(traced.status, 0) << traced.err;
+    std::map<std::string, bool> closed; // by process
+    int joined = 0;
+    for (const std::string& line : support::lines(support::slurp(folder / "trace"))) {
+        std::string who = line.substr(0, line.find(' '));
+        if (line.find("prctl(PR_SET_DUMPABLE, SUID_DUMP_DISABLE) = 0") != std::string::npos)
+            closed[who] = true;
+        if (line.find(" setns(") != std::string::npos) {
+            EXPECT_TRUE(closed[who]) << line;
+            ++joined;
+        }
+    }
+    EXPECT_GE(joined, 2);
+}
+
 TEST(Inspect, SelfIsWhereTheCallerIs) {
     json seen = inspect("self");
     for (const json& space : seen["namespaces"])
