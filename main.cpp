@@ -130,6 +130,10 @@ int escape(const Args& args) {
     return tried.status;
 }
 
+int pivot(const Args& args) {
+    return complain(teach::pivot_main(args));
+}
+
 int help(const Args&);
 
 struct Subcommand {
@@ -146,6 +150,7 @@ constexpr Subcommand kSubcommands[] = {
     {"lesson", "[list|N]                          learn how all this works", lesson},
     {"lab", "escape|gauntlet [OPTIONS]            try to get out of a container", lab},
     {"escape", nullptr, escape},
+    {"pivot-no-umount", nullptr, pivot},
     {"child", nullptr, child},
     {"keeper", nullptr, keeper},
     {"help", nullptr, help},

@@ -21,6 +21,7 @@ struct Weakness {
     std::string name; ///< "" for none; else what is left out: "pid", "user,pid"
     spec::StageSet without;
     bool chroot = false; ///< the root stage by chroot instead of pivot_root
+    bool umount = false; ///< its pivot_root is done without the umount that belongs behind it
     bool bare = false;   ///< no container at all, on a host of the lab's own (lab_attempt.cpp)
 };
 
@@ -53,5 +54,8 @@ sys::Result<Answer> lab(const std::vector<std::string>& args);
 /// Inside, as the container's command: `gocontainer escape NAME KEY=VALUE…`. What it prints is for
 /// the lab.
 Answer escape_main(const std::vector<std::string>& args);
+/// In the place of the root stage (run/replace.hpp), by a script of one line that names us:
+/// `gocontainer pivot-no-umount SCRIPT ARGS…`. It only returns why it could not go on.
+std::string pivot_main(const std::vector<std::string>& args);
 
 } // namespace teach

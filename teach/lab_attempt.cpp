@@ -122,6 +122,8 @@ spec::Spec container(const Escape& escape, const Weakness& weakness, const Host&
     bool changes_root = spec.stages.has(spec::Stage::root);
     if (weakness.chroot)
         spec.root.mode = spec::RootMode::chroot;
+    if (weakness.umount)
+        spec.replacements.push_back({spec::Stage::root, host.prey.folder + "/pivot"});
     std::string name = program;
     if (spec.stages.has(spec::Stage::mount)) {
         spec.root.mounts.push_back({.type = "bind",
@@ -219,6 +221,10 @@ Result<Attempt> attempt_in(const std::string& folder, const std::string& word, c
     TRY(sys::setsid());                           // what is signalled as our group is ours
     if (weakness.bare)
         TRY(make_practice_host());
+    if (weakness.umount) {
+        Fd at = TRY(sys::openat(AT_FDCWD, folder, O_RDONLY | O_DIRECTORY));
+        TRY(sys::replace_file(at.get(), "pivot", "#!" + program + " pivot-no-umount\n", 0755));
+    }
     Host host = TRY(Host::make(folder, word));
     sigset_t blocked;
     sigemptyset(&blocked);
@@ -337,6 +343,23 @@ std::vector<Attempt> attempts(const Escape& escape, const std::vector<Weakness>&
                   : Attempt{.outcome = Outcome::not_run, .evidence = to_line(ended.error())});
     }
     return out;
+}
+
+// In the container, its tree put together on the rootfs, the host's still around it.
+std::string pivot_main(const std::vector<std::string>& args) {
+    const char* rootfs = getenv("GOCONTAINER_ROOTFS");
+    const char* next = getenv("GOCONTAINER_NEXT");
+    if (args.empty() || rootfs == nullptr || next == nullptr)
+        return "this is started by 'gocontainer lab' alone";
+    auto changed = [&]() -> Result<void> {
+        TRY(sys::chdir(rootfs));
+        return sys::pivot_root(".", "."); // and no umount2(".", MNT_DETACH)
+    }();
+    if (!changed)
+        return to_line(changed.error());
+    std::vector<std::string> argv{next};
+    argv.insert(argv.end(), args.begin() + 1, args.end());
+    return to_line(sys::execve(next, argv, {}));
 }
 
 Answer escape_main(const std::vector<std::string>& args) {

@@ -101,8 +101,8 @@ std::string to_text(const Gauntlet& gauntlet, bool plain) {
                            2);
     }
     out += "\nall: nothing left out; -user: without that stage (-mount: nor root); chroot: the\n"
-           "root changed by chroot; bare: no container, on a host of the lab's own; -: can't\n"
-           "be run here\n"
+           "root changed by chroot, for pivot-no-umount by pivot_root without the umount;\n"
+           "bare: no container, on a host of the lab's own; -: can't be run here\n"
            "'gocontainer lab escape NAME --without STAGE' shows one with its evidence\n";
     return out + (why.empty() ? "" : "\n" + why);
 }
