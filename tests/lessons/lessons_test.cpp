@@ -30,6 +30,24 @@ std::string readme_of(const std::string& lesson) {
     return source() + "/lessons/" + lesson + "/README.md";
 }
 
+/// What an exercise suggests: line by line in bash. All must succeed, or one fail where the block
+/// says `fails`; a command that isn't there is wrong anyway.
+void try_out(const std::string& name, const Block& block, const std::string& cwd) {
+    std::string place = name + ":" + std::to_string(block.line) + ": ";
+    int failed = 0;
+    for (const std::string& line : block.lines) {
+        if (line.empty())
+            continue;
+        Ended ended = run({.argv = {"bash", "-uo", "pipefail", "-c", line}, .cwd = cwd});
+        EXPECT_NE(ended.status, 127) << place << line << "\n" << ended.err;
+        failed += ended.status != 0 ? 1 : 0;
+        if (!block.facts.contains("fails")) {
+            EXPECT_EQ(ended.status, 0) << place << line << "\n" << ended.out << ended.err;
+        }
+    }
+    EXPECT_EQ(failed > 0, block.facts.contains("fails")) << place;
+}
+
 class Lesson : public testing::TestWithParam<std::string> {
 protected:
     std::vector<Block> blocks = blocks_of(readme_of(GetParam()));
@@ -46,6 +64,10 @@ TEST_P(Lesson, GoesAsPrinted) {
     for (const std::string& difference : played.differences)
         ADD_FAILURE() << difference;
     EXPECT_GE(played.typed, 5);
+    for (const Block& block : blocks)
+        if (block.kind == "sh" && !block.facts.contains("by-hand") &&
+            lacks(block.fact("needs")).empty())
+            try_out(name, block, here.path());
     if (!played.left_out.empty())
         GTEST_SKIP() << testing::PrintToString(played.left_out);
 }
