@@ -144,8 +144,8 @@ struct Subcommand {
 constexpr Subcommand kSubcommands[] = {
     {"parent", "[OPTIONS] [--] [COMMAND [ARG…]]   run a command in a container", parent},
     {"stages", "[--json]                          what happens on the way there", stages},
-    {"inspect", "[OPTIONS] PID|ID                  what the kernel says of a process", inspect},
-    {"diff", "[OPTIONS] A B                        what two processes differ in", diff},
+    {"inspect", "[OPTIONS] PID|ID                 what the kernel says of a process", inspect},
+    {"diff", "[OPTIONS] A B                       what two processes differ in", diff},
     {"doctor", "[--json] [--plain]                what this machine can do, and why not", doctor},
     {"lesson", "[list|N]                          learn how all this works", lesson},
     {"lab", "escape|gauntlet [OPTIONS]            try to get out of a container", lab},
