@@ -213,18 +213,25 @@ Result<std::string> own_copy(const std::string& program, const std::string& fold
     return path;
 }
 
-Result<Attempt> attempt_in(const std::string& folder, const std::string& word, const Escape& escape,
-                           const Weakness& weakness, bool pids_limited) {
+/// What is started; and what else of ours stands in the folder for it.
+Result<std::string> program_for(const Escape& escape, const Weakness& weakness,
+                                const std::string& folder) {
     std::string program = TRY(sys::readlinkat(AT_FDCWD, "/proc/self/exe"));
-    if (weakness.bare && escape.name == std::string_view("proc-self-exe"))
-        program = TRY(own_copy(program, folder)); // as if we had installed it
-    TRY(sys::setsid());                           // what is signalled as our group is ours
-    if (weakness.bare)
-        TRY(make_practice_host());
     if (weakness.umount) {
         Fd at = TRY(sys::openat(AT_FDCWD, folder, O_RDONLY | O_DIRECTORY));
         TRY(sys::replace_file(at.get(), "pivot", "#!" + program + " pivot-no-umount\n", 0755));
     }
+    if (weakness.bare && escape.name == std::string_view("proc-self-exe"))
+        return own_copy(program, folder); // as if we had installed it
+    return program;
+}
+
+Result<Attempt> attempt_in(const std::string& folder, const std::string& word, const Escape& escape,
+                           const Weakness& weakness, bool pids_limited) {
+    std::string program = TRY(program_for(escape, weakness, folder));
+    TRY(sys::setsid()); // what is signalled as our group is ours
+    if (weakness.bare)
+        TRY(make_practice_host());
     Host host = TRY(Host::make(folder, word));
     sigset_t blocked;
     sigemptyset(&blocked);
@@ -330,6 +337,8 @@ const char* name_of(Outcome outcome) {
 
 std::vector<Attempt> attempts(const Escape& escape, const std::vector<Weakness>& weaknesses,
                               bool pids_limited) {
+    // Who ends us has to wait until everything is put away.
+    auto before = sys::sigprocmask(SIG_BLOCK, sys::ending_signals());
     std::vector<Result<Trial>> trials;
     for (const Weakness& weakness : weaknesses) {
         std::string why = pointless(escape, weakness, pids_limited);
@@ -342,6 +351,8 @@ std::vector<Attempt> attempts(const Escape& escape, const std::vector<Weakness>&
             ended ? std::move(*ended)
                   : Attempt{.outcome = Outcome::not_run, .evidence = to_line(ended.error())});
     }
+    if (before)
+        (void)sys::sigprocmask(SIG_SETMASK, *before);
     return out;
 }
 

@@ -38,6 +38,8 @@ protected:
         return "none";
     }
 
+    const std::string& temporary() const { return scratch_.path(); }
+
 private:
     Scratch scratch_;
     Host host_;
@@ -111,4 +113,12 @@ TEST_F(Gauntlet, TriesOneEscapeAndShowsTheEvidence) {
     EXPECT_EQ(lab({"escape", "mknod", "--without", "nothing"}).status, 125);
     EXPECT_EQ(lab({}).status, 125);
     EXPECT_EQ(run({.argv = {gocontainer(), "escape", "kill-host"}}).status, 125);
+}
+
+TEST_F(Gauntlet, PutsEverythingAwayWhenItIsEnded) {
+    Process gauntlet(
+        {.argv = {gocontainer(), "lab", "gauntlet"}, .env = {"TMPDIR=" + temporary()}});
+    EXPECT_TRUE(eventually([&] { return !fs::is_empty(temporary()); }));
+    gauntlet.kill(SIGTERM);
+    EXPECT_EQ(gauntlet.wait().signal, SIGTERM);
 }
