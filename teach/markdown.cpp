@@ -136,7 +136,8 @@ std::string rendered_prose(const sys::Strings& lines, const Paint& paint) {
             out += "  " + painted(inline_marks(line), paint) + "\n";
         } else if (line.starts_with("    ") && text.empty()) {
             out += line + "\n";
-        } else if (std::string item = item_mark(line); !item.empty()) {
+        } else if (std::string item = item_mark(line);
+                   !item.empty() && (text.empty() || !mark.empty())) { // no line of a paragraph
             flush();
             mark = item;
             text = line.substr(item.size());

@@ -7,6 +7,8 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
+
 namespace {
 
 using namespace support;
@@ -157,6 +159,19 @@ TEST(Lessons, AreFoundBesideTheBinary) {
         run({.argv = {gocontainer(), "lesson", "0"}, .env = {"GOCONTAINER_LESSONS"}, .cwd = "/"});
     EXPECT_EQ(ended.status, 0) << ended.err;
     EXPECT_THAT(ended.out, HasSubstr("0. Know your host"));
+}
+
+TEST(Lessons, FitATerminalAndAScreenReader) {
+    for (int number = 0; number < 16; ++number) {
+        Ended whole = run({.argv = {gocontainer(), "lesson", std::to_string(number)}});
+        ASSERT_EQ(whole.status, 0) << whole.err;
+        for (const std::string& line : lines(whole.out))
+            EXPECT_LE(std::ranges::count_if(line, [](char c) { return (c & 0xc0) != 0x80; }), 80)
+                << number << ": " << line;
+        Ended plain = run({.argv = {gocontainer(), "lesson", "--plain", std::to_string(number)}});
+        for (const char* drawn : {"─", "│", "►", "▼", "…"})
+            EXPECT_THAT(plain.out, Not(HasSubstr(drawn))) << number;
+    }
 }
 
 } // namespace
