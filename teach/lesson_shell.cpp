@@ -16,7 +16,9 @@ using sys::Result;
 
 namespace {
 
-constexpr std::string_view kPrompts[] = {"$ ", "/ # ", "> "};
+// The shells' and that of `parent --pause`.
+constexpr std::string_view kPrompts[] = {"$ ", "/ # ", "> ",
+                                         "(look, diff, host, explain, shell, continue, quit) > "};
 
 /// Without the sequences that a terminal obeys.
 std::string visible(std::string_view text) {

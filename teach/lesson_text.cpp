@@ -16,6 +16,8 @@ using sys::Result;
 namespace {
 
 constexpr std::string_view kStage = "Stage: ";
+constexpr std::string_view kPrompts[] = {"$ ", "/ # ",
+                                         "(look, diff, host, explain, shell, continue, quit) > "};
 
 std::string parent_of(const std::string& path) {
     std::size_t slash = path.rfind('/');
@@ -111,7 +113,7 @@ std::vector<Typed> typed_in(const Piece& piece) {
     std::vector<Typed> out;
     for (const std::string& line : piece.lines) {
         bool typed = false;
-        for (std::string_view prompt : {"$ ", "/ # "}) {
+        for (std::string_view prompt : kPrompts) {
             if (line.starts_with(prompt)) {
                 out.push_back({std::string(prompt), {line.substr(prompt.size())}, {}});
                 typed = true;

@@ -20,6 +20,10 @@ namespace {
 constexpr std::string_view kAny = "…";
 constexpr std::size_t kColumns = 78; // on a terminal of 80, a longer line is shown in part
 
+// The shells' and that of `parent --pause`.
+constexpr std::string_view kPrompts[] = {"$ ", "/ # ",
+                                         "(look, diff, host, explain, shell, continue, quit) > "};
+
 /// With one blank wherever there were some, and none at the ends.
 std::string even(const std::string& line) {
     std::istringstream text(line);
@@ -91,16 +95,17 @@ std::vector<Step> steps_of(const std::string& name, const Block& block) {
     int number = block.line;
     for (const std::string& line : block.lines) {
         std::string place = name + ":" + std::to_string(++number);
-        for (const char* prompt : {"$ ", "/ # "})
-            if (line.starts_with(prompt))
-                steps.push_back({place,
-                                 block.fact("terminal", "1"),
-                                 prompt,
-                                 "",
-                                 {line.substr(std::string_view(prompt).size())},
-                                 {}});
-        if (line.starts_with("$ ") || line.starts_with("/ # "))
+        const auto* prompt = std::ranges::find_if(
+            kPrompts, [&](std::string_view one) { return line.starts_with(one); });
+        if (prompt != std::end(kPrompts)) {
+            steps.push_back({place,
+                             block.fact("terminal", "1"),
+                             std::string(*prompt),
+                             "",
+                             {line.substr(prompt->size())},
+                             {}});
             continue;
+        }
         if (steps.empty())
             throw std::runtime_error(place + ": printed before anything is typed");
         if (line.starts_with("> ") && steps.back().printed.empty())
