@@ -152,6 +152,10 @@ constexpr Row kRows[] = {
      "'sudo modprobe tun', inside another container start that one with '--device /dev/net/tun', "
      "or go on with --net none",
      "sudo modprobe tun", "users can make tap devices, in network namespaces of their own"},
+    {Id::tun_missing_inside, "tun-missing", "slirp4netns and pasta need this device",
+     "'sudo modprobe tun', inside another container start that one with '--device /dev/net/tun', "
+     "or go on with --net none",
+     "docker run --device /dev/net/tun …", "that container's root can make tap devices in its network namespace"},
     {Id::tun_no_driver, "tun-no-driver", "its driver is not loaded",
      "'sudo modprobe tun', or go on with --net none", "sudo modprobe tun",
      "users can make tap devices, in network namespaces of their own"},

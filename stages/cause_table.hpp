@@ -49,6 +49,7 @@ enum class Id : unsigned char {
     overlay_too_old,
     overlay_on,
     tun_missing,
+    tun_missing_inside,
     tun_no_driver,
     tun_forbidden,
     tun_closed,

@@ -14,7 +14,9 @@ std::string no_tun(int code) {
     using causes::Id;
     switch (code) {
     case ENOENT:
-        return causes::hint_of(Id::tun_missing);
+        return causes::hint_of(sys::exists("/.dockerenv") || sys::exists("/run/.containerenv")
+                                   ? Id::tun_missing_inside
+                                   : Id::tun_missing);
     case ENXIO:
     case ENODEV:
         return causes::hint_of(Id::tun_no_driver);

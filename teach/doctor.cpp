@@ -134,6 +134,8 @@ std::vector<Finding> try_all(const Host& host) {
         Finding finding = try_in_child(name, [&] { return probe.run(ground); });
         fill_in(finding.cause.command, "@program", host.program);
         fill_in(finding.cause.command, "@user", host.name);
+        if (sys::geteuid() == 0)
+            fill_in(finding.cause.command, "sudo ", ""); // and it may not be installed
         findings.push_back(std::move(finding));
     }
     add_way_out(findings);
@@ -152,8 +154,16 @@ std::vector<Judgement> judge(const std::vector<Needs>& all, const std::vector<Fi
 
 std::vector<Cause> Diagnosis::causes() const {
     std::vector<Cause> out;
+    auto matters = [&](const Finding& finding) {
+        for (const auto* all : {&stages, &lessons})
+            for (const Judgement& one : *all)
+                if (std::ranges::find(one.failed, finding.probe, &Finding::probe) !=
+                    one.failed.end())
+                    return true;
+        return false;
+    };
     for (const Finding& finding : findings)
-        if (!finding.works && std::ranges::find(out, finding.cause) == out.end())
+        if (matters(finding) && std::ranges::find(out, finding.cause) == out.end())
             out.push_back(finding.cause);
     return out;
 }

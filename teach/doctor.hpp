@@ -42,7 +42,7 @@ struct Diagnosis {
     std::vector<Judgement> stages;
     std::vector<Judgement> lessons;
     Verdict verdict = Verdict::works; ///< the worst of them
-    /// Each cause once, as the findings have them.
+    /// Each cause of what is not as it should be, once.
     std::vector<stages::causes::Cause> causes() const;
 };
 Diagnosis diagnose();
