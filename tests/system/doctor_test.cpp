@@ -269,6 +269,34 @@ TEST_F(Doctor, FindsThatProcIsMasked) {
     expect_true(said, worsen);
 }
 
+// A kernel that has Ubuntu's rule, or Debian's switch: their settings are covered by files that say
+// so, and the refusals are there for another reason.
+TEST_F(Doctor, GivesTheProfileThatUbuntuWants) {
+    auto worsen = [] {
+        in_own_mounts();
+        mount_in("none", "/proc/sys/kernel", "tmpfs");
+        spill("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1\n");
+    };
+    Json said = examine(worsen);
+    expect_verdict(said, "pid", "blocked", "apparmor-rule");
+    Json row = of(said, "causes", "apparmor-rule");
+    EXPECT_THAT(row.value("command", ""),
+                AllOf(HasSubstr("profile gocontainer \"" + fs::canonical(gocontainer()).string() +
+                                "\" flags=(unconfined)"),
+                      HasSubstr("'  userns,'"), HasSubstr("sudo apparmor_parser -r ")));
+    EXPECT_THAT(row.value("opens", ""), HasSubstr("Other programs stay as they are"));
+}
+
+TEST_F(Doctor, FindsDebiansSwitch) {
+    auto worsen = [] {
+        in_own_mounts();
+        write_to("/proc/sys/user/max_user_namespaces", "0");
+        mount_in("none", "/proc/sys/kernel", "tmpfs");
+        spill("/proc/sys/kernel/unprivileged_userns_clone", "0\n");
+    };
+    expect_verdict(examine(worsen), "user", "blocked", "debian-switch");
+}
+
 TEST_F(Doctor, FindsASeccompFilterLikeDockers) {
     for (const auto& [call, code, cause] : {std::tuple("clone3", ENOSYS, "seccomp-hides"),
                                             std::tuple("clone3", EPERM, "seccomp-filter"),
