@@ -1,6 +1,7 @@
 // net, from inside: what its files share.
 //
-//   net.cpp         decides, and is the stage
+//   net.cpp         is the child's half: the loopback up
+//   net_parent.cpp  decides, and has the way out made
 //   net_helper.cpp  starts slirp4netns or pasta, waits until the network is up, ends it
 //   net_slirp.cpp   slirp4netns's command line, and ports over its API socket
 //   net_pasta.cpp   pasta's command line
