@@ -9,6 +9,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdlib>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -23,8 +24,10 @@ namespace support {
 using Strings = std::vector<std::string>;
 using Duration = std::chrono::milliseconds;
 
-/// How long anything may take on a busy machine, or on one that is emulated.
-inline constexpr Duration kPatience{60'000};
+/// How long anything may take on a busy machine, or on one that is emulated. A learner whose stage
+/// does not answer need not wait so long: GOCONTAINER_PATIENCE, in milliseconds.
+inline const Duration kPatience{
+    getenv("GOCONTAINER_PATIENCE") != nullptr ? atoi(getenv("GOCONTAINER_PATIENCE")) : 60'000};
 
 struct Command {
     Strings argv;
