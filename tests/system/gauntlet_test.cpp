@@ -29,7 +29,8 @@ protected:
     /// In a folder of its own, where everything must be gone afterwards.
     Ended lab(Strings words) {
         words.insert(words.begin(), {gocontainer(), "lab"});
-        return run({.argv = words, .env = {"TMPDIR=" + scratch_.path()}});
+        Process process({.argv = words, .env = {"TMPDIR=" + scratch_.path()}, .input_ends = true});
+        return process.wait(4 * kPatience); // two hundred containers, on an emulated machine
     }
     static std::string outcome(const Json& row, const std::string& left_out) {
         for (const Json& cell : row.at("cells"))
