@@ -9,6 +9,7 @@
 #include "run/replace.hpp"
 #include "run/slate.hpp"
 #include "run/supervise.hpp"
+#include "run/terminal.hpp"
 #include "run/watch.hpp"
 #include "stages/caps.hpp"
 #include "stages/causes.hpp"
@@ -262,6 +263,8 @@ private:
             return {};
         // Opened first: a master whose other side was open, and is not now, reads as hung up.
         Fd slave = TRY(sys::pty_peer(inside_.console.get()));
+        if (!inside_.facts.orphan)
+            TRY(match_terminal(inside_.console, inside_.spec.process.console_size.has_value()));
         TRY(say_console(socket_, inside_.console));
         TRY(take_terminal(inside_.spec, slave));
         inside_.console.close();

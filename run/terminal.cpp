@@ -13,20 +13,31 @@ using sys::Result;
 namespace {
 constexpr std::size_t kChunk = 1 << 14;
 constexpr std::size_t kFull = 1 << 16; // past this we stop reading until it is written
+/// The first of our streams that is a terminal, or -1.
+int first_terminal() {
+    for (int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
+        if (sys::isatty(stream))
+            return stream;
+    return -1;
+}
+
 } // namespace
+
+Result<void> match_terminal(const Fd& master, bool sized) {
+    int outer = first_terminal();
+    if (outer < 0)
+        return {};
+    if (auto size = sys::get_winsize(outer); size && !sized)
+        (void)sys::set_winsize(master.get(), *size); // an odd size is no reason to stop
+    // The inner line discipline takes over what the outer one did for the caller: its erase
+    // character, its UTF-8.
+    termios modes = TRY(sys::tcgetattr(outer));
+    return sys::tcsetattr(master.get(), modes);
+}
 
 Result<void> Terminal::attach(Fd master) {
     master_ = std::move(master);
-    for (int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
-        if (shown_on_ < 0 && sys::isatty(stream))
-            shown_on_ = stream;
-    copy_size();
-    // The inner line discipline takes over what the outer one did for the caller: its erase
-    // character, its UTF-8.
-    if (shown_on_ >= 0) {
-        termios outer = TRY(sys::tcgetattr(shown_on_));
-        TRY(sys::tcsetattr(master_.get(), outer));
-    }
+    shown_on_ = first_terminal();
     TRY(sys::set_nonblocking(master_.get()));
     return make_raw();
 }

@@ -9,6 +9,11 @@
 
 namespace run {
 
+/// Give a new pty the size (unless it has one, `sized`) and the modes of the caller's terminal, if
+/// there is one. In the child, whose streams are still the caller's: what the command makes of its
+/// terminal, from its first moment on, nobody changes again behind its back.
+sys::Result<void> match_terminal(const sys::Fd& master, bool sized);
+
 class Terminal {
 public:
     Terminal() = default;
@@ -16,7 +21,7 @@ public:
     Terminal(const Terminal&) = delete;
     Terminal& operator=(const Terminal&) = delete;
 
-    /// `master` has come from the child: give it our size and modes, go raw.
+    /// `master` has come from the child: go raw.
     sys::Result<void> attach(sys::Fd master);
     bool attached() const { return master_.valid(); }
     int master() const { return master_.get(); }

@@ -307,8 +307,9 @@ Result<Answer> start(const Strings& args) {
             out += "\"" + to + "\" is there already, and stays as it is\n";
             continue;
         }
+        Fd made = TRY(std::move(file));
         for (std::string_view rest = text; !rest.empty();)
-            rest.remove_prefix(TRY(sys::write(TRY(std::move(file)).get(), rest)));
+            rest.remove_prefix(TRY(sys::write(made.get(), rest)));
         out += "write it in \"" + to + "\"\n";
     }
     return Answer{.text = out + "then: gocontainer lab check " + args[1] + "\n", .status = 0};
