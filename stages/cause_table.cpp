@@ -91,6 +91,13 @@ constexpr Row kRows[] = {
      "\"@1\" is on a file system that is mounted nosuid, so its setuid bit has no effect",
      "'sudo mount -o remount,suid @2', or go on with --map single", "sudo mount -o remount,suid @2",
      "every setuid program there has its effect again"},
+    {Id::uidmap_bounded, "newuidmap-bounded",
+     "\"@1\" is a setuid program, which needs CAP_SYS_ADMIN to write a map, and the container that we "
+     "are in was not given that",
+     "as root, give it a file capability instead ('chmod u-s @1 && setcap @2=ep @1'), or go on with "
+     "--map single",
+     "chmod u-s @1 && setcap @2=ep @1   # as root of the container",
+     "nothing: it can do less than before"},
     {Id::no_new_privs, "no-new-privs",
      "no_new_privs is set on this process, so the setuid bit of \"@1\" has no effect",
      "go on with --map single", "", NOTHING},

@@ -32,6 +32,7 @@ enum class Id : unsigned char {
     uidmap_missing,
     uidmap_powerless,
     uidmap_nosuid,
+    uidmap_bounded,
     no_new_privs,
     subid_missing,
     subid_small,

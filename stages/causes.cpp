@@ -9,6 +9,7 @@
 #include <sys/statvfs.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <sstream>
 
 namespace stages::causes {
@@ -66,6 +67,13 @@ std::string mount_point_of(const std::string& path) {
             best = point;
     }
     return best;
+}
+
+/// Can no program that we start have CAP_SYS_ADMIN, as in a container?
+bool lacks_sys_admin() {
+    constexpr int kSysAdmin = 21; // linux/capability.h
+    std::string bound = status_field("CapBnd");
+    return !bound.empty() && (std::strtoull(bound.c_str(), nullptr, 16) >> kSysAdmin & 1) == 0;
 }
 
 bool is_filtered() {
@@ -171,7 +179,11 @@ std::string no_id_map(const std::string& path, const std::string& said) {
         said.find("not owned") != std::string::npos)
         return hint_of(Id::subid_missing,
                        {path.ends_with("newgidmap") ? "/etc/subgid" : "/etc/subuid"});
-    return apparmor();
+    // Whose map it is, is not root: root then needs the capability itself (user_namespaces(7)).
+    if (std::string why = apparmor(); !why.empty() || capable || !lacks_sys_admin())
+        return why;
+    return hint_of(Id::uidmap_bounded,
+                   {path, path.ends_with("newgidmap") ? "cap_setgid" : "cap_setuid"});
 }
 
 std::string no_rootfs(const std::string& path, int code) {

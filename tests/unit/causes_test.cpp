@@ -203,6 +203,20 @@ TEST(NoIdMap, BecauseItsFileSystemIsMountedNosuid) {
                 AllOf(HasSubstr("mounted nosuid"), HasSubstr("remount,suid /usr'")));
 }
 
+TEST(NoIdMap, BecauseRootOfThisContainerMayNotWriteOne) {
+    constexpr const char* kSaid = "newgidmap: write to gid_map failed: Operation not permitted";
+    Recorder kernel;
+    kernel.mode("/usr/bin/newgidmap", S_IFREG | S_ISUID | 0755);
+    kernel.answer("getxattr", -ENODATA);
+    kernel.file("/proc/self/status", "Name:\tx\nCapBnd:\t00000000a80425fb\n"); // Docker's 14
+    EXPECT_THAT(causes::no_id_map("/usr/bin/newgidmap", kSaid),
+                AllOf(HasSubstr("needs CAP_SYS_ADMIN"),
+                      HasSubstr("'chmod u-s /usr/bin/newgidmap && setcap cap_setgid=ep")));
+    kernel.file("/proc/self/status",
+                "Name:\tx\nCapBnd:\t00000000a82425fb\n"); // --cap-add SYS_ADMIN
+    EXPECT_THAT(causes::no_id_map("/usr/bin/newgidmap", kSaid), IsEmpty());
+}
+
 TEST(NoIdMap, BecauseTheRangeIsSomebodyElses) {
     Recorder kernel;
     kernel.mode("/usr/bin/newgidmap", S_IFREG | S_ISUID | 0755);
