@@ -2,6 +2,7 @@
 #
 #   make            the binary                       make test     every test
 #   make shell      a shell in a container           make lint     format, tidy, arrows
+#   make docker-shell   all of it in Docker: on a Mac, on Windows
 #   make ARCH=arm64 for another architecture         make bench    speed against peers
 #                   (tools/install build arm64)
 #
@@ -121,6 +122,11 @@ shell:
 	@$(BUILDING) $(BIN)
 	@test -d rootfs || rootfs-scripts/busybox rootfs
 	@tools/shell
+
+# The same in Docker's Linux, for who has no other (lessons/ON-YOUR-MACHINE.md).
+.PHONY: docker-shell
+docker-shell:
+	@tools/docker-shell
 
 .PHONY: clean
 clean:
