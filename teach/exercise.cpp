@@ -2,7 +2,6 @@
 #include "teach/exercise.hpp"
 
 #include <algorithm>
-#include <cctype>
 #include <sstream>
 #include <vector>
 
@@ -87,10 +86,10 @@ const Exercise* exercise_of(unsigned lesson) {
 std::string sentence_of(const std::string& test) {
     std::string out;
     for (char c : test) {
-        bool capital = std::isupper(static_cast<unsigned char>(c)) != 0;
+        bool capital = c >= 'A' && c <= 'Z';
         if (capital && !out.empty())
             out += ' ';
-        out += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+        out += static_cast<char>(capital ? c - 'A' + 'a' : c);
     }
     return out;
 }
