@@ -21,6 +21,7 @@ enum class Id : unsigned char {
     too_many_namespaces,
     apparmor_rule,
     apparmor_profile,
+    apparmor_docker,
     seccomp_filter,
     seccomp_hides,
     in_chroot,

@@ -88,7 +88,9 @@ std::string apparmor() {
     if (sysctl("kernel/apparmor_restrict_unprivileged_userns") == "1")
         return hint_of(Id::apparmor_rule);
     std::string name = apparmor_profile();
-    return name.empty() ? "" : hint_of(Id::apparmor_profile, {name});
+    if (name.empty())
+        return {};
+    return hint_of(name == "docker-default" ? Id::apparmor_docker : Id::apparmor_profile, {name});
 }
 
 } // namespace

@@ -82,7 +82,7 @@ struct Fix {
 };
 
 Fix fix_for_access() {
-    if (sys::geteuid() == 0)
+    if (sys::geteuid() == 0 || sys::exists("/.dockerenv"))
         return {"run on the host, or start the container that we are in with docker run "
                 "--privileged",
                 "docker run --privileged --cgroupns=private …"};

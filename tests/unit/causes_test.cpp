@@ -100,7 +100,9 @@ TEST(NoUserNamespace, BecauseOfAppArmor) {
 TEST(NoUserNamespace, BecauseOfAProfile) {
     Recorder kernel;
     kernel.file("/proc/self/attr/apparmor/current", "docker-default (enforce)\n");
-    EXPECT_THAT(causes::no_namespace("user", EPERM), HasSubstr("profile \"docker-default\""));
+    EXPECT_THAT(causes::no_namespace("user", EPERM),
+                AllOf(HasSubstr("profile \"docker-default\""),
+                      HasSubstr("--security-opt apparmor=unconfined")));
     Recorder older; // the directory came with Linux 5.8
     older.file("/proc/self/attr/current", std::string("snap.x\0", 7));
     older.file("/sys/module/apparmor/parameters/enabled", "Y\n");
