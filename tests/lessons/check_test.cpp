@@ -98,8 +98,8 @@ TEST_P(Check, OfAStageThatIsLinkedIn) {
     compare(built("skeleton"), built("solution"));
 }
 
-INSTANTIATE_TEST_SUITE_P(Lab, Check, testing::ValuesIn(kAll), [](const auto& info) {
-    std::string name = info.param.folder;
+INSTANTIATE_TEST_SUITE_P(Lab, Check, testing::ValuesIn(kAll), [](const auto& of) {
+    std::string name = of.param.folder;
     std::ranges::replace(name, '-', '_');
     return name;
 });

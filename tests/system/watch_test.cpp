@@ -115,8 +115,10 @@ Strings pieces(const std::string& text) {
     std::erase_if(out, [](const std::string& one) {
         static const std::set<std::string> ours = {"instructions", "set", "clear", "O_RDONLY",
                                                    "F_OK"};
-        bool number = one.find_first_not_of("0123456789") == std::string::npos; // it has hex ones
-        return ours.contains(one) || one == "…" || one == "NULL" || (number && one.size() > 1);
+        bool number = one.find_first_not_of("0123456789") ==
+                      std::string::npos; // it has hex ones, and names for 0
+        return ours.contains(one) || one == "…" || one == "NULL" || one == "0" ||
+               (number && one.size() > 1);
     });
     return out;
 }

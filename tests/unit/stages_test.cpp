@@ -334,7 +334,7 @@ TEST(User, SaysWhatNewuidmapWouldGive) {
     for (const char* file : {"/etc/subuid", "/etc/subgid"})
         kernel.file(file, id + ":100000:65536\n");
     kernel.file("/etc/os-release", "ID=alpine\n");
-    kernel.answer("newuidmap\", 1)", -ENOENT);
+    kernel.answer("newuidmap\", X_OK)", -ENOENT);
     auto [facts, said] = prepare_user(kernel, plain());
     EXPECT_EQ(facts.uids, (std::vector<spec::IdMap>{{0, sys::geteuid(), 1}}));
     EXPECT_THAT(said, ElementsAre(HasSubstr("apk add shadow-uidmap")));
