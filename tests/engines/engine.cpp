@@ -6,6 +6,9 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include <linux/magic.h>
+#include <sys/vfs.h>
+
 #include <csignal>
 #include <filesystem>
 #include <sstream>
@@ -113,6 +116,14 @@ public:
     }
 };
 
+/// vfs goes anywhere, but copies the whole tree for each layer, and twice for each container.
+const char* storage_driver(const std::string& folder) {
+    struct statfs where{};
+    bool overlay = slurp("/proc/filesystems").contains("\toverlay\n") &&
+                   statfs(folder.c_str(), &where) == 0 && where.f_type == EXT4_SUPER_MAGIC;
+    return overlay ? "overlay2" : "vfs";
+}
+
 class Docker : public Engine {
 public:
     explicit Docker(const Enclosure& inside) : Engine(inside) {
@@ -133,7 +144,7 @@ public:
                       "-H",
                       "unix://" + home + "/socket",
                       "--storage-driver",
-                      "vfs",
+                      storage_driver(home),
                       "--iptables=false",
                       "--default-runtime=gocontainer"};
         if (systemd_runs())
