@@ -290,6 +290,29 @@ Result<std::string> told(const Fd& socket) {
     return packed;
 }
 
+/// The same, behind a program that stood in for a stage: from what was put down for us in `state`.
+Result<std::string> told_again(const Fd& socket, const Fd& state, std::optional<Resumed>& resumed) {
+    TRY(say_resumed(socket));
+    resumed = TRY(Resumed::from(state));
+    return resumed->packed;
+}
+
+/// What the parent has sent along. Behind a program that stood in, there is no slate: what goes
+/// wrong then is said, or seen.
+Result<void> receive(Inside& inside, const Fd& socket, Slate& slate) {
+    if (inside.facts.sent_rootfs)
+        inside.rootfs = TRY(next_of(socket, Said::rootfs));
+    for (std::uint32_t index : inside.facts.sent_mounts) {
+        inside.trees.resize(inside.spec.root.mounts.size());
+        inside.trees.at(index) = TRY(next_of(socket, Said::tree));
+    }
+    if (inside.facts.slated) {
+        Fd memory = TRY(next_of(socket, Said::slate));
+        slate = TRY(Slate::open(memory));
+    }
+    return {};
+}
+
 /// A descriptor number of the re-exec's command line, open and of the kind that we left there. An
 /// invalid Fd for "-", and for anything else.
 Fd kept(const std::string& text, mode_t kind) {
@@ -330,14 +353,10 @@ std::string child_main(const std::vector<std::string>& args) {
     Fd gate = kept(args[1], S_IFSOCK);
     Fd time = kept(args[2], S_IFREG);
     std::optional<Resumed> resumed;
-    auto bytes = [&]() -> Result<std::string> {
-        if (!resumes)
-            return told(socket);
-        TRY(say_resumed(socket));
-        resumed = TRY(Resumed::from(kept(args[count], S_IFREG)));
-        return resumed->packed;
-    }();
-    auto packed = bytes ? unpack(*bytes) : std::unexpected(std::move(bytes).error());
+    auto bytes = resumes ? told_again(socket, kept(args[count], S_IFREG), resumed) : told(socket);
+    if (!bytes)
+        fail(socket, bytes.error());
+    auto packed = unpack(*bytes);
     if (!packed)
         fail(socket, packed.error());
     const spec::Spec& spec = packed->spec;
@@ -358,19 +377,7 @@ std::string child_main(const std::vector<std::string>& args) {
         if (time.valid())
             TRY(sys::setns(time.get(), CLONE_NEWTIME));
         time.close();
-        if (resumed)
-            TRY(resumed->restore(inside));
-        if (packed->facts.sent_rootfs && !resumed)
-            inside.rootfs = TRY(next_of(socket, Said::rootfs));
-        for (std::uint32_t index :
-             resumed ? std::vector<std::uint32_t>{} : packed->facts.sent_mounts) {
-            inside.trees.resize(spec.root.mounts.size());
-            inside.trees.at(index) = TRY(next_of(socket, Said::tree));
-        }
-        if (packed->facts.slated && !resumed) { // without: what goes wrong then is said, or seen
-            Fd memory = TRY(next_of(socket, Said::slate));
-            slate = TRY(Slate::open(memory));
-        }
+        TRY(resumed ? resumed->restore(inside) : receive(inside, socket, slate));
         slate.set_filtered(packed->facts.slated); // soon, and nothing else ends us by SIGSYS before
         Walk walk(inside, socket, std::move(gate), teller ? &*teller : nullptr);
         if (!spec.replacements.empty())
