@@ -359,7 +359,7 @@ TEST(Inspect, ReadsWellOnATerminalAndWithoutOne) {
     Ended piped = tool({"inspect", pid});
     EXPECT_THAT(piped.out, Not(HasSubstr("\033")));
     for (const std::string& line : support::lines(piped.out))
-        if (line.find("/rootfs") == std::string::npos) { // a path is one word
+        if (!line.contains("/rootfs") && !line.contains("/gocontainer-")) { // a path is one word
             EXPECT_LE(columns(line), 80U) << line;
         }
     auto on_terminal = [&](Strings words, const Strings& env) {
