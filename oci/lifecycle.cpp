@@ -16,6 +16,7 @@
 #include "run/supervise.hpp"
 #include "stages/stages.hpp"
 #include "sys/capability.hpp"
+#include "sys/clock.hpp"
 #include "sys/local.hpp"
 #include "sys/path.hpp"
 
@@ -104,7 +105,7 @@ public:
                   .id = store_.id(),
                   .bundle = bundle_,
                   .rootfs = config_.rootfs,
-                  .created = rfc3339_now(),
+                  .created = sys::rfc3339_now(),
                   .shares_pids = !config_.spec.stages.has(spec::Stage::pid),
                   .has_poststart = !hooks.poststart.empty(),
                   .has_poststop = !hooks.poststop.empty(),

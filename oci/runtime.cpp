@@ -13,6 +13,7 @@
 #include "run/binary.hpp"
 #include "spec/net_options.hpp"
 #include "spec/options.hpp"
+#include "sys/clock.hpp"
 #include "sys/local.hpp"
 #include "sys/path.hpp"
 
@@ -313,9 +314,7 @@ Result<int> do_spec(const Call& call) {
     Fd open = TRY(std::move(file));
     std::string text = default_config(Template{
         .rootless = call.arguments.has("rootless"), .uid = sys::geteuid(), .gid = sys::getgid()});
-    std::string_view rest = text;
-    while (!rest.empty())
-        rest.remove_prefix(TRY(sys::write(open.get(), rest)));
+    TRY(sys::write_all(open.get(), text));
     return 0;
 }
 
@@ -391,10 +390,10 @@ void log_error(const Arguments& arguments, const std::string& line) {
     std::string path = arguments.value("log");
     if (path.empty() || path == "/dev/stderr")
         return;
-    json entry = {{"level", "error"}, {"msg", line}, {"time", rfc3339_now()}};
+    json entry = {{"level", "error"}, {"msg", line}, {"time", sys::rfc3339_now()}};
     std::string text = arguments.value("log-format") == "json"
                            ? entry.dump(-1, ' ', false, json::error_handler_t::replace)
-                           : "time=\"" + rfc3339_now() + "\" level=error msg=" +
+                           : "time=\"" + sys::rfc3339_now() + "\" level=error msg=" +
                                  json(line).dump(-1, ' ', false, json::error_handler_t::replace);
     auto file = sys::openat(AT_FDCWD, path, O_CREAT | O_WRONLY | O_APPEND, 0644);
     if (file)

@@ -13,7 +13,4 @@ inline constexpr const char* kSpecVersion = "1.3.0";
 /// wants it), the commit if it was built from a checkout, the specification's, libseccomp's.
 std::string version(const std::string& program);
 
-/// The time now, "2006-01-02T15:04:05.999999999Z".
-std::string rfc3339_now();
-
 } // namespace oci

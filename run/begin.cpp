@@ -294,7 +294,8 @@ Result<Fd> begin(Launch& launch) {
                       .socket = theirs.get(),
                       .parents_socket = ours.get(),
                       .gate = launch.gate.get(),
-                      .binary = binary.get()};
+                      .binary = binary.get(),
+                      .listener = watcher != nullptr ? sys::listener : nullptr};
     auto [executed, executes] = TRY(sys::pipe());
     auto score = TRY(stages::OomScore::of_child(spec));
     auto cloned = step({.half = Half::clone}, launch.child,

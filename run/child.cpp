@@ -94,6 +94,8 @@ Result<void> become_root() {
 // memory: nothing but system calls before "go", after which the parent waits for our exec.
 void enter(void* entering) {
     const Entering& with = *static_cast<const Entering*>(entering);
+    if (with.listener != nullptr)
+        sys::listener = with.listener;
     Fd(with.parents_socket).close(); // else we would never see the parent's end as EOF
     char go = 0;
     auto heard = sys::read(with.socket, std::span(&go, 1));

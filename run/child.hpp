@@ -22,6 +22,8 @@ struct Entering {
     int parents_socket;
     int gate;   ///< -1: none
     int binary; ///< -1: the child takes its own copy
+    /// Of whoever watches; nullptr when nobody does, and then the memory is the parent's as well.
+    sys::Listener* listener;
 };
 
 /// First half: in the cloned child, until it is `/proc/self/exe child`. `entering` is an Entering.

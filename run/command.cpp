@@ -21,15 +21,13 @@ using sys::Result;
 
 namespace {
 
-constexpr const char* kPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-
 /// Ours first (of a bundle's only HOME, as every runtime does), then what was asked for; of one
 /// name the last wins, in its first place.
 sys::Strings environment(const spec::Spec& spec) {
     const std::string home = "HOME=" + stages::home_of(sys::geteuid());
     sys::Strings all{home};
     if (!spec.process.exact_env) {
-        all.insert(all.begin(), std::string("PATH=") + kPath);
+        all.insert(all.begin(), std::string("PATH=") + kDefaultPath);
         all.emplace_back("container=gocontainer");
     }
     if (!spec.process.exact_env && spec.stages.has(spec::Stage::uts))
@@ -54,7 +52,7 @@ std::string path_of(const sys::Strings& env) {
     for (const std::string& variable : env)
         if (variable.starts_with("PATH="))
             return variable.substr(5);
-    return kPath; // as execvp(3), which has a default too
+    return kDefaultPath; // as execvp(3), which has a default too
 }
 
 Error not_found(const std::string& command, std::string hint) {

@@ -7,6 +7,10 @@
 
 namespace run {
 
+/// Where a command is looked for that nobody has said a PATH for.
+inline constexpr const char* kDefaultPath =
+    "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
 sys::Result<void> set_limits(const spec::Process& process);
 
 /// Change to the working directory, making it when it is missing, and prove that it is inside the

@@ -1,6 +1,8 @@
 // Starting hooks.
 #include "run/hooks.hpp"
 
+#include "sys/path.hpp"
+
 #include <sys/wait.h>
 
 #include <algorithm>
@@ -20,8 +22,7 @@ constexpr std::int64_t kMostOutput = 1 << 16;
 /// A file in memory with `text` in it, read from its start.
 Result<Fd> with_text(const char* name, std::string_view text) {
     Fd file = TRY(sys::memfd_create(name));
-    while (!text.empty())
-        text.remove_prefix(TRY(sys::write(file.get(), text)));
+    TRY(sys::write_all(file.get(), text));
     TRY(sys::lseek_start(file.get()));
     return file;
 }

@@ -43,7 +43,6 @@ struct Watch {
 // In the launcher's namespaces and memory, while it runs: system calls only.
 [[noreturn]] void watch(void* argument) {
     const Watch& with = *static_cast<const Watch*>(argument);
-    sys::listener = nullptr; // it hears the launcher; null already where we share its memory
     // A session of its own: Ctrl-C, and a kill of the launcher's process group, pass by.
     (void)sys::setsid();
     // Whoever waits for the end of the launcher's output must not wait for us.

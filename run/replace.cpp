@@ -1,6 +1,7 @@
 // Putting down what must be known again, and picking it up.
 #include "run/replace.hpp"
 
+#include "run/command.hpp"
 #include "run/handshake.hpp"
 #include "stages/stages.hpp"
 #include "sys/path.hpp"
@@ -15,8 +16,6 @@ namespace run {
 using nlohmann::json;
 
 namespace {
-
-constexpr const char* kPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 const Stage* stage_of(spec::Stage id) {
     auto found = std::ranges::find(stages::table(), id, &Stage::id);
@@ -59,7 +58,7 @@ std::vector<Fd> all_ours_again(const json& numbers) {
 /// What a stage needs to know, for a program that knows none of our structures.
 sys::Strings environment(const Inside& inside, const std::string& next) {
     const spec::Spec& spec = inside.spec;
-    sys::Strings env{std::string("PATH=") + kPath,
+    sys::Strings env{std::string("PATH=") + kDefaultPath,
                      "GOCONTAINER_NEXT=" + next,
                      "GOCONTAINER_NAME=" + spec.name,
                      "GOCONTAINER_HOSTNAME=" +
@@ -130,9 +129,7 @@ Error Replacements::become(const Stage& stage, Inside& inside, const Fd& socket,
                       {"readOnlyLater", kept_open(inside.read_only_later)},
                       {"binary", binary.get()}};
         Fd memory = TRY(sys::memfd_create("gocontainer-walk"));
-        std::string bytes = state.dump() + "\n" + packed;
-        for (std::string_view rest = bytes; !rest.empty();)
-            rest.remove_prefix(TRY(sys::write(memory.get(), rest)));
+        TRY(sys::write_all(memory.get(), state.dump() + "\n" + packed));
         TRY(sys::seal(memory.get()));
         TRY(sys::set_cloexec(memory.get(), false));
         TRY(sys::set_cloexec(socket.get(), false));
@@ -151,10 +148,7 @@ Error Replacements::become(const Stage& stage, Inside& inside, const Fd& socket,
 
 Result<Resumed> Resumed::from(const Fd& state) {
     TRY(sys::lseek_start(state.get()));
-    std::string text;
-    std::vector<char> buffer(1 << 16);
-    while (std::size_t got = TRY(sys::read(state.get(), std::span(buffer))))
-        text.append(buffer.data(), got);
+    std::string text = TRY(sys::read_all(state.get()));
     std::size_t line = text.find('\n');
     json known = json::parse(text.substr(0, line), nullptr, /*allow_exceptions=*/false);
     auto at = spec::stage_named(known.is_object() ? known.value("at", "") : "");

@@ -13,19 +13,14 @@ namespace {
 /// Nobody watches the visit: it is no part of the launch.
 class Unwatched {
 public:
-    Unwatched()
-        : watcher_(std::exchange(watcher, nullptr)),
-          listener_(std::exchange(sys::listener, nullptr)) {}
-    ~Unwatched() {
-        watcher = watcher_;
-        sys::listener = listener_;
-    }
+    Unwatched() : watcher_(std::exchange(watcher, nullptr)) {}
+    ~Unwatched() { watcher = watcher_; }
     Unwatched(const Unwatched&) = delete;
     Unwatched& operator=(const Unwatched&) = delete;
 
 private:
     Watcher* watcher_;
-    sys::Listener* listener_;
+    sys::Unheard unheard_;
 };
 
 } // namespace

@@ -62,8 +62,7 @@ struct Pipe {
 // In a user namespace of its own, in our memory: waits to be killed, or for our end.
 void wait_for_maps(void* with) {
     const Pipe& pipe = *static_cast<const Pipe*>(with);
-    sys::listener = nullptr; // it hears the launcher; null already where we share its memory
-    Fd(pipe.says).close();   // else it would never see the other one's end
+    Fd(pipe.says).close(); // else it would never see the other one's end
     char none = 0;
     (void)sys::read(pipe.hears, std::span(&none, 1)); // whatever it says
     sys::exit_now(0);

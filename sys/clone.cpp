@@ -73,8 +73,10 @@ Result<pid_t> clone3_forking(clone_args args, void (*run)(void*), void* argument
         "clone3",
         [&] {
             long pid = syscall(SYS_clone3, &args, sizeof args);
-            if (pid == 0)
+            if (pid == 0) {
+                listener = nullptr; // who hears us need not hear a copy of us
                 run(argument);
+            }
             return pid;
         },
         Flags{args.flags, names::clone})));

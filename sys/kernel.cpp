@@ -232,11 +232,6 @@ void release_memory(void* memory, std::size_t size) {
     (void)::munmap(memory, size); // our own mapping: can't fail
 }
 
-std::int64_t wall_clock() {
-    timespec now{};
-    (void)::clock_gettime(CLOCK_REALTIME, &now); // a clock that every kernel has: can't fail
-    return now.tv_sec;
-}
 uid_t getuid() {
     return ::getuid();
 }

@@ -84,8 +84,6 @@ Result<void*> map_memory(std::size_t size);
 /// place of `over`, if there is such.
 Result<void*> map_shared(int fd, std::size_t size, void* over = nullptr);
 void release_memory(void* memory, std::size_t size);
-/// Seconds since 1970 (clock_gettime(2), CLOCK_REALTIME).
-std::int64_t wall_clock();
 uid_t getuid();
 uid_t geteuid();
 gid_t getgid();

@@ -17,18 +17,37 @@
 
 namespace sys {
 
-Result<std::string> read_file(int at, const std::string& path, std::size_t most) {
-    Fd file = TRY(openat(at, path, O_RDONLY | O_NONBLOCK));
+namespace {
+
+/// `path`: what an error calls the file.
+Result<std::string> read_up_to(int fd, std::size_t most, const std::string& path) {
     std::string text;
     std::array<char, 4096> piece; // NOLINT(cppcoreguidelines-pro-type-member-init): read into
     for (;;) {
         if (text.size() > most)
             return wrong("\"" + path + "\" is larger than " + std::to_string(most) + " bytes");
-        std::size_t got = TRY(read(file.get(), piece));
+        std::size_t got = TRY(read(fd, piece));
         if (got == 0)
             return text;
         text.append(piece.data(), got);
     }
+}
+
+} // namespace
+
+Result<std::string> read_file(int at, const std::string& path, std::size_t most) {
+    Fd file = TRY(openat(at, path, O_RDONLY | O_NONBLOCK));
+    return read_up_to(file.get(), most, path);
+}
+
+Result<std::string> read_all(int fd, std::size_t most) {
+    return read_up_to(fd, most, "descriptor " + std::to_string(fd));
+}
+
+Result<void> write_all(int fd, std::string_view text) {
+    while (!text.empty())
+        text.remove_prefix(TRY(write(fd, text)));
+    return {};
 }
 
 namespace {

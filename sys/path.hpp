@@ -10,6 +10,10 @@ Result<std::string> read_file(int at, const std::string& path, std::size_t most 
 inline Result<std::string> read_file(const std::string& path, std::size_t most = 1 << 20) {
     return read_file(AT_FDCWD, path, most);
 }
+/// What is left of an open file, from where it stands, likewise.
+Result<std::string> read_all(int fd, std::size_t most = 64 << 20);
+/// All of `text`, however many calls that takes.
+Result<void> write_all(int fd, std::string_view text);
 /// One write(2) into an existing file: what /proc and cgroupfs want.
 Result<void> write_file(int at, const std::string& path, std::string_view text);
 inline Result<void> write_file(const std::string& path, std::string_view text) {

@@ -16,6 +16,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace sys {
 
@@ -36,6 +37,18 @@ public:
     virtual void after(const Call&, long) {}
 };
 inline Listener* listener = nullptr;
+
+/// As long as it lives, nobody hears: for what is no part of the story that is told.
+class Unheard {
+public:
+    Unheard() : before_(std::exchange(listener, nullptr)) {}
+    ~Unheard() { listener = before_; }
+    Unheard(const Unheard&) = delete;
+    Unheard& operator=(const Unheard&) = delete;
+
+private:
+    Listener* before_;
+};
 
 /// A flag argument that is spelled by name: `MS_REC|MS_PRIVATE`.
 struct FlagName {

@@ -24,8 +24,6 @@ std::vector<Change> grouped(const std::vector<Change>& changes);
 
 /// What a process says of itself must not reach the terminal as it is.
 std::string clean(std::string_view text);
-/// How many columns of a terminal `text` takes.
-std::size_t columns(std::string_view text);
 /// "0-65535 are 100000-165535 here"
 std::string describe(const IdRange& range, const std::string& here);
 /// "12.3 MiB"; "max" and what is no number stay as they are.

@@ -14,11 +14,6 @@ std::string clean(std::string_view text) {
     return sys::printable(text);
 }
 
-std::size_t columns(std::string_view text) {
-    return static_cast<std::size_t>(
-        std::ranges::count_if(text, [](char c) { return (c & 0xc0) != 0x80; }));
-}
-
 std::string describe(const IdRange& range, const std::string& here) {
     auto last = [&](std::uint32_t first) {
         return std::to_string(std::uint64_t{first} + std::max(range.count, 1U) - 1);

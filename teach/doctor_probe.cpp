@@ -86,11 +86,7 @@ Finding read_report(std::string name, const std::string& text) {
 /// All of it; not by a path below /proc, which the child may have mounted anew.
 Result<std::string> text_of(const Fd& memory) {
     TRY(sys::lseek_start(memory.get()));
-    std::string text;
-    std::array<char, 4096> part{};
-    while (std::size_t got = TRY(sys::read(memory.get(), part)))
-        text.append(part.data(), got);
-    return text;
+    return sys::read_all(memory.get());
 }
 
 /// The wait status of a child, when it has ended; nothing: it would not.

@@ -1,6 +1,7 @@
 // Starting the grader, and reading what it found.
 #include "teach/grade.hpp"
 
+#include "sys/clock.hpp"
 #include "sys/path.hpp"
 #include "teach/exercise.hpp"
 #include "teach/lesson_text.hpp"
@@ -11,7 +12,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <chrono>
 #include <cstdlib>
 #include <sstream>
 
@@ -25,23 +25,6 @@ using sys::Strings;
 namespace {
 
 using Show = std::function<void(const std::string&)>;
-
-/// "2026-11-26T22:40:00Z"
-std::string timestamp(std::int64_t seconds) {
-    using namespace std::chrono;
-    sys_seconds now{std::chrono::seconds(seconds)};
-    auto day = floor<days>(now);
-    year_month_day date{day};
-    hh_mm_ss time{now - day};
-    auto two = [](auto number) {
-        std::string text = std::to_string(number);
-        return text.size() < 2 ? "0" + text : text;
-    };
-    return std::to_string(static_cast<int>(date.year())) + "-" +
-           two(static_cast<unsigned>(date.month())) + "-" + two(static_cast<unsigned>(date.day())) +
-           "T" + two(time.hours().count()) + ":" + two(time.minutes().count()) + ":" +
-           two(time.seconds().count()) + "Z";
-}
 
 /// What tells two versions of a file apart (FNV-1a): evidence, and no proof.
 std::string fingerprint(const std::string& bytes) {
@@ -139,11 +122,7 @@ Result<std::string> run_tests(const Place& place, const Candidate& candidate) {
     pid_t pid = TRY(sys::start(spawn));
     (void)TRY(sys::waitpid(pid, 0)); // the report says how it went
     TRY(sys::lseek_start(report.get()));
-    std::string text;
-    std::vector<char> buffer(1 << 16);
-    while (std::size_t got = TRY(sys::read(report.get(), std::span(buffer))))
-        text.append(buffer.data(), got);
-    return text;
+    return sys::read_all(report.get());
 }
 
 struct Tally {
@@ -191,7 +170,7 @@ json& lesson_entry(json& progress, const Exercise& exercise) {
 
 Result<void> note(const Place& place, const Candidate& candidate, const Tally& tally, bool passed) {
     const std::string bytes = TRY(sys::read_file(candidate.path, 64 << 20));
-    const std::string now = timestamp(sys::wall_clock());
+    const std::string now = sys::rfc3339_now(sys::Fraction::none);
     return update_progress([&](json& progress) {
         json& entry = lesson_entry(progress, *place.exercise);
         entry["checks"] = entry.value("checks", 0) + 1;
@@ -308,8 +287,7 @@ Result<Answer> start(const Strings& args) {
             continue;
         }
         Fd made = TRY(std::move(file));
-        for (std::string_view rest = text; !rest.empty();)
-            rest.remove_prefix(TRY(sys::write(made.get(), rest)));
+        TRY(sys::write_all(made.get(), text));
         out += "write it in \"" + to + "\"\n";
     }
     return Answer{.text = out + "then: gocontainer lab check " + args[1] + "\n", .status = 0};

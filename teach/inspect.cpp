@@ -139,9 +139,7 @@ std::string dump(const ordered_json& json) {
 /// The whole file, anew.
 Result<void> write_whole(const std::string& path, std::string_view text) {
     sys::Fd file = TRY(sys::openat(AT_FDCWD, path, O_CREAT | O_TRUNC | O_WRONLY, 0644));
-    while (!text.empty())
-        text.remove_prefix(TRY(sys::write(file.get(), text)));
-    return {};
+    return sys::write_all(file.get(), text);
 }
 
 /// What stands for the host beside `of`, if it may be looked at: it is no part of a file.

@@ -52,7 +52,8 @@ Result<std::vector<Lesson>> load_lessons(const std::string& folder) {
     std::vector<Lesson> lessons;
     for (const sys::Entry& entry : TRY(sys::entries(directory.get()))) {
         std::string path = sys::join(entry.name, "README.md");
-        if (entry.name.size() < 4 || entry.name[2] != '-' || entry.type == DT_REG)
+        auto digit = [&](std::size_t at) { return entry.name[at] >= '0' && entry.name[at] <= '9'; };
+        if (entry.name.size() < 4 || !digit(0) || !digit(1) || entry.name[2] != '-')
             continue;
         lessons.push_back(parse_lesson(entry.name, TRY(sys::read_file(directory.get(), path))));
     }

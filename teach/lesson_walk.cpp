@@ -86,10 +86,7 @@ Result<std::string> output_of(const std::string& command) {
     spawn.fds = {{writer.get(), STDOUT_FILENO}};
     pid_t pid = TRY(sys::start(spawn));
     writer.close();
-    std::string out;
-    std::array<char, 4096> buffer{};
-    while (std::size_t got = TRY(sys::read(reader.get(), buffer)))
-        out.append(buffer.data(), got);
+    std::string out = TRY(sys::read_all(reader.get()));
     TRY(sys::waitpid(pid, 0));
     return out;
 }

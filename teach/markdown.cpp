@@ -70,13 +70,11 @@ std::string painted(std::span<const Letter> letters, const Paint& paint) {
     return out;
 }
 
-/// Of bytes in UTF-8: those that continue no character.
-std::size_t columns(auto bytes) {
-    return static_cast<std::size_t>(
-        std::ranges::count_if(bytes, [](char c) { return (c & 0xc0) != 0x80; }));
-}
 std::size_t columns(std::span<const Letter> letters) {
-    return columns(std::views::transform(letters, &Letter::byte));
+    std::string bytes;
+    for (const Letter& letter : letters)
+        bytes += letter.byte;
+    return teach::columns(bytes);
 }
 
 /// Paragraph `text`: its first line behind `first`, the others behind as many blanks.
@@ -153,7 +151,7 @@ std::string rendered_prose(const sys::Strings& lines, const Paint& paint) {
 std::string rendered_block(const sys::Strings& lines, const Paint& paint) {
     std::string out;
     bool wide = std::ranges::any_of(
-        lines, [](const std::string& line) { return columns(std::string_view(line)) > kWidth; });
+        lines, [](const std::string& line) { return teach::columns(line) > kWidth; });
     for (const std::string& line : lines) {
         bool typed = line.starts_with("$ ") || line.starts_with("/ # ");
         out += line.empty() ? "\n" : (wide ? "" : "  ") + (typed ? paint.bold(line) : line) + "\n";

@@ -1,6 +1,7 @@
 // Calls and steps to text and to JSON lines.
 #include "teach/narrator.hpp"
 
+#include "sys/path.hpp"
 #include "teach/describe.hpp"
 #include "teach/why.hpp"
 
@@ -111,14 +112,14 @@ Result<std::unique_ptr<Narrator>> Narrator::make(const spec::Watching& watching,
 Narrator::~Narrator() {
     talking_ = true;
     if (recording_.valid())
-        (void)sys::write(recording_.get(), recorded_.dump(1) + "\n"); // as trace()
+        (void)sys::write_all(recording_.get(), recorded_.dump(1) + "\n"); // as trace()
     sys::listener = nullptr;
     run::watcher = nullptr;
 }
 
 void Narrator::trace(const std::string& line) {
     if (trace_.valid())
-        (void)sys::write(trace_.get(), line); // a full disk is no reason to end the container
+        (void)sys::write_all(trace_.get(), line); // a full disk is no reason to end the container
 }
 
 /// The heading of the step that is under way, once.

@@ -5,21 +5,23 @@
 
 namespace teach {
 
+std::size_t columns(std::string_view text) {
+    return static_cast<std::size_t>(
+        std::ranges::count_if(text, [](char c) { return (c & 0xc0) != 0x80; }));
+}
+
 std::string wrapped(std::string_view text, std::size_t indent, std::size_t width) {
     std::string out;
     std::size_t column = 0;
     while (!text.empty()) {
         std::string_view word = text.substr(0, text.find(' '));
         text.remove_prefix(std::min(word.size() + 1, text.size()));
-        // Columns: bytes that don't continue a character.
-        auto columns = static_cast<std::size_t>(
-            std::ranges::count_if(word, [](char c) { return (c & 0xc0) != 0x80; }));
-        if (column > 0 && column + 1 + columns > width) {
+        if (column > 0 && column + 1 + columns(word) > width) {
             out += '\n';
             column = 0;
         }
         out += column == 0 ? std::string(indent, ' ') : " ";
-        column += (column == 0 ? indent : 1) + columns;
+        column += (column == 0 ? indent : 1) + columns(word);
         out += word;
     }
     return out.empty() ? out : out + '\n';

@@ -49,6 +49,8 @@ private:
     bool plain_;
 };
 
+/// How many columns of a terminal `text` takes: bytes in UTF-8 that continue no character.
+std::size_t columns(std::string_view text);
 /// `text` in lines of at most `width` columns, each behind `indent` blanks.
 std::string wrapped(std::string_view text, std::size_t indent, std::size_t width = 80);
 

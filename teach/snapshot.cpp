@@ -28,17 +28,6 @@ namespace {
 constexpr const char* kTypes[] = {"user", "cgroup", "net", "uts", "ipc", "time", "mnt", "pid"};
 constexpr std::size_t kMost = 8 << 20; ///< of a file: thousands of mounts
 
-class Unheard {
-public:
-    Unheard() : before_(std::exchange(sys::listener, nullptr)) {}
-    ~Unheard() { sys::listener = before_; }
-    Unheard(const Unheard&) = delete;
-    Unheard& operator=(const Unheard&) = delete;
-
-private:
-    sys::Listener* before_;
-};
-
 std::uint64_t inode_of(int fd) {
     auto info = sys::fstat(fd);
     return info ? info->st_ino : 0;
@@ -347,7 +336,7 @@ const std::string* Snapshot::why_unread(std::string_view what) const {
 }
 
 void count_members(Snapshot& snapshot) {
-    Unheard unheard;
+    sys::Unheard unheard;
     auto proc = sys::openat(AT_FDCWD, "/proc", O_RDONLY | O_DIRECTORY);
     auto all = proc ? sys::entries(proc->get()) : std::unexpected(Error{});
     if (!all)
@@ -374,12 +363,12 @@ void count_members(Snapshot& snapshot) {
 }
 
 pid_t host_pid() {
-    Unheard unheard;
+    sys::Unheard unheard;
     return sys::readlinkat(AT_FDCWD, "/proc/1/ns/user") ? 1 : sys::getpid();
 }
 
 Result<Snapshot> snapshot(pid_t pid) {
-    Unheard unheard;
+    sys::Unheard unheard;
     auto process = sys::openat(AT_FDCWD, "/proc/" + std::to_string(pid), O_PATH | O_DIRECTORY);
     if (!process && process.error().code == ENOENT)
         return sys::wrong("there is no process " + std::to_string(pid));
