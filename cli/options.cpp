@@ -242,6 +242,8 @@ const Option kOptions[] = {
     {"--record", "FILE", "watching", "Write what the container is like between the stages to FILE, for 'gocontainer inspect'",
      [](Draft& d, Text v) { return file(d.watching.recording, v); }},
     {"--replace", "STAGE=PROGRAM", "watching", "Run PROGRAM in the place of a stage's child half; it ends with: exec \"$GOCONTAINER_NEXT\" \"$@\"", replace},
+    {"--break", "FAULT", "", "", // hidden: whoever has a class has the list (lessons/TEACHING.md)
+     [](Draft& d, Text v) -> Applied { d.spec.faults.push_back(v); return {}; }},
     {"--plain", nullptr, "watching", "Without colours and drawn lines, for a log or a screen reader",
      [](Draft& d, Text) -> Applied { d.watching.plain = true; return {}; }},
 };

@@ -6,6 +6,7 @@
 
 #include "run/binary.hpp"
 #include "run/child.hpp"
+#include "run/fault.hpp"
 #include "run/guard.hpp"
 #include "run/join.hpp"
 #include "run/refused.hpp"
@@ -35,7 +36,7 @@ Error at(std::string_view stage, Error error) {
 Result<void> each(const std::vector<const Stage*>& order, Half half,
                   Result<void> (*Stage::*function)(Launch&), Launch& launch) {
     for (const Stage* stage : order) {
-        if (stage->*function == nullptr)
+        if (stage->*function == nullptr || left_out(launch.spec, half, *stage))
             continue;
         auto done = step({.half = half, .stage = stage}, launch.child,
                          [&] { return (stage->*function)(launch); });
@@ -277,6 +278,7 @@ Result<Fd> begin(Launch& launch) {
     const spec::Spec& spec = launch.spec;
     std::vector<const Stage*> order = stages::wanted(spec);
     Joins joins = TRY(joins_of(launch));
+    Saboteur saboteur(spec);
     TRY(prepare(launch, order));
     auto [ours, theirs] = TRY(sys::socketpair(SOCK_SEQPACKET));
     // Where the child comes into a mount namespace that is not its own making, it can't take the
@@ -295,7 +297,9 @@ Result<Fd> begin(Launch& launch) {
                       .parents_socket = ours.get(),
                       .gate = launch.gate.get(),
                       .binary = binary.get(),
-                      .listener = watcher != nullptr ? sys::listener : nullptr};
+                      .listener =
+                          watcher != nullptr || !spec.faults.empty() ? sys::listener : nullptr,
+                      .saboteur = &saboteur};
     auto [executed, executes] = TRY(sys::pipe());
     auto score = TRY(stages::OomScore::of_child(spec));
     auto cloned = step({.half = Half::clone}, launch.child,
@@ -303,6 +307,8 @@ Result<Fd> begin(Launch& launch) {
     theirs.close();
     executes.close();
     auto begun = cloned ? see_off(launch, order) : std::move(cloned);
+    if (begun)
+        begun = saboteur.struck_in(Half::parent);
     if (!begun) {
         end_child(launch);
         return std::unexpected(std::move(begun).error());

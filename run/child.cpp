@@ -3,6 +3,7 @@
 
 #include "run/binary.hpp"
 #include "run/command.hpp"
+#include "run/fault.hpp"
 #include "run/gate.hpp"
 #include "run/guard.hpp"
 #include "run/handshake.hpp"
@@ -121,6 +122,7 @@ void enter(void* entering) {
             if (!done)
                 return std::unexpected(at(*stage, std::move(done).error()));
         }
+        TRY(with.saboteur->struck_in(Half::enter));
         if (with.joins.has(CLONE_NEWUSER))
             TRY(become_root());
         return step({.half = Half::re_exec}, 0, [&]() -> Result<void> {
@@ -371,6 +373,7 @@ std::string child_main(const std::vector<std::string>& args) {
         if (packed->facts.slated)
             teller->fall_silent_after_filter();
     }
+    Saboteur saboteur(spec);
     Slate slate;
     auto walked = [&]() -> Result<void> {
         // Whoever is in there already must not trace us, now that an exec has allowed it again.
@@ -385,7 +388,8 @@ std::string child_main(const std::vector<std::string>& args) {
         if (!spec.replacements.empty())
             walk.replace(resumed ? std::move(resumed->replacements) : TRY(Replacements::open(spec)),
                          *bytes);
-        return resumed ? walk.resume(resumed->progress) : walk.go();
+        TRY(resumed ? walk.resume(resumed->progress) : walk.go());
+        return saboteur.struck_in(Half::child);
     }();
     if (!walked)
         fail(socket, walked.error(), std::move(slate));

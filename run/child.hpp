@@ -1,6 +1,7 @@
 // One launch, from the child's side.
 #pragma once
 
+#include "run/fault.hpp"
 #include "run/join.hpp"
 #include "spec/spec.hpp"
 #include "stages/stage.hpp"
@@ -24,6 +25,7 @@ struct Entering {
     int binary; ///< -1: the child takes its own copy
     /// Of whoever watches; nullptr when nobody does, and then the memory is the parent's as well.
     sys::Listener* listener;
+    const Saboteur* saboteur;
 };
 
 /// First half: in the cloned child, until it is `/proc/self/exe child`. `entering` is an Entering.

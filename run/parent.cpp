@@ -2,6 +2,7 @@
 #include "run/parent.hpp"
 
 #include "run/begin.hpp"
+#include "run/fault.hpp"
 #include "run/keeper.hpp"
 #include "run/orphans.hpp"
 #include "run/replace.hpp"
@@ -22,6 +23,8 @@ Result<int> launch(spec::Spec spec, std::function<void(const std::string&)> say,
         spec.process.keyring = "_ses." + spec.name;
     if (!spec.replacements.empty())
         TRY(check_replacements(spec));
+    if (!spec.faults.empty())
+        TRY(check_faults(spec));
     Keeper keeper = TRY(Keeper::make());
     Launch launch{.spec = spec, .ledger = &keeper.ledger()};
     launch.keep = [&keeper] { return keeper.start(); };

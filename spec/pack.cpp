@@ -250,6 +250,7 @@ void all_fields(auto& field, auto& spec) {
         f("stage", one.stage);
         f("program", one.program);
     });
+    field("faults", spec.faults);
     field.list("joins", spec.joins, [](auto& f, auto& join) {
         f("stage", join.stage);
         f("path", join.path);

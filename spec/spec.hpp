@@ -227,6 +227,7 @@ struct Spec {
     std::optional<IntelRdt> rdt;
     Hooks hooks;
     std::vector<Replacement> replacements;
+    std::vector<std::string> faults; ///< names or numbers of run/fault.hpp
     bool operator==(const Spec&) const = default;
 };
 

@@ -251,6 +251,8 @@ const std::map<std::string, Row>& rows() {
               return s.replacements == std::vector{spec::Replacement{Stage::uts, "/x=y"}};
           },
           {"", "uts", "uts=", "=x", "nowhere=x"}}},
+        {"--break",
+         {"7", [](const Spec& s) { return s.faults == std::vector<std::string>{"7"}; }, {}}},
     };
     return all;
 }

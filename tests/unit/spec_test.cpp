@@ -138,7 +138,8 @@ spec::Process every_process_field() {
 Spec every_field() {
     Spec spec;
     auto& [name, naming, stages, quiet, user, cgroup, net, uts, time, root, proc, caps, seccomp,
-           process, joins, inside, net_devices, sysctl, rdt, hooks, replacements] = spec;
+           process, joins, inside, net_devices, sysctl, rdt, hooks, replacements, faults] = spec;
+    faults = {"1", kBytes};
     replacements = {{Stage::uts, kBytes}, {}};
     name = "n";
     naming = spec::Naming::properties;
