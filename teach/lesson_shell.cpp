@@ -17,7 +17,8 @@ using sys::Result;
 namespace {
 
 // The shells' and that of `parent --pause`.
-constexpr std::string_view kPrompts[] = {"$ ", "/ # ", "> ",
+constexpr std::string_view kMore = "> ";
+constexpr std::string_view kPrompts[] = {"$ ", "/ # ", kMore,
                                          "(look, diff, host, explain, shell, continue, quit) > "};
 
 /// Without the sequences that a terminal obeys.
@@ -50,16 +51,16 @@ Result<sys::Strings> shell_environment() {
 
 } // namespace
 
-RawMode::RawMode() {
+TerminalMode::TerminalMode(void (*change)(termios*)) {
     auto mode = sys::tcgetattr(STDIN_FILENO);
     if (!mode)
         return; // not a terminal
     before_ = *mode;
-    cfmakeraw(&*mode);
+    change(&*mode);
     (void)sys::tcsetattr(STDIN_FILENO, *mode); // cooked will do: keys then take an Enter
 }
 
-RawMode::~RawMode() {
+TerminalMode::~TerminalMode() {
     if (before_)
         (void)sys::tcsetattr(STDIN_FILENO, *before_); // the terminal may be gone
 }
@@ -101,8 +102,17 @@ Result<void> LessonShell::start() {
 Result<void> LessonShell::type(const sys::Strings& lines) {
     if (auto size = sys::get_winsize(STDOUT_FILENO))
         TRY(sys::set_winsize(master_.get(), *size));
+    // What has come meanwhile, of what runs in the background.
+    pollfd more{.fd = master_.get(), .events = POLLIN, .revents = 0};
+    for (std::array<char, 4096> buffer;
+         TRY(sys::poll(std::span(&more, 1), std::chrono::seconds(0))) > 0;) {
+        auto got = sys::read(master_.get(), buffer);
+        if (!got || *got == 0)
+            break;
+        show_({buffer.data(), *got});
+    }
     for (const std::string& line : lines) {
-        show_(std::exchange(held_, ""));
+        release(held_.size());
         line_ended_ = false;
         TRY(sys::write(master_.get(), line + "\n"));
         TRY(until_prompt());
@@ -110,17 +120,42 @@ Result<void> LessonShell::type(const sys::Strings& lines) {
     return {};
 }
 
-/// Is what is held a prompt? Then we wait at it.
+/// Shows the first `count` bytes of what is held.
+void LessonShell::release(std::size_t count) {
+    if (count == 0)
+        return;
+    fresh_ = held_[count - 1] == '\n';
+    show_(held_.substr(0, count));
+    held_.erase(0, count);
+}
+
+/// Is a line of what is held a prompt? Then we wait at it. What runs in the background may have
+/// written behind it already: that is shown before it.
 bool LessonShell::take_prompt() {
-    std::size_t start = held_.rfind('\n');
-    std::string last = visible(std::string_view(held_).substr(start + 1)); // npos + 1 is 0
-    const auto* found = std::ranges::find(kPrompts, last);
-    if (!line_ended_ || found == std::end(kPrompts))
+    if (!line_ended_)
         return false;
-    show_(held_.substr(0, start + 1));
-    held_.erase(0, start + 1);
-    prompt_ = *found;
-    return true;
+    for (std::size_t start = fresh_ ? 0 : held_.find('\n') + 1, end = 0;
+         (fresh_ || start > 0) && end != std::string::npos; start = end + 1) {
+        end = held_.find('\n', start);
+        std::string line = visible(std::string_view(held_).substr(start, end - start));
+        const auto* found = std::ranges::find_if(kPrompts, [&](std::string_view prompt) {
+            return line == prompt || (prompt != kMore && line.starts_with(prompt));
+        });
+        if (found == std::end(kPrompts) || (line == *found && end != std::string::npos))
+            continue;
+        std::size_t at = held_.find(*found, start);
+        if (line != *found && at != std::string::npos)
+            held_.erase(at, found->size());
+        prompt_ = *found;
+        if (line == prompt_) {
+            release(start);
+        } else {
+            release(held_.size());
+            held_ = prompt_;
+        }
+        return true;
+    }
+    return false;
 }
 
 Result<void> LessonShell::until_prompt() {
@@ -129,8 +164,6 @@ Result<void> LessonShell::until_prompt() {
     std::array<char, 4096> buffer;
     bool keys = true;
     for (;;) {
-        if (take_prompt())
-            return {};
         pollfd fds[2] = {{.fd = keys ? STDIN_FILENO : -1, .events = POLLIN, .revents = 0},
                          {.fd = master_.get(), .events = POLLIN, .revents = 0}};
         TRY(sys::poll(fds));
@@ -143,11 +176,13 @@ Result<void> LessonShell::until_prompt() {
         if (fds[1].revents != 0) {
             auto got = sys::read(master_.get(), buffer);
             if (!got || *got == 0) { // EIO: nobody has the terminal open any more
-                show_(std::exchange(held_, ""));
+                release(held_.size());
                 return {};
             }
             held_.append(buffer.data(), *got);
             line_ended_ = line_ended_ || held_.contains('\n');
+            if (take_prompt())
+                return {};
             // All but a last line that may become a prompt.
             std::size_t start = held_.rfind('\n') + 1;
             std::string last = visible(std::string_view(held_).substr(start));
@@ -155,8 +190,7 @@ Result<void> LessonShell::until_prompt() {
                     return prompt.starts_with(last);
                 }))
                 start = held_.size();
-            show_(held_.substr(0, start));
-            held_.erase(0, start);
+            release(start);
         }
     }
 }

@@ -10,16 +10,26 @@
 
 namespace teach {
 
-/// The terminal that stdin is, in raw mode while this lives.
-class RawMode {
+/// The terminal that stdin is, in another mode while this lives.
+class TerminalMode {
 public:
-    RawMode();
-    ~RawMode();
-    RawMode(const RawMode&) = delete;
-    RawMode& operator=(const RawMode&) = delete;
+    explicit TerminalMode(void (*change)(termios*));
+    ~TerminalMode();
+    TerminalMode(const TerminalMode&) = delete;
+    TerminalMode& operator=(const TerminalMode&) = delete;
 
 private:
     std::optional<termios> before_;
+};
+struct RawMode : TerminalMode {
+    RawMode() : TerminalMode(cfmakeraw) {}
+};
+/// Keys are neither shown nor obeyed; what is printed goes out as ever.
+struct Unechoed : TerminalMode {
+    Unechoed()
+        : TerminalMode([](termios* mode) {
+              mode->c_lflag &= ~static_cast<tcflag_t>(ECHO | ICANON | ISIG | IEXTEN);
+          }) {}
 };
 
 class LessonShell {
@@ -42,12 +52,14 @@ public:
 private:
     sys::Result<void> until_prompt();
     bool take_prompt();
+    void release(std::size_t count);
 
     Show show_;
     sys::Fd master_;
     pid_t pid_ = 0;
     std::string prompt_;
     std::string held_;        ///< not shown yet: what may be a prompt
+    bool fresh_ = true;       ///< it begins a line
     bool line_ended_ = false; ///< since something was typed
 };
 

@@ -2,6 +2,7 @@
 #include "teach/lesson_walk.hpp"
 
 #include "sys/path.hpp"
+#include "teach/lesson_needs.hpp"
 #include "teach/lesson_shell.hpp"
 #include "teach/markdown.hpp"
 #include "teach/progress.hpp"
@@ -91,6 +92,20 @@ Result<std::string> output_of(const std::string& command) {
     return out;
 }
 
+/// In small letters, without what ends a sentence.
+std::string bare(std::string text) {
+    for (char& c : text)
+        if (c >= 'A' && c <= 'Z')
+            c = static_cast<char>(c - 'A' + 'a');
+    text.erase(text.find_last_not_of(".,;!") + 1);
+    return text;
+}
+
+/// "Yes.", "no, it is hidden" and "8 of them" are answers too.
+bool agrees(const std::string& said, const std::string& answer) {
+    return bare(said) == bare(answer) || bare(said.substr(0, said.find(' '))) == bare(answer);
+}
+
 Result<void> predict(const Walk& walk, const Piece& piece) {
     auto typed = std::ranges::find_if(piece.lines, [](auto& l) { return l.starts_with("$ "); });
     std::string command;
@@ -100,39 +115,20 @@ Result<void> predict(const Walk& walk, const Piece& piece) {
     walk.show(walk.paint.bold("Your prediction: "));
     std::string said = even(TRY(typed_line()));
     walk.show("\n" + rendered_block({typed, piece.lines.end()}, walk.paint));
+    if (std::string needs = missing(piece.fact("needs")); !needs.empty()) {
+        walk.show(walk.paint.yellow("Not here: this needs " + needs + ".") +
+                  "\nElsewhere the answer is: " + piece.fact("is") + "\n\n");
+        return {};
+    }
     std::string answer = TRY(output_of(command));
     walk.show("  " + (answer.empty() ? "(nothing)\n" : answer));
     if (said.empty())
         walk.show("\n");
-    else if (said == even(answer))
+    else if (agrees(said, even(answer)))
         walk.show(walk.paint.green("As you said.") + "\n\n");
     else
         walk.show(walk.paint.yellow("You said: " + said) + "\n\n");
     return {};
-}
-
-/// Of what a block needs, for people: what is not here, and what only trying would tell.
-std::string maybe_missing(const std::string& needs) {
-    std::istringstream words(needs);
-    std::string out;
-    for (std::string need; std::getline(words, need, ',');) {
-        std::string name;
-        if (need == "user")
-            name = sys::geteuid() == 0 ? "that you are not root" : "";
-        else if (need == "tun")
-            name = sys::faccessat(AT_FDCWD, "/dev/net/tun", R_OK | W_OK) ? "" : "/dev/net/tun";
-        else if (need == "subids")
-            name = sys::geteuid() == 0 ? "ids in /etc/subuid" : "";
-        else if (need == "cgroup2")
-            name = "cgroup v2, delegated to you ('gocontainer doctor' knows)";
-        else if (need == "no-cgroup2")
-            name = "a machine that delegates no cgroup v2 to you";
-        else
-            name = sys::find_program(need).empty() ? need : "";
-        if (!name.empty())
-            out += (out.empty() ? "" : ", ") + name;
-    }
-    return out;
 }
 
 Result<LessonShell*> shell_of(Walk& walk, const std::string& terminal) {
@@ -152,16 +148,24 @@ Result<bool> commands(Walk& walk, const Piece& piece) {
                                                     : "[in a second terminal]") +
                   "\n");
     walk.terminal = terminal;
-    if (std::string needs = maybe_missing(piece.fact("needs")); !needs.empty())
-        walk.show(walk.paint.dim("This needs " + needs + ".") + "\n");
+    if (std::string needs = missing(piece.fact("needs")); !needs.empty()) {
+        walk.show(walk.paint.yellow("Not here: this needs " + needs + ".") +
+                  "\nElsewhere it goes so:\n\n" + rendered_block(piece.lines, walk.paint) + "\n");
+        return true;
+    }
+    Unechoed unechoed; // what the terminal answers to a program that asks it is nothing to be read
     for (const Typed& typed : typed_in(piece)) {
         LessonShell* shell = TRY(shell_of(walk, terminal));
         for (std::size_t i = 0; i < typed.lines.size(); ++i)
             walk.show(walk.paint.bold((i == 0 ? typed.prompt : "> ") + typed.lines[i]) + "\n");
-        std::string hint = "Enter: run   s: skip   q: leave ";
-        if (shell->prompt() != typed.prompt)
-            hint = "the shell is at \"" + shell->prompt() + "\" here. " + hint;
-        switch (TRY(ask(walk, hint, typed.lines.size()))) {
+        // What is meant for a container that did not start is not for the host.
+        bool here = shell->prompt() == typed.prompt;
+        Choice choice =
+            TRY(ask(walk,
+                    here ? "Enter: run   s: skip   q: leave "
+                         : "not at \"" + shell->prompt() + "\".   Enter: skip   q: leave ",
+                    typed.lines.size()));
+        switch (here || choice == Choice::leave ? choice : Choice::skip) {
         case Choice::leave:
             return false;
         case Choice::run:

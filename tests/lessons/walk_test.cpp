@@ -131,6 +131,65 @@ TEST_F(Walk, HandsOnWhatIsTypedMeanwhile) {
     EXPECT_EQ(learner.wait().status, 0);
 }
 
+// What is written behind the prompt by what runs in the background is no answer to it.
+TEST_F(Walk, KnowsThePromptBehindWhichSomebodyWrites) {
+    scratch.file("lessons/07-word/README.md", "# 7. Of\n\n```console\n"
+                                              "$ PS1=\"$PS1$((1)) is written at once\"$'\\n'\n"
+                                              "$ echo $((1000 + 5))\n```\n");
+    Terminal learner(lesson({"7"}));
+    for (int i = 0; i < 2; ++i) {
+        learner.until("Enter: run");
+        learner.type("\r");
+    }
+    learner.until("1005");
+    learner.until("That was lesson 7");
+    EXPECT_EQ(learner.wait().status, 0);
+}
+
+// Had the container not started, its commands would be the host's.
+TEST_F(Walk, TypesNothingElsewhere) {
+    scratch.file("lessons/07-word/README.md",
+                 "# 7. Of\n\n```console\n$ false\n/ # echo $((1000 + 6)) > made\n```\n");
+    Terminal learner(lesson({"7"}));
+    learner.until("Enter: run");
+    learner.type("\r");
+    learner.until("Enter: skip");
+    learner.type("\r");
+    learner.until("That was lesson 7");
+    EXPECT_EQ(learner.wait().status, 0);
+    EXPECT_FALSE(try_slurp(scratch / "made"));
+}
+
+TEST_F(Walk, LeavesOutWhatTheMachineLacks) {
+    scratch.file("lessons/07-word/README.md",
+                 "# 7. Of\n\n```predict is=so needs=no-such-program\nWhat?\n$ touch made\n```\n"
+                 "```console needs=no-such-program\n$ touch made\nshown\n```\n");
+    Terminal learner(lesson({"7"}));
+    learner.until("Your prediction: ");
+    learner.type("so\n");
+    learner.until("needs no-such-program");
+    learner.until("Elsewhere the answer is: so");
+    learner.until("needs no-such-program");
+    learner.until("shown");
+    learner.until("That was lesson 7");
+    EXPECT_EQ(learner.wait().status, 0);
+    EXPECT_FALSE(try_slurp(scratch / "made"));
+}
+
+TEST_F(Walk, UnderstandsAnAnswerInASentence) {
+    for (const char* answer : {"42", "42.", "42, of course", "  42  "}) {
+        Terminal learner(lesson({"7", "--anew"}));
+        learner.until("go on to \"Prediction\"");
+        learner.type("\r");
+        learner.until("Your prediction: ");
+        learner.type(std::string(answer) + "\n");
+        learner.until("As you said");
+        learner.until("go on to");
+        learner.type("q");
+        learner.wait();
+    }
+}
+
 TEST_F(Walk, WithoutATerminalPrintsAll) {
     Ended ended = run(lesson({"7"}));
     EXPECT_EQ(ended.status, 0);
