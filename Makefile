@@ -4,7 +4,7 @@
 #   make shell      a shell in a container           make lint     format, tidy, arrows
 #   make docker-shell   all of it in Docker: on a Mac, on Windows
 #   make ARCH=arm64 for another architecture         make bench    speed against peers
-#                   (tools/install build arm64)
+#                   (tools/install build arm64)      make site     the lessons as a website
 #
 # `make shell` and `make test` install what they need (apt, dnf or apk; sudo when not root).
 
@@ -135,14 +135,14 @@ clean:
 # --- tests -------------------------------------------------------------------------------------
 # unit links the product's own objects; stage and system know only the binary; so do lessons, whose
 # tests type what lessons/ prints, engines, whose tests are what Docker, Podman and containerd make of
-# it, and vm, whose tests need a machine that they may break.
+# it, vm, whose tests need a machine that they may break, and site, which opens the lessons' website.
 
 # Tests wait for others far more than they compute, and are compiled more often than anything else:
 # not optimized, and with the headers that nearly all of them include read only once.
 TEST_FLAGS := $(CXXSTD) -O0 -g1 $(WARN) -I. -I$(BUILD)/gen $(SANITIZERS) -MMD -MP
 USUAL := $(BUILD)/gen/usual.hpp
 SUPPORT := $(patsubst %.cpp,$(BUILD)/obj/%.o,$(wildcard tests/support/*.cpp))
-SUITES := unit stage system lessons engines vm
+SUITES := unit stage system lessons engines vm site
 TEST_BINS := $(SUITES:%=$(BUILD)/tests/%)
 
 $(BUILD)/obj/tests/%.o: tests/%.cpp $(USUAL).gch Makefile
@@ -165,6 +165,7 @@ $(eval $(call suite,system))
 $(eval $(call suite,lessons))
 $(eval $(call suite,engines))
 $(eval $(call suite,vm))
+$(eval $(call suite,site))
 -include $(SUPPORT:.o=.d)
 
 $(BUILD)/obj/tests/unit/seccomp_test.o: $(FILTER)
@@ -178,7 +179,7 @@ $(BUILD)/tests/probe: tests/probe.cpp
 test-bins: $(BIN) $(TEST_BINS) $(BUILD)/tests/probe
 
 .PHONY: test test-host
-test: test-host test-vm
+test: test-host test-site test-vm
 
 # All that this machine can do, as root and as an ordinary user.
 test-host:
@@ -217,6 +218,35 @@ test-vm:
 	@tools/install build shell test vm
 	@$(BUILDING) test-bins
 	@tests/vm/run
+
+# --- the lessons as a website -------------------------------------------------------------------
+# build/site/index.html: the pages by site/pages.cpp, what they show of real runs by site/record.
+
+SITE := $(BUILD)/site-pages
+SITE_OBJ := $(patsubst %.cpp,$(BUILD)/obj/%.o,$(wildcard site/*.cpp))
+
+$(BUILD)/obj/site/%.o: site/%.cpp Makefile
+	@mkdir -p $(@D)
+	$(CXX) $(CXXSTD) -O1 $(WARN) -I. -MMD -MP -c -o $@ $<
+$(SITE): $(SITE_OBJ) $(LIBOBJ)
+	$(CXX) -Wl,--gc-sections -o $@ $^ -lcmark-gfm-extensions -lcmark-gfm $(LDLIBS)
+-include $(SITE_OBJ:.o=.d)
+
+.PHONY: site test-site
+site:
+	@tools/install build shell site
+	@$(BUILDING) $(BIN) $(SITE)
+	@rm -rf $(BUILD)/site $(BUILD)/site-recorded
+	@site/record $(BIN) $(BUILD)/site-recorded
+	@$(SITE) . $(BUILD)/site-recorded $(BUILD)/site
+	@echo "$(BUILD)/site/index.html: the lessons, with what they print and its pictures"
+
+# In a real browser, once: what a page looks like does not depend on who looks.
+test-site: site
+	@tools/install test
+	@tools/install browser || echo "without a browser the tests are skipped" >&2
+	@$(BUILDING) $(BUILD)/tests/site
+	@GOCONTAINER_SITE=$(BUILD)/site GOCONTAINER_SRC=. $(BUILD)/tests/site --gtest_brief=1
 
 # --- speed -------------------------------------------------------------------------------------
 
