@@ -151,7 +151,7 @@ constexpr Subcommand kSubcommands[] = {
     {"diff", "[OPTIONS] A B                       what two processes differ in", diff},
     {"doctor", "[--json] [--plain]                what this machine can do, and why not", doctor},
     {"lesson", "[list|N]                          learn how all this works", lesson},
-    {"lab", "check|hint|escape|gauntlet …         write a stage; try to get out of a container",
+    {"lab", "start|check|escape|gauntlet …        write a stage; try to get out of a container",
      lab},
     {"escape", nullptr, escape},
     {"pivot-no-umount", nullptr, pivot},

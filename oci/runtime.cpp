@@ -441,7 +441,8 @@ std::string describe_commands() {
     std::string out;
     for (const Command& command : kCommands) {
         std::string left = std::string("  gocontainer ") + command.name + " " + command.usage;
-        left.resize(std::max<std::size_t>(left.size() + 2, 42), ' ');
+        auto more = std::ranges::count_if(left, [](char c) { return (c & 0xc0) == 0x80; }); // "…"
+        left.resize(std::max(left.size() + 2, 42 + static_cast<std::size_t>(more)), ' ');
         out += left + command.summary + "\n";
     }
     return out;

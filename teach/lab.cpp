@@ -21,8 +21,21 @@ bool can_limit_processes() {
         .works;
 }
 
-const char* kUsage = "lab escape NAME [--without STAGE]… [--chroot] [--plain], lab escape --list, "
-                     "or lab gauntlet [--svg FILE] [--json] [--plain]";
+constexpr const char* kUsage =
+    R"(Usage: gocontainer lab start N             what is to be written for lesson N
+       gocontainer lab check N [PROGRAM]   try what you have written
+       gocontainer lab hint N              a hint; the next one each time
+       gocontainer lab solution N          ours, when yours has passed
+       gocontainer lab report [--json|--csv]
+                                           who has passed what, and when
+
+       gocontainer lab escape --list       the ways out of a container
+       gocontainer lab escape NAME [--without STAGE]... [--chroot] [--plain]
+                                           try one, with a stage left out or not
+       gocontainer lab gauntlet [--svg FILE] [--json] [--plain]
+                                           all of them, each stage left out in turn
+)";
+constexpr const char* kSeeHelp = "'gocontainer lab --help'";
 
 std::string list() {
     std::string text;
@@ -110,7 +123,7 @@ Result<Answer> gauntlet(const std::vector<std::string>& args) {
         else if (args[i] == "--svg" && i + 1 < args.size())
             svg = args[++i];
         else
-            return sys::wrong("lab gauntlet: \"" + args[i] + "\" is no option", kUsage);
+            return sys::wrong("lab gauntlet: \"" + args[i] + "\" is no option", kSeeHelp);
     }
     Gauntlet all = run_gauntlet();
     if (!svg.empty()) {
@@ -163,7 +176,9 @@ Result<Answer> lab(const std::vector<std::string>& args) {
         return escape(rest);
     if (!args.empty() && args.front() == "gauntlet")
         return gauntlet(rest);
-    return sys::wrong("lab wants one of escape, gauntlet", kUsage);
+    if (args.empty() || args.front() == "-h" || args.front() == "--help")
+        return Answer{.text = kUsage, .status = 0};
+    return sys::wrong("lab: what is \"" + args.front() + "\"?", kSeeHelp);
 }
 
 } // namespace teach

@@ -212,6 +212,17 @@ TEST_F(Walk, SaysWhatIsWrong) {
     EXPECT_THAT(ended.err, HasSubstr("progress.json"));
 }
 
+TEST(Labs, SayWhatTheyAre) {
+    Ended help = run({.argv = {gocontainer(), "lab", "--help"}});
+    EXPECT_EQ(help.status, 0);
+    for (const char* word : {"start N", "check N", "hint N", "solution N", "report", "gauntlet"})
+        EXPECT_THAT(help.out, HasSubstr(word));
+    EXPECT_EQ(run({.argv = {gocontainer(), "lab"}}).out, help.out);
+    Ended typo = run({.argv = {gocontainer(), "lab", "chekc", "3"}});
+    EXPECT_EQ(typo.status, 125);
+    EXPECT_THAT(typo.err, HasSubstr("chekc"));
+}
+
 // Beside the binary's real path, whatever the working directory.
 TEST(Lessons, AreFoundBesideTheBinary) {
     Ended ended =
