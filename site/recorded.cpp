@@ -25,6 +25,7 @@ std::string between(const std::string& text, const std::string& open, const std:
 }
 
 struct Moment {
+    std::string id;    ///< "step-6": on the page with the slider
     std::string title; ///< "after uts"
     std::string why;
     std::string changes; ///< a table, or a paragraph
@@ -37,7 +38,7 @@ std::vector<Moment> moments_of(const std::string& page) {
     for (std::size_t at = page.find(open); at != std::string::npos; at = page.find(open, at + 1)) {
         std::string frame = page.substr(at, page.find("</section>", at) - at);
         std::string changes = between(frame, "<h3>What changed</h3>\n", "</table>");
-        all.push_back({between(frame, "<h2>", "</h2>"),
+        all.push_back({between(frame, "id=\"", "\""), between(frame, "<h2>", "</h2>"),
                        between(frame, "<div class=\"side\">\n<p>", "</p>"),
                        changes.starts_with("<table") ? changes + "</table>" : "",
                        between(frame, "<figure>\n", "</figure>")});
@@ -54,6 +55,21 @@ bool is_of(const Moment& moment, const std::string& stages) {
             return true;
     }
     return false;
+}
+
+/// What changed; a long list of mounts behind its number, which is shorter to scroll past.
+std::string folded(const std::string& table) {
+    if (table.empty())
+        return "";
+    int rows = -1; // the head's
+    for (std::size_t at = table.find("<tr>"); at != std::string::npos;
+         at = table.find("<tr>", at + 1))
+        ++rows;
+    std::string scroll = "<div class=\"scroll\" tabindex=\"0\">" + table + "</div>\n";
+    constexpr int kFew = 8;
+    return rows <= kFew ? scroll
+                        : "<details><summary>" + std::to_string(rows) +
+                              " things have changed</summary>\n" + scroll + "</details>\n";
 }
 
 std::string failure(const std::string& said) {
@@ -78,30 +94,27 @@ std::string recorded_section(const std::string& recorded, const std::string& les
     if (page) {
         std::string command = read(base + ".command");
         command.erase(command.find_last_not_of('\n') + 1);
-        out += "<p>Recorded when these pages were made, by <code>" + escaped(command) +
-               "</code>. <a href=\"pictures/" + lesson +
-               ".html\">Every step of it, with a slider</a>.</p>\n";
         std::vector<Moment> moments = moments_of(*page);
-        std::string picture = moments.empty() ? "" : moments.back().picture;
+        std::string seen;
+        Moment last = moments.empty() ? Moment{} : moments.back();
         std::string when = "at the end";
         for (const Moment& moment : moments) {
             if (!is_of(moment, stages))
                 continue;
-            picture = moment.picture;
+            last = moment;
             when = moment.title;
-            out += "<div class=\"moment\"><h3>" + moment.title + "</h3>\n<p>" + moment.why +
-                   "</p>\n" +
-                   (moment.changes.empty()
-                        ? ""
-                        : "<div class=\"scroll\" tabindex=\"0\">" + moment.changes + "</div>\n") +
-                   "</div>\n";
+            seen += "<div class=\"moment\"><h3>" + moment.title + "</h3>\n<p>" + moment.why +
+                    "</p>\n" + folded(moment.changes) + "</div>\n";
         }
+        out += "<p>Recorded when these pages were made, by <code>" + escaped(command) +
+               "</code>. <a href=\"pictures/" + lesson + ".html#" + last.id +
+               "\">Every step of it, with a slider</a>.</p>\n" + seen;
         if (auto said = read_if_there(base + ".explain"); said && !said->empty())
             out += "<details><summary>Each system call, and the command that would do the same: "
                    "what <code>--explain</code> said</summary>\n<pre tabindex=\"0\"><code>" +
                    escaped(*said) + "</code></pre></details>\n";
         out += "<figure>\n<figcaption>The process in its namespaces, beside the host's, " + when +
-               ". What this step changed has a green frame.</figcaption>\n" + picture +
+               ". What this step changed has a green frame.</figcaption>\n" + last.picture +
                "</figure>\n";
     }
     return out.empty() ? "" : "<h2><span id=\"recorded\"></span>Seen by the kernel</h2>\n" + out;

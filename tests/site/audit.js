@@ -68,15 +68,16 @@
             const [low, high] = [ light(one), light(other) ].sort((a, b) => a - b);
             return (high + 0.05) / (low + 0.05);
         };
+        const grounds = new Map(); // by element
         const behind = element => {
-            const layers = [];
-            for (let at = element; at; at = at.parentElement)
-                if (!(at instanceof SVGElement))
-                    layers.push(colour(getComputedStyle(at).backgroundColor));
-            let result = {r : 255, g : 255, b : 255, a : 1};
-            for (const layer of layers.reverse())
-                result = over(layer, result);
-            return result;
+            if (!element)
+                return { r: 255, g: 255, b: 255, a: 1 };
+            if (!grounds.has(element)) {
+                const below = behind(element.parentElement);
+                grounds.set(element, element instanceof SVGElement
+                    ? below : over(colour(getComputedStyle(element).backgroundColor), below));
+            }
+            return grounds.get(element);
         };
         const complaints = new Set();
         const judge = (text, front, back, least) => {
