@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 
 namespace run {
@@ -72,6 +73,16 @@ sys::Strings environment(const Inside& inside, const std::string& next) {
     return env;
 }
 
+/// A script whose interpreter's name the kernel would read with a CR at its end, and not find.
+bool written_on_windows(const std::string& program) {
+    auto file = sys::openat(AT_FDCWD, program, O_RDONLY | O_NONBLOCK);
+    std::array<char, 256> buffer; // BINPRM_BUF_SIZE: what the kernel looks at
+    auto got = file ? sys::read(file->get(), buffer) : 0;
+    std::string_view start(buffer.data(), got.value_or(0));
+    std::size_t end = std::min(start.find('\n'), start.size());
+    return start.starts_with("#!") && start.substr(0, end).ends_with('\r');
+}
+
 } // namespace
 
 Result<void> check_replacements(const spec::Spec& spec) {
@@ -91,6 +102,9 @@ Result<void> check_replacements(const spec::Spec& spec) {
                 there.error().hint = "chmod +x " + one.program;
             return there;
         }
+        if (written_on_windows(one.program))
+            return sys::wrong(option + ": its first line ends in CR LF, as on Windows",
+                              "sed -i 's/\\r$//' " + one.program);
     }
     return {};
 }
@@ -141,6 +155,8 @@ Error Replacements::become(const Stage& stage, Inside& inside, const Fd& socket,
         if (error.code == ENOENT)
             error.hint = "it is there: so its interpreter is not, in the tree that is in sight by "
                          "now";
+        if (error.code == ENOEXEC)
+            error.hint = "a script's first line says what runs it: #!/bin/sh";
         return std::unexpected(std::move(error));
     }();
     return std::move(became).error();

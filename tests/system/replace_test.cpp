@@ -90,12 +90,15 @@ TEST_F(Replace, WhatCannotBeReplacedIsToldBeforeAnythingIsMade) {
         Strings others;
     };
     const std::string plain = scratch.file("plain", "no program");
+    const std::string windows = scratch.file("windows", "#!/bin/sh\r\nexit 0\r\n");
+    chmod(windows.c_str(), 0755);
     for (const Case& one :
          std::vector<Case>{{program("user", ""), "nothing can stand in for user", {}},
                            {program("ipc", ""), "nothing can stand in for ipc", {}},
                            {program("init", ""), "nothing can stand in for init", {"--init"}},
                            {program("uts", ""), "the uts stage is left out", {"--no-uts"}},
                            {"uts=/nowhere/" + name, "ENOENT", {}},
+                           {"uts=" + windows, "as on Windows", {}},
                            {"uts=" + plain, is_root() ? "EACCES" : "chmod +x", {}}}) {
         Strings options{"--replace", one.option};
         options.insert(options.end(), one.others.begin(), one.others.end());
