@@ -142,6 +142,28 @@ TEST_F(Site, IsWholeAndReadableOnAPhoneAndOnADesk) {
     EXPECT_GE(audit.links(), audit.pages());
 }
 
+// A run that was recorded is on its lesson's page, with its picture, and what changed where the
+// lesson has a stage; one that the machine can't do is said to be so.
+TEST_F(Site, ShowsOfEachLessonWhatWasRecorded) {
+    std::string folder = from_environment("GOCONTAINER_SITE");
+    std::size_t lessons = 0;
+    for (const fs::directory_entry& one : fs::directory_iterator(folder)) {
+        std::string name = one.path().filename();
+        if (isdigit(name[0]) == 0 || name.starts_with("00-"))
+            continue;
+        ++lessons;
+        std::string text = text_of(one.path());
+        if (!fs::exists(folder + "/pictures/" + name)) {
+            EXPECT_THAT(text, HasSubstr("The machine that made these pages can't do")) << name;
+            continue;
+        }
+        EXPECT_THAT(text, HasSubstr("<svg ")) << name;
+        bool of_a_stage = text.find("<p>Stage: none") == std::string::npos;
+        EXPECT_EQ(text.find("<h3>after ") != std::string::npos, of_a_stage) << name;
+    }
+    EXPECT_EQ(lessons, 15U);
+}
+
 // What the machine that makes the pages is called is nobody's business.
 TEST_F(Site, DoesNotTellWhereItWasMade) {
     std::string folder = from_environment("GOCONTAINER_SITE");
