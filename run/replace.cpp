@@ -26,9 +26,13 @@ const Stage* stage_of(spec::Stage id) {
 /// Why nobody can stand in for this stage's child half; "": somebody can.
 std::string irreplaceable(const Stage& stage) {
     if (stage.id == spec::Stage::user)
-        return "the parent writes its map, and the child becomes root before its re-exec";
+        return "the parent writes its map, and the child becomes root before its re-exec (lesson 2 "
+               "has "
+               "the parent's half as a program of its own)";
     if (stage.id == spec::Stage::init)
-        return "it forks, and only one of the two could come back";
+        return "it forks, and only one of the two could come back (an init of your own is a "
+               "command: "
+               "lesson 8)";
     return stage.child == nullptr ? "clone3 makes all of it" : "";
 }
 

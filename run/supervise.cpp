@@ -5,6 +5,7 @@
 #include "run/watch.hpp"
 #include "sys/path.hpp"
 
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include <array>
@@ -172,7 +173,9 @@ bool Supervisor::leaves(pid_t process, int signal) {
         if ((bits >> (signal - 1) & 1) != 0)
             return false; // blocked, ignored or caught: its own affair
     }
-    return true;
+    // What sigwaitinfo(2) waits for is unblocked meanwhile: tini and others take signals so.
+    auto call = sys::read_file("/proc/" + std::to_string(process) + "/syscall", 1 << 10);
+    return !call || !call->starts_with(std::to_string(SYS_rt_sigtimedwait) + " ");
 }
 
 /// The kernel gives the first process of a PID namespace no signal that it has no handler for,
@@ -183,8 +186,10 @@ bool Supervisor::shielded(int signal) const {
 }
 
 Result<void> Supervisor::deliver(int signal) {
+    // Looked at before as well: who waits for it is on the way out of that wait behind it.
+    bool lost = signal != SIGWINCH && signal != SIGCONT && signal != SIGIO && shielded(signal);
     (void)sys::pidfd_send_signal(pidfd_.get(), signal); // ended already: poll says so next
-    if (signal != SIGWINCH && signal != SIGCONT && signal != SIGIO && shielded(signal)) {
+    if (lost && shielded(signal)) {
         killed_for_ = signal;
         (void)sys::pidfd_send_signal(pidfd_.get(), SIGKILL); // likewise
     }
