@@ -136,13 +136,14 @@ clean:
 # unit links the product's own objects; stage and system know only the binary; so do lessons, whose
 # tests type what lessons/ prints, engines, whose tests are what Docker, Podman and containerd make of
 # it, vm, whose tests need a machine that they may break, and site, which opens the lessons' website.
+# exercise is what `gocontainer lab check` runs against a learner's program, and lessons that against ours.
 
 # Tests wait for others far more than they compute, and are compiled more often than anything else:
 # not optimized, and with the headers that nearly all of them include read only once.
 TEST_FLAGS := $(CXXSTD) -O0 -g1 $(WARN) -I. -I$(BUILD)/gen $(SANITIZERS) -MMD -MP
 USUAL := $(BUILD)/gen/usual.hpp
 SUPPORT := $(patsubst %.cpp,$(BUILD)/obj/%.o,$(wildcard tests/support/*.cpp))
-SUITES := unit stage system lessons engines vm site
+SUITES := unit stage system lessons engines vm site exercise
 TEST_BINS := $(SUITES:%=$(BUILD)/tests/%)
 
 $(BUILD)/obj/tests/%.o: tests/%.cpp $(USUAL).gch Makefile
@@ -166,6 +167,7 @@ $(eval $(call suite,lessons))
 $(eval $(call suite,engines))
 $(eval $(call suite,vm))
 $(eval $(call suite,site))
+$(eval $(call suite,exercise))
 -include $(SUPPORT:.o=.d)
 
 $(BUILD)/obj/tests/unit/seccomp_test.o: $(FILTER)
@@ -189,15 +191,21 @@ test-host:
 
 # --- a learner's stages ------------------------------------------------------------------------
 # `make mine DIR=lessons/03-uts` links DIR/*.cpp in the place of our stages of those names, into
-# DIR/gocontainer; `make lab` builds what `gocontainer lab check` grades with.
+# DIR/gocontainer, and makes a program of its own, DIR/mine, of DIR/mine.cpp: static, since a container
+# may hold no libraries. `make lab` builds what `gocontainer lab check` grades with.
 
-MINE_SRC := $(wildcard $(DIR)/*.cpp)
+MINE_SRC := $(filter-out $(DIR)/mine.cpp,$(wildcard $(DIR)/*.cpp))
 MINE_OBJ := $(MINE_SRC:$(DIR)/%.cpp=$(BUILD)/mine/%.o)
 THEIRS := $(MINE_SRC:$(DIR)/%.cpp=$(BUILD)/stages/%.o)
+MINE := $(if $(wildcard $(DIR)/mine.cpp),mine-program) $(if $(MINE_SRC),mine-stages)
 
-.PHONY: mine lab
-mine: $(OBJ)
-	@test -n "$(strip $(MINE_SRC))" || { echo "make mine DIR=FOLDER, with a stage in it: uts.cpp, say" >&2; exit 2; }
+.PHONY: mine mine-program mine-stages lab
+mine: $(MINE)
+	@test -n "$(strip $(MINE))" || { echo "make mine DIR=FOLDER, with mine.cpp or a stage in it: uts.cpp, say" >&2; exit 2; }
+mine-program:
+	@$(CXX) $(CXXSTD) -O1 -Wall -Wextra -static -o $(DIR)/mine $(DIR)/mine.cpp -lseccomp -lcap
+	@echo "$(DIR)/mine is your program"
+mine-stages: $(OBJ)
 	@for one in $(THEIRS); do test -e $$one || { echo "$$one: there is no such stage" >&2; exit 2; }; done
 	@mkdir -p $(BUILD)/mine
 	@for one in $(basename $(notdir $(MINE_SRC))); do \
@@ -206,7 +214,7 @@ mine: $(OBJ)
 	@echo "$(DIR)/gocontainer has your $(basename $(notdir $(MINE_SRC)))"
 lab:
 	@tools/install build shell test
-	@$(BUILDING) $(BIN) $(BUILD)/tests/stage $(BUILD)/tests/probe
+	@$(BUILDING) $(BIN) $(BUILD)/tests/stage $(BUILD)/tests/exercise $(BUILD)/tests/probe
 	@test -d rootfs || rootfs-scripts/busybox rootfs
 
 .PHONY: test-unit test-stage test-system test-lessons test-engines test-vm

@@ -3,8 +3,7 @@
 
 #include "sys/clock.hpp"
 #include "sys/path.hpp"
-#include "teach/exercise.hpp"
-#include "teach/lesson_text.hpp"
+#include "teach/candidate.hpp"
 #include "teach/paint.hpp"
 #include "teach/progress.hpp"
 
@@ -37,71 +36,19 @@ std::string fingerprint(const std::string& bytes) {
     return out;
 }
 
-struct Place {
-    const Exercise* exercise;
-    std::string folder; ///< of the lesson
-    std::string top;    ///< of the source
-};
-
-Result<Place> place_of(const Strings& args) {
-    unsigned number = ~0U;
-    if (args.size() > 1)
-        (void)std::from_chars(args[1].data(), args[1].data() + args[1].size(), number);
-    const Exercise* exercise = exercise_of(number);
-    if (exercise == nullptr) {
-        std::string known;
-        for (const Exercise& one : exercises())
-            known += (known.empty() ? "" : ", ") + std::to_string(one.lesson);
-        return sys::wrong("lab " + args[0] + ": name a lesson with a stage to write: " + known);
-    }
-    std::string all = TRY(lessons_folder());
-    for (const Lesson& lesson : TRY(load_lessons(all)))
-        if (lesson.number == number)
-            return Place{exercise, sys::join(all, lesson.folder), all.substr(0, all.rfind('/'))};
-    return sys::wrong("lesson " + args[1] + " is not in \"" + all + "\"");
-}
-
-// --- what is checked -----------------------------------------------------------------------------
-
-struct Candidate {
-    std::string path;
-    bool binary = false; ///< a gocontainer with the learner's stage linked in
-    std::int64_t changed = 0;
-};
-
-/// What the learner has worked on last: mine, mine.sh, mine.py …, or what `make mine` has linked.
-Result<Candidate> find_candidate(const Place& place) {
-    Candidate best;
-    Fd folder = TRY(sys::openat(AT_FDCWD, place.folder, O_RDONLY | O_DIRECTORY));
-    for (const sys::Entry& entry : TRY(sys::entries(folder.get()))) {
-        bool binary = entry.name == "gocontainer";
-        if (!binary && entry.name != "mine" && !entry.name.starts_with("mine."))
-            continue;
-        auto info = sys::fstatat(folder.get(), entry.name, 0);
-        if (!info || !S_ISREG(info->st_mode) || (info->st_mode & 0111) == 0)
-            continue;
-        if (best.path.empty() || info->st_mtime > best.changed)
-            best = {sys::join(place.folder, entry.name), binary, info->st_mtime};
-    }
-    const std::string number = std::to_string(place.exercise->lesson);
-    if (best.path.empty())
-        return sys::wrong("there is nothing of yours in \"" + place.folder + "\" yet",
-                          "'gocontainer lab start " + number +
-                              "' puts a skeleton there; after a change in C++, 'make mine DIR=" +
-                              place.folder + "'");
-    return best;
-}
-
 // --- the tests -----------------------------------------------------------------------------------
 
 Result<std::string> run_tests(const Place& place, const Candidate& candidate) {
-    const std::string tests = sys::join(place.top, "build/tests/stage");
+    const Exercise& exercise = *place.exercise;
+    const std::string tests = sys::join(place.top, std::string("build/tests/") + exercise.suite);
     if (!sys::exists(tests))
         return sys::wrong("the tests are not built", "'make lab' in \"" + place.top + "\"");
     Fd report = TRY(sys::memfd_create("report"));
     Fd silence = TRY(sys::openat(AT_FDCWD, "/dev/null", O_WRONLY));
     constexpr int kReport = 3;
-    sys::Spawn spawn{.argv = {tests, std::string("--gtest_filter=") + place.exercise->tests,
+    sys::Spawn spawn{.argv = {tests,
+                              std::string("--gtest_filter=") +
+                                  (candidate.binary ? exercise.linked : exercise.tests),
                               "--gtest_output=json:/proc/self/fd/" + std::to_string(kReport)},
                      .path = tests,
                      .env = {},
@@ -116,8 +63,10 @@ Result<std::string> run_tests(const Place& place, const Candidate& candidate) {
                         (rootfs != nullptr ? rootfs : sys::join(place.top, "rootfs")));
     spawn.env.push_back("GOCONTAINER=" +
                         (candidate.binary ? candidate.path : sys::join(place.top, "gocontainer")));
-    if (!candidate.binary)
-        spawn.env.push_back(std::string("GOCONTAINER_REPLACE=") + place.exercise->stage + "=" +
+    if (exercise.stage == nullptr)
+        spawn.env.push_back("GOCONTAINER_MINE=" + candidate.path);
+    else if (!candidate.binary)
+        spawn.env.push_back(std::string("GOCONTAINER_REPLACE=") + exercise.stage + "=" +
                             candidate.path);
     pid_t pid = TRY(sys::start(spawn));
     (void)TRY(sys::waitpid(pid, 0)); // the report says how it went
@@ -201,20 +150,12 @@ Result<Answer> check(const Strings& args, const Show& show) {
                               entry["passed"].get<std::string>() + " ('gocontainer lab check " +
                               number + " --again' checks once more)\n",
                       .status = 0};
-    Candidate candidate;
-    if (named) {
-        const std::string name = words[2].substr(words[2].rfind('/') + 1);
-        candidate.binary = name == "gocontainer";
-        candidate.path =
-            words[2].starts_with('/') ? words[2] : sys::join(TRY(sys::getcwd()), words[2]);
-        TRY(sys::faccessat(AT_FDCWD, candidate.path, X_OK));
-    } else {
-        candidate = TRY(find_candidate(place));
-    }
+    Candidate candidate = TRY(named ? candidate_at(place, words[2]) : find_candidate(place, show));
     Paint paint = Paint::for_stream(STDOUT_FILENO, false);
-    show("lesson " + number + ", the " + place.exercise->stage +
-         " stage: " + sys::printable(candidate.path) +
-         (candidate.binary ? ", with your stage linked in\n" : " stands in for it\n"));
+    show("lesson " + number + ", " + place.exercise->what + ": " + sys::printable(candidate.path) +
+         (candidate.binary                   ? ", with your stage linked in\n"
+          : place.exercise->stage != nullptr ? " stands in for it\n"
+                                             : "\n"));
     std::string text = TRY(run_tests(place, candidate));
     json report = json::parse(text, nullptr, /*allow_exceptions=*/false);
     if (!report.is_object())
@@ -293,6 +234,10 @@ Result<Answer> start(const Strings& args) {
     return Answer{.text = out + "then: gocontainer lab check " + args[1] + "\n", .status = 0};
 }
 
+std::string counted(const json& number, const std::string& what) {
+    return number.dump() + " " + what + (number == 1 ? "" : "s");
+}
+
 std::string csv_quoted(std::string text) {
     for (std::size_t at = 0; (at = text.find('"', at)) != std::string::npos; at += 2)
         text.insert(at, "\"");
@@ -309,10 +254,13 @@ Result<Answer> report(const Strings& args) {
     const std::string learner = user != nullptr ? user : std::to_string(sys::getuid());
     json rows = json::array();
     const json lessons = progress.value("lessons", json::object());
-    for (const auto& [lesson, entry] : lessons.items())
+    for (const Exercise& exercise : exercises()) {
+        const std::string lesson = progress_key(exercise.lesson);
+        const json entry = lessons.value(lesson, json::object());
         rows.push_back(
             {{"learner", learner},
              {"lesson", lesson},
+             {"exercise", exercise.what},
              {"sections", entry.value("section", 0)},
              {"firstCheck", entry.value("firstCheck", "")},
              {"passed",
@@ -320,6 +268,7 @@ Result<Answer> report(const Strings& args) {
              {"checks", entry.value("checks", 0)},
              {"hints", entry.value("hints", 0)},
              {"evidence", entry.value("evidence", json())}});
+    }
     if (as_json)
         return Answer{.text = rows.dump(2) + "\n", .status = 0};
     std::string out;
@@ -338,8 +287,8 @@ Result<Answer> report(const Strings& args) {
     for (const json& row : rows) {
         const std::string passed = row["passed"];
         out += "lesson " + row["lesson"].get<std::string>() + ": " +
-               (passed.empty() ? "not passed" : "passed " + passed) + ", " + row["checks"].dump() +
-               " checks, " + row["hints"].dump() + " hints\n";
+               (passed.empty() ? "not passed" : "passed " + passed) + ", " +
+               counted(row["checks"], "check") + ", " + counted(row["hints"], "hint") + "\n";
     }
     out += "from \"" + TRY(progress_path()) +
            "\", a file that its owner can write: it says what was done, and proves nothing\n";

@@ -1,12 +1,12 @@
 // `gocontainer lab check` and its sisters: a learner's stage under the tests that guard ours.
 //
-//   lab start N              put the skeleton of lesson N where you write: lessons/NN-name/mine.sh
-//   … lab check N [PROGRAM]    the tests of tests/stage/, against it lab hint N               a
-//   hint; the next one each time lab solution N           once it has passed lab report
-//   [--json|--csv]   who has done what: for a teacher
+//   lab start N              put the skeletons of lesson N where you write: lessons/NN-name/
+//   lab check N [PROGRAM]    tests against it, for a stage those of ours: expected and got
+//   lab hint N               a hint; the next one each time
+//   lab solution N           once it has passed
+//   lab report [--json|--csv]   who has done what: for a teacher
 //
-// What is checked is PROGRAM, which stands in for the stage (parent --replace), or the binary that
-// `make mine` has linked with the learner's own stage in the place of ours.
+// What is checked is PROGRAM, or what was worked on last in the lesson's folder (candidate.hpp).
 #pragma once
 
 #include "teach/doctor.hpp"

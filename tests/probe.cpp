@@ -27,6 +27,8 @@ struct Probe {
 constexpr Probe kProbes[] = {
     {"getppid", [] { return syscall(SYS_getppid) >= 0 ? 0L : -1L; }},
     {"unshare", [] { return syscall(SYS_unshare, 0); }},
+    // A flag that there is not: EINVAL.
+    {"unshare-newuser", [] { return syscall(SYS_unshare, CLONE_NEWUSER | 1); }},
     {"setns", [] { return syscall(SYS_setns, -1, 0); }},
     {"mount", [] { return syscall(SYS_mount, nullptr, nullptr, nullptr, 0, nullptr); }},
     {"clone3", [] { return syscall(SYS_clone3, nullptr, 0); }},

@@ -47,6 +47,20 @@ std::string source() {
     return setting("GOCONTAINER_SRC", ".");
 }
 
+Strings lent() {
+    static const Scratch scratch;
+    static const Strings options = [] {
+        Strings made{"--rootfs", scratch.rootfs()};
+        for (const char* folder : {"/usr", "/lib", "/lib64"})
+            if (std::filesystem::exists(folder)) {
+                scratch.folder(std::string("rootfs") + folder);
+                made.insert(made.end(), {"-v", std::string(folder) + ":" + folder + ":ro"});
+            }
+        return made;
+    }();
+    return options;
+}
+
 Strings parent_words(const Strings& options, const Strings& command) {
     auto names = [&](std::initializer_list<const char*> any) {
         return std::ranges::any_of(any, [&](const char* option) {
@@ -54,17 +68,21 @@ Strings parent_words(const Strings& options, const Strings& command) {
         });
     };
     Strings words{gocontainer(), "parent"};
-    if (!names({"--rootfs"}))
-        words.insert(words.end(), {"--rootfs", rootfs()});
-    if (!names({"--net", "--no-net", "--only"}))
-        words.insert(words.end(), {"--net", "none"});
     // A learner's program is put in the stage's place wherever the stage runs (gocontainer lab
     // check).
-    if (const char* stand_in = getenv("GOCONTAINER_REPLACE"); stand_in != nullptr) {
-        const std::string stage = std::string(stand_in).substr(0, std::string(stand_in).find('='));
-        if (!names({"--only", "--replace", ("--no-" + stage).c_str()}))
-            words.insert(words.end(), {"--replace", stand_in});
+    const char* stand_in = getenv("GOCONTAINER_REPLACE");
+    const std::string replaced =
+        stand_in == nullptr ? "" : std::string(stand_in).substr(0, std::string(stand_in).find('='));
+    if (!names({"--rootfs"})) {
+        Strings usual{"--rootfs", rootfs()};
+        if (replaced == "caps" || replaced == "seccomp")
+            usual = lent();
+        words.insert(words.end(), usual.begin(), usual.end());
     }
+    if (!names({"--net", "--no-net", "--only"}))
+        words.insert(words.end(), {"--net", "none"});
+    if (stand_in != nullptr && !names({"--only", "--replace", ("--no-" + replaced).c_str()}))
+        words.insert(words.end(), {"--replace", stand_in});
     words.insert(words.end(), options.begin(), options.end());
     words.emplace_back("--");
     words.insert(words.end(), command.begin(), command.end());

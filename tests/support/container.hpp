@@ -23,6 +23,10 @@ std::string gocontainer();
 std::string rootfs();
 std::string source();
 
+/// A copy of it, and the options that lend it this machine's programs and libraries, read-only: for
+/// a learner's program in any language, which runs where the container's root is in place.
+Strings lent();
+
 /// `gocontainer parent OPTIONS -- COMMAND`, with --rootfs and --net none, unless OPTIONS name a
 /// rootfs or a network, or leave them out.
 Strings parent_words(const Strings& options, const Strings& command);

@@ -1,11 +1,13 @@
 #!/bin/sh
 # Lesson 8: number 1. A trap interrupts `wait` with a status above 128, and so does a command that was
 # ended by a signal: whether it is still there tells them apart. The shell reaps orphans by itself, as
-# any process that it finds when it waits.
-"$@" &
+# any process that it finds when it waits. SIGINT is not to be had from a shell: what it starts in the
+# background ignores that (POSIX).
+exec 3<&0 # what is started in the background gets /dev/null as its input, unless told otherwise
+"$@" <&3 3<&- &
 command=$!
 trap 'kill -TERM $command' TERM
-trap 'kill -INT $command' INT
+trap 'kill -HUP $command' HUP
 while :; do
     wait $command
     status=$?

@@ -1,0 +1,131 @@
+// Finding what a learner has written, and building it.
+#include "teach/candidate.hpp"
+
+#include "sys/path.hpp"
+#include "teach/lesson_text.hpp"
+
+#include <sys/wait.h>
+
+#include <charconv>
+#include <cstdlib>
+
+namespace teach {
+
+using sys::Fd;
+using sys::Result;
+using sys::Strings;
+
+namespace {
+
+constexpr const char* kProgram = "mine";
+constexpr const char* kLinked = "gocontainer";
+
+bool is_source(const std::string& name) {
+    return name.ends_with(".cpp");
+}
+
+/// A skeleton that nobody has touched is no work yet.
+bool is_untouched(const Place& place, const std::string& name) {
+    auto ours = sys::read_file(sys::join(place.folder, "skeleton/" + name));
+    auto theirs = sys::read_file(sys::join(place.folder, name));
+    return ours && theirs && *ours == *theirs;
+}
+
+/// What to check, and what it is built of.
+struct Found {
+    std::string name;
+    bool to_build = false;
+    std::int64_t changed = 0; ///< nanoseconds
+};
+
+/// The newest of what can be run, and of C++.
+Result<Found> newest(const Place& place) {
+    Found best;
+    Fd folder = TRY(sys::openat(AT_FDCWD, place.folder, O_RDONLY | O_DIRECTORY));
+    for (const sys::Entry& entry : TRY(sys::entries(folder.get()))) {
+        if (!is_candidate(entry.name))
+            continue;
+        auto info = sys::fstatat(folder.get(), entry.name, 0);
+        bool source = is_source(entry.name);
+        if (!info || !S_ISREG(info->st_mode) || (!source && (info->st_mode & 0111) == 0) ||
+            (source && is_untouched(place, entry.name)))
+            continue;
+        std::int64_t changed = info->st_mtim.tv_sec * 1'000'000'000 + info->st_mtim.tv_nsec;
+        if (best.name.empty() || changed > best.changed)
+            best = {source ? entry.name == "mine.cpp" ? kProgram : kLinked : entry.name, source,
+                    changed};
+    }
+    return best;
+}
+
+/// By `make`, which says itself what is wrong with it.
+Result<void> build(const Place& place, const std::string& name,
+                   const std::function<void(const std::string&)>& show) {
+    const std::string make = sys::find_program("make");
+    if (make.empty())
+        return sys::wrong("there is no make to build yours with", "install make and g++");
+    show("building " + name + "\n");
+    sys::Spawn spawn{.argv = {"make", "--no-print-directory", "-s", "-C", place.top,
+                              name == kProgram ? "mine-program" : "mine-stages",
+                              "DIR=" + place.folder},
+                     .path = make,
+                     .env = {},
+                     .fds = {{STDERR_FILENO, STDOUT_FILENO}, {STDERR_FILENO, STDERR_FILENO}},
+                     .death_signal = SIGTERM};
+    for (const char* variable : {"PATH", "HOME", "TMPDIR", "LANG", "CXX"})
+        if (const char* value = getenv(variable); value != nullptr)
+            spawn.env.push_back(std::string(variable) + "=" + value);
+    pid_t pid = TRY(sys::start(spawn));
+    int status = TRY(sys::waitpid(pid, 0)).second;
+    if (status != 0)
+        return sys::wrong("yours can't be built: the compiler says why");
+    return {};
+}
+
+} // namespace
+
+bool is_candidate(const std::string& name) {
+    return name == kLinked || name == kProgram || name.starts_with("mine.") || is_source(name);
+}
+
+Result<Place> place_of(const Strings& args) {
+    unsigned number = ~0U;
+    if (args.size() > 1)
+        (void)std::from_chars(args[1].data(), args[1].data() + args[1].size(), number);
+    const Exercise* exercise = exercise_of(number);
+    if (exercise == nullptr)
+        return sys::wrong("lab " + args[0] + ": name a lesson: 0 to " +
+                          std::to_string(exercises().back().lesson));
+    std::string all = TRY(lessons_folder());
+    for (const Lesson& lesson : TRY(load_lessons(all)))
+        if (lesson.number == number)
+            return Place{exercise, sys::join(all, lesson.folder), all.substr(0, all.rfind('/'))};
+    return sys::wrong("lesson " + args[1] + " is not in \"" + all + "\"");
+}
+
+Result<Candidate> candidate_at(const Place& place, const std::string& path) {
+    Candidate out{.path = path.starts_with('/') ? path : sys::join(TRY(sys::getcwd()), path),
+                  .binary = path.substr(path.rfind('/') + 1) == kLinked};
+    if (auto there = sys::faccessat(AT_FDCWD, out.path, X_OK); !there) {
+        if (there.error().code == EACCES)
+            there.error().hint = "chmod +x " + path;
+        return std::unexpected(std::move(there).error());
+    }
+    if (out.binary && place.exercise->linked == nullptr)
+        return sys::wrong("\"" + path + "\": this exercise is a program of its own: mine.cpp");
+    return out;
+}
+
+Result<Candidate> find_candidate(const Place& place,
+                                 const std::function<void(const std::string&)>& show) {
+    Found best = TRY(newest(place));
+    const std::string number = std::to_string(place.exercise->lesson);
+    if (best.name.empty())
+        return sys::wrong("there is nothing of yours in \"" + place.folder + "\" yet",
+                          "'gocontainer lab start " + number + "' puts a skeleton there");
+    if (best.to_build)
+        TRY(build(place, best.name, show));
+    return candidate_at(place, sys::join(place.folder, best.name));
+}
+
+} // namespace teach
