@@ -243,6 +243,8 @@ $(SITE): $(SITE_OBJ) $(LIBOBJ)
 .PHONY: site test-site
 site:
 	@tools/install build shell site
+	@echo '#include <cmark-gfm.h>' | $(CXX) -E -x c++ -o /dev/null - 2>/dev/null || \
+		{ echo "make site needs cmark-gfm's library, which Debian and Ubuntu have" >&2; exit 1; }
 	@$(BUILDING) $(BIN) $(SITE)
 	@rm -rf $(BUILD)/site $(BUILD)/site-recorded
 	@site/record $(BIN) $(BUILD)/site-recorded
