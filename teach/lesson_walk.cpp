@@ -156,15 +156,19 @@ Result<bool> commands(Walk& walk, const Piece& piece) {
     Unechoed unechoed; // what the terminal answers to a program that asks it is nothing to be read
     for (const Typed& typed : typed_in(piece)) {
         LessonShell* shell = TRY(shell_of(walk, terminal));
-        for (std::size_t i = 0; i < typed.lines.size(); ++i)
-            walk.show(walk.paint.bold((i == 0 ? typed.prompt : "> ") + typed.lines[i]) + "\n");
+        std::size_t rows = 0;
+        for (std::size_t i = 0; i < typed.lines.size(); ++i) {
+            std::string line = (i == 0 ? typed.prompt : "> ") + typed.lines[i];
+            walk.show(walk.paint.bold(line) + "\n");
+            rows += (columns(line) + walk.paint.width() - 1) / walk.paint.width();
+        }
         // What is meant for a container that did not start is not for the host.
         bool here = shell->prompt() == typed.prompt;
         Choice choice =
             TRY(ask(walk,
                     here ? "Enter: run   s: skip   q: leave "
                          : "not at \"" + shell->prompt() + "\".   Enter: skip   q: leave ",
-                    typed.lines.size()));
+                    rows));
         switch (here || choice == Choice::leave ? choice : Choice::skip) {
         case Choice::leave:
             return false;

@@ -10,7 +10,7 @@ namespace teach {
 
 namespace {
 
-constexpr std::size_t kWidth = 78;
+constexpr std::size_t kMargin = 2;
 
 enum class Style : unsigned char { plain, bold, code };
 struct Letter {
@@ -91,7 +91,7 @@ std::string paragraph(const std::string& text, const std::string& first, const P
         i = end + 1;
         if (word.empty())
             continue;
-        if (!at_start && column + 1 + columns(word) > kWidth) {
+        if (!at_start && column + 1 + columns(word) + kMargin > paint.width()) {
             out += "\n" + std::string(first.size(), ' ');
             column = first.size();
             at_start = true;
@@ -150,8 +150,9 @@ std::string rendered_prose(const sys::Strings& lines, const Paint& paint) {
 
 std::string rendered_block(const sys::Strings& lines, const Paint& paint) {
     std::string out;
-    bool wide = std::ranges::any_of(
-        lines, [](const std::string& line) { return teach::columns(line) > kWidth; });
+    bool wide = std::ranges::any_of(lines, [&](const std::string& line) {
+        return teach::columns(line) + kMargin > paint.width();
+    });
     for (const std::string& line : lines) {
         bool typed = line.starts_with("$ ") || line.starts_with("/ # ");
         out += line.empty() ? "\n" : (wide ? "" : "  ") + (typed ? paint.bold(line) : line) + "\n";

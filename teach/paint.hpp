@@ -9,6 +9,7 @@
 
 #include "sys/kernel.hpp"
 
+#include <algorithm>
 #include <cstdlib>
 #include <string>
 #include <string_view>
@@ -22,10 +23,15 @@ public:
         const char* term = getenv("TERM");
         bool colour = !plain && sys::isatty(stream) && (no_color == nullptr || *no_color == '\0') &&
                       (term == nullptr || std::string_view(term) != "dumb");
-        return Paint(colour, plain);
+        Paint paint(colour, plain);
+        if (auto size = sys::get_winsize(stream); size && size->ws_col > 0)
+            paint.width_ = std::clamp<std::size_t>(size->ws_col, 20, paint.width_);
+        return paint;
     }
 
     bool plain() const { return plain_; }
+    /// Of the lines: 80 columns, or what a narrower terminal has.
+    std::size_t width() const { return width_; }
     std::string bold(std::string_view text) const { return in("1", text); }
     std::string dim(std::string_view text) const { return in("2", text); }
     std::string red(std::string_view text) const { return in("31", text); }
@@ -47,6 +53,7 @@ private:
 
     bool colour_;
     bool plain_;
+    std::size_t width_ = 80;
 };
 
 /// How many columns of a terminal `text` takes: bytes in UTF-8 that continue no character.

@@ -146,6 +146,17 @@ TEST_F(Walk, KnowsThePromptBehindWhichSomebodyWrites) {
     EXPECT_EQ(learner.wait().status, 0);
 }
 
+TEST_F(Walk, FitsANarrowTerminal) {
+    scratch.file("lessons/07-word/README.md",
+                 "# 7. Of\n\n## Question\n\nWhere does the kernel keep that name, so that two "
+                 "processes can disagree about it?\n\n## Prediction\n");
+    Terminal learner(lesson({"7"}), 24, 40);
+    learner.until("go on to \"Prediction\"");
+    EXPECT_THAT(learner.screen(), HasSubstr("Where does the kernel keep that name,\r\n"));
+    learner.type("q");
+    EXPECT_EQ(learner.wait().status, 0);
+}
+
 // Had the container not started, its commands would be the host's.
 TEST_F(Walk, TypesNothingElsewhere) {
     scratch.file("lessons/07-word/README.md",
