@@ -72,8 +72,20 @@ void Terminal::end_input() {
     if (shown_on_ == STDIN_FILENO)
         return;
     auto mode = sys::tcgetattr(master_.get());
-    if (mode && mode->c_cc[VEOF] != 0)
-        to_inner_.append(unfinished_ ? 2 : 1, static_cast<char>(mode->c_cc[VEOF]));
+    if (!mode || mode->c_cc[VEOF] == 0)
+        return;
+    to_inner_.append(unfinished_ ? 2 : 1, static_cast<char>(mode->c_cc[VEOF]));
+    end_may_be_lost_ = (mode->c_lflag & ICANON) != 0;
+}
+
+/// Who edits lines itself takes ICANON away before its first prompt, and the end that waited there
+/// with it (Linux's n_tty makes a zero byte of it): then it is typed once more, to the prompt.
+void Terminal::end_input_again() {
+    auto mode = sys::tcgetattr(master_.get());
+    if (!mode || (mode->c_lflag & ICANON) != 0)
+        return;
+    to_inner_ += static_cast<char>(mode->c_cc[VEOF]);
+    end_may_be_lost_ = false;
 }
 
 void Terminal::interest(std::span<pollfd, 3> fds) const {
@@ -113,6 +125,8 @@ Result<std::string> Terminal::relay(std::span<const pollfd, 3> fds) {
             to_outer_.append(buffer.data(), *got);
         else if (!got && got.error().code != EAGAIN)
             output_open_ = false; // EIO: no process has the slave open
+        if (end_may_be_lost_ && output_open_)
+            end_input_again();
     }
     if (!to_inner_.empty() && output_open_) {
         auto put = sys::write(master_.get(), to_inner_);

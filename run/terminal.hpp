@@ -49,6 +49,7 @@ public:
 
 private:
     void end_input();
+    void end_input_again();
 
     sys::Fd master_;
     int shown_on_ = -1; ///< the first of our streams that is a terminal, stdin if it is; -1: none
@@ -58,6 +59,7 @@ private:
     bool input_open_ = true;
     bool unfinished_ = false; ///< what was typed last is no whole line
     bool output_open_ = true;
+    bool end_may_be_lost_ = false; ///< ^D was for the line discipline, and nobody may have read it
 };
 
 } // namespace run

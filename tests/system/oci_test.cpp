@@ -514,6 +514,20 @@ TEST(Console, TakesWhatIsPipedIn) {
     EXPECT_THAT(ended.out, HasSubstr(token + "-ok\r\n/dev/"));
 }
 
+// A shell that edits lines takes the line discipline's ^D away before its first prompt.
+TEST(Console, EndsAShellThatIsGivenNothing) {
+    Bundle bundle;
+    bundle.config["process"]["terminal"] = true;
+    bundle.args({"sh"});
+    bundle.save();
+    for (const char* input : {"", "exit 3\n"}) {
+        Ended ended =
+            bundle.runtime({"run", bundle.id()}, {.argv = {}, .input = input, .input_ends = true});
+        EXPECT_EQ(ended.status, *input != '\0' ? 3 : 0) << ended.err;
+        EXPECT_EQ(ended.signal, 0);
+    }
+}
+
 // Wherever it is hit, `delete --force` finds what there is.
 TEST(Kill, AtAnyMomentOfCreateLeavesWhatDeleteCleans) {
     support::Host before = support::Host::look();
