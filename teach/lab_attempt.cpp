@@ -15,6 +15,7 @@
 #include "sys/local.hpp"
 #include "sys/path.hpp"
 #include "sys/reach.hpp"
+#include "teach/lab_folder.hpp"
 
 #include <nlohmann/json.hpp>
 #include <sys/prctl.h>
@@ -257,12 +258,10 @@ Result<Attempt> attempt_in(const std::string& folder, const std::string& word, c
     return result;
 }
 
-/// A new folder of the lab's, with the word in it and an empty root filesystem.
+/// In a new folder of the lab's: the word, and an empty root filesystem.
 Result<void> lay_out(const std::string& folder, const std::string& word) {
-    TRY(sys::mkdirat(AT_FDCWD, folder, 0755));
     TRY(sys::mkdirat(AT_FDCWD, folder + "/rootfs", 0755));
     Fd at = TRY(sys::openat(AT_FDCWD, folder, O_RDONLY | O_DIRECTORY));
-    TRY(sys::fchmod(at.get(), 0755)); // whatever the umask
     Fd rootfs = TRY(sys::openat(at.get(), "rootfs", O_RDONLY | O_DIRECTORY));
     TRY(sys::fchmod(rootfs.get(), 0755));
     TRY(sys::replace_file(at.get(), "secret", word, 0644));
@@ -274,35 +273,27 @@ Result<void> lay_out(const std::string& folder, const std::string& word) {
 
 /// One that is under way, in a folder of its own.
 struct Trial {
-    std::string folder;
+    LabFolder folder;
     Telling telling;
 };
 
 Result<Trial> begin(const Escape& escape, const Weakness& weakness, bool pids_limited) {
-    const char* temporary = getenv("TMPDIR");
-    std::string parent = temporary != nullptr && temporary[0] == '/' ? temporary : "/tmp";
-    std::string folder = parent + "/gocontainer-lab-" + TRY(sys::random_hex(8));
+    LabFolder folder = TRY(LabFolder::make());
     std::string word = "lab" + TRY(sys::random_hex(6));
-    auto started = [&]() -> Result<Telling> {
-        TRY(lay_out(folder, word));
-        return Telling::start([&] {
-            auto result = attempt_in(folder, word, escape, weakness, pids_limited);
-            nlohmann::json json = {
-                {"outcome", static_cast<int>(result ? result->outcome : Outcome::not_run)},
-                {"evidence", result ? result->evidence : to_line(result.error())}};
-            return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-        });
-    }();
-    if (!started) {
-        (void)sys::remove_tree(AT_FDCWD, folder); // the first error is the one to tell
-        return std::unexpected(std::move(started).error());
-    }
-    return Trial{.folder = std::move(folder), .telling = std::move(*started)};
+    TRY(lay_out(folder.path(), word));
+    Telling telling = TRY(Telling::start([&] {
+        auto result = attempt_in(folder.path(), word, escape, weakness, pids_limited);
+        nlohmann::json json = {
+            {"outcome", static_cast<int>(result ? result->outcome : Outcome::not_run)},
+            {"evidence", result ? result->evidence : to_line(result.error())}};
+        return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+    }));
+    return Trial{.folder = std::move(folder), .telling = std::move(telling)};
 }
 
 Result<Attempt> end(Trial trial) {
     auto told = trial.telling.finish();
-    TRY(sys::remove_tree(AT_FDCWD, trial.folder));
+    TRY(trial.folder.remove());
     auto read = nlohmann::json::parse(TRY(std::move(told)), nullptr, /*allow_exceptions=*/false);
     if (!read.is_object())
         return sys::wrong("the attempt told nothing");
