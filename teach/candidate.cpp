@@ -85,6 +85,8 @@ Result<void> build(const Place& place, const std::string& name,
 } // namespace
 
 bool is_candidate(const std::string& name) {
+    if (name.ends_with("~") || name.ends_with(".swp") || name.ends_with(".bak"))
+        return false; // an editor's
     return name == kLinked || name == kProgram || name.starts_with("mine.") || is_source(name);
 }
 

@@ -4,6 +4,8 @@
 #include "sys/clock.hpp"
 #include "sys/path.hpp"
 #include "teach/candidate.hpp"
+#include "teach/lab_folder.hpp"
+#include "teach/lab_watch.hpp"
 #include "teach/paint.hpp"
 #include "teach/progress.hpp"
 
@@ -43,6 +45,7 @@ Result<std::string> run_tests(const Place& place, const Candidate& candidate) {
     const std::string tests = sys::join(place.top, std::string("build/tests/") + exercise.suite);
     if (!sys::exists(tests))
         return sys::wrong("the tests are not built", "'make lab' in \"" + place.top + "\"");
+    LabFolder folder = TRY(LabFolder::make()); // what tests leave behind, that are ended, is in it
     Fd report = TRY(sys::memfd_create("report"));
     Fd silence = TRY(sys::openat(AT_FDCWD, "/dev/null", O_WRONLY));
     constexpr int kReport = 3;
@@ -52,10 +55,12 @@ Result<std::string> run_tests(const Place& place, const Candidate& candidate) {
                               "--gtest_output=json:/proc/self/fd/" + std::to_string(kReport)},
                      .path = tests,
                      .env = {},
-                     .fds = {{report.get(), kReport}, {silence.get(), 1}, {silence.get(), 2}}};
-    for (const char* name : {"PATH", "HOME", "USER", "TMPDIR", "LANG", "XDG_RUNTIME_DIR"})
+                     .fds = {{report.get(), kReport}, {silence.get(), 1}, {silence.get(), 2}},
+                     .death_signal = SIGTERM};
+    for (const char* name : {"PATH", "HOME", "USER", "LANG", "XDG_RUNTIME_DIR"})
         if (const char* value = getenv(name); value != nullptr)
             spawn.env.push_back(std::string(name) + "=" + value);
+    spawn.env.push_back("TMPDIR=" + folder.path());
     spawn.env.push_back("GOCONTAINER_SRC=" + place.top);
     spawn.env.emplace_back("GOCONTAINER_PATIENCE=8000"); // milliseconds, for what never answers
     const char* rootfs = getenv("GOCONTAINER_ROOTFS");
@@ -173,6 +178,35 @@ Result<Answer> check(const Strings& args, const Show& show) {
         out += std::to_string(tally.passed) + " of " + std::to_string(tally.passed + tally.failed) +
                ": 'gocontainer lab hint " + number + "' has a hint\n";
     return Answer{.text = out, .status = passed ? 0 : 1};
+}
+
+/// Everything that `check` says, errors too: they are the learner's to mend, and we go on.
+void check_again(Strings words, bool first, const Show& show) {
+    words.front() = "check";
+    if (!first) // what has changed is to be checked, passed or not
+        words.emplace_back("--again");
+    auto checked = [&]() -> Result<Answer> {
+        try {
+            return check(words, show);
+        } catch (const json::exception&) {
+            return sys::wrong("\"" + TRY(progress_path()) + "\" is damaged");
+        }
+    }();
+    show(checked ? checked->text : to_line(checked.error()) + "\n");
+}
+
+Result<Answer> watch_and_check(const Strings& args, const Show& show) {
+    Strings words = args;
+    bool poll = std::erase(words, "--poll") > 0;
+    Place place = TRY(place_of(words));
+    Watched watched{.folder = place.folder, .only = {}, .poll = poll};
+    if (words.size() > 2) {
+        Candidate named = TRY(candidate_at(place, words[2]));
+        std::size_t slash = named.path.rfind('/');
+        watched.folder = named.path.substr(0, slash);
+        watched.only = named.path.substr(slash + 1);
+    }
+    return watch(watched, show, [&](bool first) { check_again(words, first, show); });
 }
 
 Result<Answer> hint(const Strings& args) {
@@ -298,7 +332,7 @@ Result<Answer> report(const Strings& args) {
 } // namespace
 
 bool grades(const std::string& name) {
-    constexpr std::string_view kNames[] = {"start", "check", "hint", "solution", "report"};
+    constexpr std::string_view kNames[] = {"start", "check", "watch", "hint", "solution", "report"};
     return std::ranges::find(kNames, name) != std::end(kNames);
 }
 
@@ -307,6 +341,8 @@ Result<Answer> grade(const Strings& args, const Show& show) {
     try {
         if (name == "check")
             return check(args, show);
+        if (name == "watch")
+            return watch_and_check(args, show);
         if (name == "hint")
             return hint(args);
         if (name == "solution")

@@ -2,6 +2,7 @@
 //
 //   lab start N              put the skeletons of lesson N where you write: lessons/NN-name/
 //   lab check N [PROGRAM]    tests against it, for a stage those of ours: expected and got
+//   lab watch N [PROGRAM] [--poll]   the same at each change, until ^C (lab_watch.hpp)
 //   lab hint N               a hint; the next one each time
 //   lab solution N           once it has passed
 //   lab report [--json|--csv]   who has done what: for a teacher

@@ -24,6 +24,8 @@ bool can_limit_processes() {
 constexpr const char* kUsage =
     R"(Usage: gocontainer lab start N             what is to be written for lesson N
        gocontainer lab check N [PROGRAM]   try what you have written
+       gocontainer lab watch N [PROGRAM] [--poll]
+                                           the same at each change, until ^C
        gocontainer lab hint N              a hint; the next one each time
        gocontainer lab solution N          ours, when yours has passed
        gocontainer lab report [--json|--csv]
