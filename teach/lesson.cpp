@@ -134,7 +134,7 @@ Result<void> lesson(const sys::Strings& args, const std::function<void(const std
         return {};
     }
     return walk(*found, folder, Paint::for_stream(STDOUT_FILENO, options.plain || dumb),
-                options.anew, show);
+                options.anew, found + 1 != lessons.end(), show);
 }
 
 } // namespace teach

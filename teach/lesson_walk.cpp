@@ -229,7 +229,7 @@ std::size_t sections_seen(const nlohmann::json& progress, const Lesson& lesson) 
 }
 
 Result<void> walk(const Lesson& lesson, const std::string& folder, const Paint& paint, bool anew,
-                  const Show& show) {
+                  bool next, const Show& show) {
     // Where the commands are meant to be typed: beside ./gocontainer and ./rootfs.
     std::string checkout = sys::join(folder, "..");
     if (sys::exists(sys::join(checkout, "gocontainer")))
@@ -257,7 +257,9 @@ Result<void> walk(const Lesson& lesson, const std::string& folder, const Paint& 
                               "\"   q: leave ")) == Choice::leave)
             return {};
     }
-    show(paint.green("That was lesson " + std::to_string(lesson.number) + ".") + "\n");
+    show(paint.green("That was lesson " + std::to_string(lesson.number) + ".") +
+         (next ? " 'gocontainer lesson " + std::to_string(lesson.number + 1) + "' is the next.\n"
+               : "\n"));
     return {};
 }
 

@@ -11,8 +11,9 @@
 
 namespace teach {
 
+/// `anew`: from its beginning. `next`: is there one after it?
 sys::Result<void> walk(const Lesson& lesson, const std::string& folder, const Paint& paint,
-                       bool anew, const std::function<void(const std::string&)>& show);
+                       bool anew, bool next, const std::function<void(const std::string&)>& show);
 /// A section's heading, with the lines around it.
 std::string heading(const Section& section, const Paint& paint);
 /// How many of its sections a learner has seen to their end.
