@@ -77,7 +77,8 @@ sys::Strings environment(const Inside& inside, const std::string& next) {
     return env;
 }
 
-/// A script whose interpreter's name the kernel would read with a CR at its end, and not find.
+} // namespace
+
 bool written_on_windows(const std::string& program) {
     auto file = sys::openat(AT_FDCWD, program, O_RDONLY | O_NONBLOCK);
     std::array<char, 256> buffer; // BINPRM_BUF_SIZE: what the kernel looks at
@@ -86,8 +87,6 @@ bool written_on_windows(const std::string& program) {
     std::size_t end = std::min(start.find('\n'), start.size());
     return start.starts_with("#!") && start.substr(0, end).ends_with('\r');
 }
-
-} // namespace
 
 Result<void> check_replacements(const spec::Spec& spec) {
     for (const spec::Replacement& one : spec.replacements) {

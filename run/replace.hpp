@@ -23,6 +23,8 @@ using sys::Error;
 using sys::Fd;
 using sys::Result;
 
+/// A script whose interpreter's name the kernel would read with a CR at its end, and not find.
+bool written_on_windows(const std::string& program);
 /// Can the stages that `spec` wants replaced be, by programs that are there?
 Result<void> check_replacements(const spec::Spec& spec);
 

@@ -1,6 +1,7 @@
 // Finding what a learner has written, and building it.
 #include "teach/candidate.hpp"
 
+#include "run/replace.hpp"
 #include "sys/path.hpp"
 #include "teach/lesson_text.hpp"
 
@@ -56,6 +57,16 @@ Result<Found> newest(const Place& place) {
                     changed};
     }
     return best;
+}
+
+/// A program that can't be run: most often a file that was saved without its x bit.
+std::string unrunnable(const Place& place) {
+    for (const char* name : {"mine.sh", "mine.py"}) {
+        std::string path = sys::join(place.folder, name);
+        if (sys::faccessat(AT_FDCWD, path, R_OK) && !sys::faccessat(AT_FDCWD, path, X_OK))
+            return path;
+    }
+    return "";
 }
 
 /// By `make`, which says itself what is wrong with it.
@@ -115,6 +126,9 @@ Result<Candidate> candidate_at(const Place& place, const std::string& path) {
     }
     if (out.binary && place.exercise->linked == nullptr)
         return sys::wrong("\"" + path + "\": this exercise is a program of its own: mine.cpp");
+    if (run::written_on_windows(out.path))
+        return sys::wrong("\"" + path + "\": its first line ends in CR LF, as on Windows",
+                          "sed -i 's/\\r$//' " + path);
     return out;
 }
 
@@ -122,6 +136,9 @@ Result<Candidate> find_candidate(const Place& place,
                                  const std::function<void(const std::string&)>& show) {
     Found best = TRY(newest(place));
     const std::string number = std::to_string(place.exercise->lesson);
+    if (best.name.empty())
+        if (std::string path = unrunnable(place); !path.empty())
+            return sys::wrong("\"" + path + "\" can't be executed", "chmod +x " + path);
     if (best.name.empty())
         return sys::wrong("there is nothing of yours in \"" + place.folder + "\" yet",
                           "'gocontainer lab start " + number + "' puts a skeleton there");

@@ -36,6 +36,15 @@ std::string compared(const std::string& message) {
             if (lines[second].starts_with("    Which is: ") && second + 1 < lines.size())
                 ++second;
             out += "expected  " + value(second) + "\ngot       " + value(i + 1) + "\n";
+            // Behind the two: what the program said, and what differs in long texts.
+            std::size_t said = second + 1;
+            if (said < lines.size() && lines[said].starts_with("    Which is: "))
+                ++said;
+            for (std::size_t k = said; k < std::min(said + 5, lines.size()); ++k)
+                if (lines[k].starts_with("With diff:"))
+                    break;
+                else
+                    out += (k == said ? "it said   " : "          ") + lines[k] + "\n";
             return out;
         }
         if (lines[i].starts_with("Expected: "))
@@ -47,8 +56,10 @@ std::string compared(const std::string& message) {
     }
     if (!out.empty())
         return out;
-    for (std::size_t i = 1; i < lines.size() && i < 6; ++i) // the first says where
-        out += lines[i] + "\n";
+    for (std::size_t i = 1; i < lines.size() && i < 6; ++i) { // the first says where
+        constexpr std::string_view kThrown = "C++ exception with description \"";
+        out += lines[i].substr(lines[i].starts_with(kThrown) ? kThrown.size() : 0) + "\n";
+    }
     return out;
 }
 

@@ -122,6 +122,23 @@ TEST(Lab, EachLessonsExerciseIsThereInCppAndInAScript) {
     }
 }
 
+TEST(Lab, WhatCannotRunIsSaid) {
+    Scratch scratch;
+    scratch.folder("lessons/00-host");
+    scratch.file("lessons/00-host/README.md", "# 0. Of\n\n## Question\n");
+    std::string mine = scratch.file("lessons/00-host/mine.sh", "#!/bin/sh\r\n");
+    auto check = [&] {
+        return run({.argv = {gocontainer(), "lab", "check", "0"},
+                    .env = {"GOCONTAINER_LESSONS=" + scratch / "lessons",
+                            "XDG_STATE_HOME=" + scratch.folder("state")}});
+    };
+    Ended ended = check();
+    EXPECT_EQ(ended.status, 125);
+    EXPECT_THAT(ended.err, HasSubstr("chmod +x " + mine));
+    chmod(mine.c_str(), 0755);
+    EXPECT_THAT(check().err, HasSubstr("as on Windows"));
+}
+
 TEST(Lab, HintsComeOneAfterTheOther) {
     Scratch scratch;
     Strings seen;
