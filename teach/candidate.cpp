@@ -117,6 +117,11 @@ Result<Place> place_of(const Strings& args) {
 }
 
 Result<Candidate> candidate_at(const Place& place, const std::string& path) {
+    if (is_source(path))
+        return sys::wrong("\"" + path + "\" is not built",
+                          "name what 'make mine' makes of it, or nothing: 'gocontainer lab check " +
+                              std::to_string(place.exercise->lesson) + "' builds what is in \"" +
+                              place.folder + "\"");
     Candidate out{.path = path.starts_with('/') ? path : sys::join(TRY(sys::getcwd()), path),
                   .binary = path.substr(path.rfind('/') + 1) == kLinked};
     if (auto there = sys::faccessat(AT_FDCWD, out.path, X_OK); !there) {

@@ -263,7 +263,7 @@ Result<Answer> start(const Strings& args) {
         }
         Fd made = TRY(std::move(file));
         TRY(sys::write_all(made.get(), text));
-        out += "write it in \"" + to + "\"\n";
+        out += (out.empty() ? "write it in \"" : "or in \"") + to + "\"\n";
     }
     return Answer{.text = out + "then: gocontainer lab check " + args[1] + "\n", .status = 0};
 }
