@@ -14,6 +14,7 @@ namespace {
 
 struct Fact {
     std::string what, value;
+    std::string key = what; ///< by which it is found again
 };
 
 /// One fact of many of a kind, each of which is there or not.
@@ -101,7 +102,20 @@ void add_process(const Snapshot& of, Facts& to) {
     to.single.push_back({"setgroups", of.setgroups});
 }
 
-void add_surroundings(const Snapshot& of, Facts& to) {
+/// What a mount is, wherever it stands: numbers are used again, for other file systems.
+std::string identity(const Mount& mount) {
+    return "mount " + std::to_string(mount.id) + " " + mount.device + mount.root + " " + mount.type;
+}
+
+/// In one mount namespace a mount is found again by its number, wherever it has come to stand.
+bool mounts_have_numbers(const Snapshot& one, const Snapshot& other) {
+    const Namespace* first = one.space("mnt");
+    const Namespace* second = other.space("mnt");
+    return first != nullptr && second != nullptr && first->inode != 0 &&
+           first->inode == second->inode;
+}
+
+void add_surroundings(const Snapshot& of, bool by_id, Facts& to) {
     to.single.push_back({"hostname", of.hostname});
     to.single.push_back({"domain name", of.domainname});
     for (const Link& link : of.links)
@@ -112,7 +126,8 @@ void add_surroundings(const Snapshot& of, Facts& to) {
                                  std::to_string(1'000'000'000ULL + offset.nanoseconds).substr(1) +
                                  " s"});
     for (const Mount& mount : of.mounts)
-        to.single.push_back({"mount " + mount.point, to_text(mount)});
+        to.single.push_back({"mount " + mount.point, to_text(mount),
+                             by_id ? identity(mount) : "mount " + mount.point});
     to.single.push_back({"root", of.root});
     to.single.push_back({"working directory", of.cwd});
     for (const Cgroup& cgroup : of.cgroups)
@@ -163,7 +178,7 @@ bool belongs_to(const std::string& fact, const std::string& what) {
 Facts facts_of(const Snapshot& of, const Snapshot& other) {
     Facts out;
     add_process(of, out);
-    add_surroundings(of, out);
+    add_surroundings(of, mounts_have_numbers(of, other), out);
     add_rights(of, out);
     auto wanting = [&](const Fact& fact) {
         auto is = [&](const Unread& unread) { return belongs_to(fact.what, unread.what); };
@@ -179,7 +194,7 @@ std::vector<std::string> keys(const std::vector<Fact>& facts) {
     std::vector<std::string> out;
     out.reserve(facts.size());
     for (const Fact& fact : facts)
-        out.push_back(fact.what + "\n" + std::to_string(seen[fact.what]++));
+        out.push_back(fact.key + "\n" + std::to_string(seen[fact.key]++));
     return out;
 }
 
@@ -194,7 +209,8 @@ void compare_single(const std::vector<Fact>& before, const std::vector<Fact>& af
         auto same = found.find(old_keys[i]);
         std::string now = same == found.end() ? "" : after[same->second].value;
         if (now != before[i].value)
-            changes.push_back({before[i].what, before[i].value, now});
+            changes.push_back({same == found.end() ? before[i].what : after[same->second].what,
+                               before[i].value, now});
         if (same != found.end())
             found.erase(same);
     }
@@ -218,12 +234,48 @@ void compare_members(const std::vector<Fact>& before, const std::vector<Fact>& a
             changes.push_back({fact.what, "", fact.value});
 }
 
+/// pivot_root(2) and its like: the same mounts at other paths. Those that came along with the one
+/// that they are below are a number.
+void compare_places(const Snapshot& before, const Snapshot& after, std::vector<Change>& changes) {
+    if (!mounts_have_numbers(before, after))
+        return;
+    std::map<std::string, const Mount*> now;
+    for (const Mount& mount : after.mounts)
+        now[identity(mount)] = &mount;
+    struct Moved {
+        const std::string& from;
+        const std::string& to;
+        int below = 0;
+    };
+    std::vector<Moved> moved;
+    for (const Mount& mount : before.mounts) {
+        auto found = now.find(identity(mount));
+        if (found == now.end() || found->second->point == mount.point)
+            continue;
+        const std::string& to = found->second->point;
+        auto above = std::ranges::find_if(moved, [&](const Moved& one) {
+            return mount.point.starts_with(one.from + "/") &&
+                   to == (one.to == "/" ? "" : one.to) + mount.point.substr(one.from.size());
+        });
+        if (above != moved.end())
+            ++above->below;
+        else
+            moved.push_back({mount.point, to});
+    }
+    for (const Moved& one : moved)
+        changes.push_back(
+            {"place of mount " + one.from, one.from,
+             one.to +
+                 (one.below == 0 ? "" : ", with the " + std::to_string(one.below) + " below it")});
+}
+
 } // namespace
 
 std::vector<Change> diff(const Snapshot& before, const Snapshot& after) {
     std::vector<Change> changes;
     Facts old_facts = facts_of(before, after);
     Facts new_facts = facts_of(after, before);
+    compare_places(before, after, changes);
     compare_single(old_facts.single, new_facts.single, changes);
     compare_members(old_facts.members, new_facts.members, changes);
     for (const Unread& unread : before.unread)

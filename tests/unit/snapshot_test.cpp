@@ -194,6 +194,30 @@ TEST(Diff, MountsAndCapabilitiesOneByOne) {
               (Changes{{"mount /proc", "proc proc rw private", ""}}));
 }
 
+TEST(Diff, AMountThatHasMovedIsTheSameOne) {
+    teach::Snapshot before;
+    before.namespaces = {{.type = "mnt", .inode = 5}};
+    teach::Snapshot after = before;
+    auto mount = [](std::uint32_t id, const char* point) {
+        return teach::Mount{.id = id, .device = "0:1", .root = "/", .point = point, .type = "x"};
+    };
+    before.mounts = {mount(1, "/"), mount(2, "/proc"), mount(3, "/new"), mount(4, "/new/proc"),
+                     mount(5, "/new/dev")};
+    after.mounts = {mount(3, "/"), mount(4, "/proc"), mount(5, "/dev")};
+    after.mounts[2].type = "another"; // whose number was used again
+    Changes changes = teach::diff(before, after);
+    EXPECT_EQ(changes[0], (teach::Change{"place of mount /new", "/new", "/, with the 1 below it"}));
+    std::vector<std::string> rest;
+    for (std::size_t i = 1; i < changes.size(); ++i)
+        rest.push_back((changes[i].after.empty() ? "- " : "+ ") + changes[i].what);
+    EXPECT_THAT(rest, testing::ElementsAre("- mount /", "- mount /proc", "- mount /new/dev",
+                                           "+ mount /dev"));
+    // In another namespace a number says nothing.
+    after.namespaces[0].inode = 6;
+    EXPECT_EQ(teach::diff(before, after)[0].what, "mount namespace");
+    EXPECT_EQ(teach::diff(before, after).size(), 5U);
+}
+
 TEST(Diff, GroupsCapabilitiesThatGoTogether) {
     EXPECT_EQ(teach::grouped({{"hostname", "a", "b"},
                               {"permitted capabilities", "cap_a", ""},
