@@ -15,6 +15,18 @@ std::string pad(const std::string& text, std::size_t width) {
     return text + std::string(has < width ? width - has : 0, ' ');
 }
 
+/// No more than `width` columns of it.
+std::string cut(const std::string& text, std::size_t width) {
+    std::string out;
+    for (char c : text) {
+        bool starts = (c & 0xc0) != 0x80;
+        if (starts && columns(out) == width)
+            break;
+        out += c;
+    }
+    return out;
+}
+
 std::string plural(std::size_t count, const std::string& one, const std::string& more) {
     return std::to_string(count) + " " + (count == 1 ? one : more);
 }
@@ -114,8 +126,10 @@ void Page::namespaces() {
         return;
     bool counted = std::ranges::any_of(of_.namespaces, &Namespace::members);
     out_ += paint_.dim(std::string("  type    whose   inode       owned by") +
-                       (counted ? "    procs first   uid    command" : "")) +
+                       (counted ? "    procs first   user     command" : "")) +
             "\n";
+    constexpr std::size_t kUser = 8;
+    constexpr std::size_t kCommand = 15; // what is left of 80 columns
     for (const Namespace& space : of_.namespaces) {
         std::string whose = pad(space.own() ? "own" : space.host == 0 ? "?" : "host's", 8);
         whose = space.own() ? paint_.green(whose) : space.host == 0 ? whose : paint_.yellow(whose);
@@ -124,7 +138,8 @@ void Page::namespaces() {
                           pad(space.owner == 0 ? "-" : std::to_string(space.owner), 12);
         if (space.members != 0)
             row += pad(std::to_string(space.members), 6) + pad(std::to_string(space.first), 8) +
-                   pad(std::to_string(space.first_uid), 7) + clean(space.first_name);
+                   pad(cut(clean(first_user(space)), kUser), kUser + 1) +
+                   cut(clean(first_command(space)), kCommand);
         while (row.ends_with(' '))
             row.pop_back();
         out_ += row + "\n";

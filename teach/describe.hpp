@@ -15,7 +15,8 @@ namespace teach {
 std::string describe(const Snapshot& snapshot, const Paint& paint);
 
 /// "hostname: vm → box", "+ mount /proc: …". One line that says so when there is nothing.
-std::string describe(const std::vector<Change>& changes, const Paint& paint);
+std::string describe(const std::vector<Change>& changes, const Paint& paint,
+                     std::size_t width = 80);
 
 /// What came or went together as one: 27 capabilities, and those in several sets at once.
 std::vector<Change> grouped(const std::vector<Change>& changes);
@@ -38,6 +39,9 @@ std::string describe(const CgroupLimit& limit);
 std::string describe_seccomp(const Snapshot& of);
 /// The title of a process: its command line, or its name in brackets, as ps(1) has it.
 std::string title(const Snapshot& of);
+/// Of the first process in a namespace, as lsns(8): its user's name, or number; its command line.
+std::string first_user(const Namespace& space);
+std::string first_command(const Namespace& space);
 /// "mount" for "mnt".
 std::string spoken(const std::string& type);
 /// Lines of proc_pid_mountinfo in the order of a tree, each with how deep it is.

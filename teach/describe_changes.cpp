@@ -20,25 +20,25 @@ void append(std::string& to, const std::string& text) {
     to += (to.empty() || text.empty() ? "" : " ") + text;
 }
 
-std::string describe_one(const Change& change, const Paint& paint) {
+std::string describe_one(const Change& change, const Paint& paint, std::size_t width) {
     bool added = change.before.empty();
     std::string what = clean(change.what);
     if (added || change.after.empty()) {
         std::string value = clean(added ? change.after : change.before);
         std::string sign = added ? paint.drawn("+ ", "added: ") : paint.drawn("- ", "gone: ");
         std::string head = added ? paint.green(sign + what) : paint.red(sign + what);
-        if (columns(sign + what + ": " + value) <= 80)
+        if (columns(sign + what + ": " + value) <= width)
             return head + ": " + value + "\n";
-        return head + "\n" + wrapped(value, 4);
+        return head + "\n" + wrapped(value, 4, width);
     }
     std::string head = paint.drawn("~ ", "changed: ") + what;
     std::string before = clean(change.before);
     std::string after = clean(change.after);
     std::string arrow = paint.drawn(" → ", ", now ");
-    if (columns(head + ": " + before + arrow + after) <= 80)
+    if (columns(head + ": " + before + arrow + after) <= width)
         return paint.yellow(head) + ": " + before + arrow + paint.bold(after) + "\n";
-    return paint.yellow(head) + "\n" + wrapped("before  " + before, 4) +
-           wrapped("now     " + after, 4);
+    return paint.yellow(head) + "\n" + wrapped("before  " + before, 4, width) +
+           wrapped("now     " + after, 4, width);
 }
 
 } // namespace
@@ -70,12 +70,12 @@ std::vector<Change> grouped(const std::vector<Change>& changes) {
     return out;
 }
 
-std::string describe(const std::vector<Change>& changes, const Paint& paint) {
+std::string describe(const std::vector<Change>& changes, const Paint& paint, std::size_t width) {
     if (changes.empty())
         return "no difference\n";
     std::string out;
     for (const Change& change : grouped(changes))
-        out += describe_one(change, paint);
+        out += describe_one(change, paint, width);
     return out;
 }
 

@@ -90,6 +90,14 @@ std::string title(const Snapshot& of) {
     return out;
 }
 
+std::string first_user(const Namespace& space) {
+    return space.first_user.empty() ? std::to_string(space.first_uid) : space.first_user;
+}
+
+std::string first_command(const Namespace& space) {
+    return space.first_command.empty() ? "[" + space.first_name + "]" : space.first_command;
+}
+
 std::string spoken(const std::string& type) {
     return type == "mnt" ? "mount" : type;
 }

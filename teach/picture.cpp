@@ -74,8 +74,8 @@ void add_members(const Namespace& space, Strings& to) {
         return;
     to.push_back(std::to_string(space.members) +
                  (space.members == 1 ? " process:" : " processes:"));
-    to.push_back("  " + std::to_string(space.first) + " " + space.first_name + ", uid " +
-                 std::to_string(space.first_uid) + (space.members == 1 ? "" : ", …"));
+    to.push_back("  " + std::to_string(space.first) + " " + first_user(space) + " " +
+                 first_command(space) + (space.members == 1 ? "" : ", …"));
 }
 
 class Painter {

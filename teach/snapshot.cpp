@@ -3,6 +3,7 @@
 #include "teach/snapshot.hpp"
 
 #include "stages/cgroup_place.hpp"
+#include "stages/passwd.hpp"
 #include "sys/local.hpp"
 #include "sys/namespaces.hpp"
 #include "sys/netlink.hpp"
@@ -359,6 +360,10 @@ void count_members(Snapshot& snapshot) {
         space.first_name = trimmed(sys::read_file(proc->get(), first + "/comm").value_or(""));
         auto owner = sys::fstatat(proc->get(), first, 0);
         space.first_uid = owner ? owner->st_uid : 0;
+        space.first_user = stages::user_name(space.first_uid).value_or("");
+        std::string command = sys::read_file(proc->get(), first + "/cmdline").value_or("");
+        std::ranges::replace(command, '\0', ' ');
+        space.first_command = trimmed(command);
     }
 }
 

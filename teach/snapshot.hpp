@@ -45,7 +45,9 @@ struct Namespace {
     std::uint32_t members = 0; ///< processes in it that we may look at
     std::int32_t first = 0;    ///< the one of the lowest number
     std::uint32_t first_uid = 0;
-    std::string first_name;
+    std::string first_user;    ///< its name; empty: it has none here
+    std::string first_name;    ///< comm
+    std::string first_command; ///< its arguments; empty: a kernel thread
     bool own() const { return host != 0 && inode != host; }
 };
 

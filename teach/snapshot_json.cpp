@@ -32,7 +32,9 @@ void fields(auto& visit, auto& space)
     visit("members", space.members);
     visit("first", space.first);
     visit("first_uid", space.first_uid);
+    visit("first_user", space.first_user);
     visit("first_name", space.first_name);
+    visit("first_command", space.first_command);
 }
 void fields(auto& visit, auto& range)
     requires requires { range.inside; }

@@ -82,11 +82,14 @@ TEST(Describe, OneLineAMemberOfANamespaceFitsATerminal) {
                       .members = 99999,
                       .first = 4194303,
                       .first_uid = 165535,
-                      .first_name = "fifteen-letters"}};
+                      .first_user = "",
+                      .first_name = "fifteen-letters",
+                      .first_command = "/fifteen-letters and more than one line"}};
     std::string text = teach::describe(of, teach::Paint::for_stream(-1, /*plain=*/true));
     std::size_t at = text.find("  cgroup");
     std::string line = text.substr(at, text.find('\n', at) - at);
-    EXPECT_THAT(line, HasSubstr("fifteen-letters"));
+    EXPECT_THAT(line, HasSubstr("165535   /fifteen-")); // the rest is in the picture
+    EXPECT_THAT(line, Not(HasSubstr("line")));
     EXPECT_LE(line.size(), 80U);
 }
 
