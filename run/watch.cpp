@@ -44,7 +44,7 @@ void Teller::say(const sys::Call& call, std::optional<long> result) {
     if (silent_ || talking_ || is_wire(call, socket_))
         return;
     talking_ = true;
-    json told = {{"pid", sys::getpid()}, {"name", call.name}, {"text", call.text}};
+    json told = {{"pid", sys::getpid()}, {"name", call.name}, {"text", call.whole}};
     if (result)
         told["result"] = *result;
     (void)say_called(socket_, told.dump(-1, ' ', false, json::error_handler_t::replace)); // who has

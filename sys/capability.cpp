@@ -5,6 +5,7 @@
 #include <sys/prctl.h>
 
 #include <algorithm>
+#include <bit>
 #include <cerrno>
 #include <memory>
 
@@ -37,14 +38,39 @@ std::string show(Capability capability) {
     return out;
 }
 
+/// Three sets as capset(2) has them: by name, or as a number where the names would fill a screen.
+std::string show_sets(cap_t sets) {
+    auto one = [&](cap_flag_t flag) {
+        std::uint64_t bits = 0;
+        std::string list;
+        for (cap_value_t number = 0; number <= CAP_LAST_CAP; ++number) {
+            cap_flag_value_t have = CAP_CLEAR;
+            if (cap_get_flag(sets, number, flag, &have) != 0 || have != CAP_SET)
+                continue;
+            bits |= std::uint64_t{1} << number;
+            list += (list.empty() ? "" : "|") + show(Capability{number});
+        }
+        constexpr int kMany = 20;
+        return std::popcount(bits) > kMany ? show(Flags{bits, {}}) : list.empty() ? "0" : list;
+    };
+    std::string effective = one(CAP_EFFECTIVE);
+    std::string permitted = one(CAP_PERMITTED);
+    return "{effective=" + (effective == permitted ? "" : effective + ", ") +
+           "permitted=" + permitted + ", inheritable=" + one(CAP_INHERITABLE) + "}";
+}
+
 using Sets = std::unique_ptr<_cap_struct, int (*)(void*)>;
 
 Result<Sets> own_sets() {
     Sets own(nullptr, cap_free);
-    TRY(invoke("capget", [&] {
-        own.reset(cap_get_proc());
-        return own == nullptr ? -1 : 0;
-    }));
+    TRY(invoke(
+        "capget",
+        [&] {
+            own.reset(cap_get_proc());
+            return own == nullptr ? -1 : 0;
+        },
+        also([] { return "{version=_LINUX_CAPABILITY_VERSION_3, pid=0}"; }),
+        filled([&](long) { return show_sets(own.get()); })));
     return own;
 }
 
@@ -141,12 +167,9 @@ Result<void> set_capabilities(const CapabilitySets& sets) {
         "prctl", [&] { return ::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0L, 0L, 0L); },
         Shown{"PR_CAP_AMBIENT"}, Shown{"PR_CAP_AMBIENT_CLEAR_ALL"}));
     TRY(invoke(
-        "capset", [&] { return ::cap_set_proc(wanted.get()); }, Shown{[&] {
-            std::string list;
-            for (const std::string& name : sets.permitted)
-                list += (list.empty() ? "" : ",") + name;
-            return list;
-        }()}));
+        "capset", [&] { return ::cap_set_proc(wanted.get()); },
+        also([] { return "{version=_LINUX_CAPABILITY_VERSION_3, pid=0}"; }),
+        also([&] { return show_sets(wanted.get()); })));
     for (cap_value_t number : numbers(sets.ambient))
         if (holds(held, number))
             TRY(invoke(

@@ -7,6 +7,7 @@
 #include "sys/kernel.hpp"
 
 #include "sys/flags.hpp"
+#include "sys/structures.hpp"
 
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -79,7 +80,8 @@ Result<pid_t> clone3_forking(clone_args args, void (*run)(void*), void* argument
             }
             return pid;
         },
-        Flags{args.flags, names::clone})));
+        Heard{Flags{args.flags, names::clone}, [&](long result) { return show(args, result > 0); }},
+        also([] { return std::to_string(sizeof(clone_args)); }))));
 }
 
 } // namespace

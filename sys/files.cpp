@@ -2,6 +2,7 @@
 #include "sys/kernel.hpp"
 
 #include "sys/flags.hpp"
+#include "sys/structures.hpp"
 
 #include <dirent.h>
 #include <linux/openat2.h>
@@ -19,7 +20,10 @@ namespace sys {
 Result<Fd> openat(int at, const std::string& path, int flags, mode_t mode) {
     return descriptor(invoke(
         "openat", [&] { return ::openat(at, path.c_str(), flags | O_CLOEXEC | O_NOCTTY, mode); },
-        At{at}, path, Flags{static_cast<std::uint64_t>(flags), names::open, "O_RDONLY"}));
+        At{at}, path,
+        Heard{Flags{static_cast<std::uint64_t>(flags), names::open, "O_RDONLY"},
+              [&](long) { return show_open(flags | O_CLOEXEC | O_NOCTTY); }},
+        also([&] { return (flags & O_CREAT) != 0 ? show(Mode{mode}) : ""; })));
 }
 
 Result<Fd> openat2(int at, const std::string& path, std::uint64_t flags, Resolve resolve,
@@ -39,7 +43,15 @@ Result<Fd> openat2(int at, const std::string& path, std::uint64_t flags, Resolve
                     break;
             return fd;
         },
-        At{at}, path, Flags{flags, names::open, "O_RDONLY"}, Flags{resolve.flags, names::resolve}));
+        At{at}, path,
+        Heard{Flags{flags, names::open, "O_RDONLY"},
+              [&](long) {
+                  return "{flags=" + show_open(static_cast<int>(how.flags)) +
+                         (mode != 0 ? ", mode=" + show(Mode{mode}) : "") +
+                         ", resolve=" + show(Flags{how.resolve, names::resolve}) + "}";
+              }},
+        Heard{Flags{resolve.flags, names::resolve},
+              [](long) { return std::to_string(sizeof(open_how)); }}));
 }
 
 Result<std::size_t> read(int fd, std::span<char> into) {
@@ -52,7 +64,9 @@ Result<std::size_t> read(int fd, std::span<char> into) {
             while (got == -1 && errno == EINTR);
             return got;
         },
-        fd, Out{into.data(), into.size()}, into.size())));
+        fd, Out{into.data(), into.size()},
+        filled([&](long got) { return show_bytes({into.data(), static_cast<std::size_t>(got)}); }),
+        into.size())));
 }
 
 Result<std::size_t> write(int fd, std::string_view from) {
@@ -65,7 +79,10 @@ Result<std::size_t> write(int fd, std::string_view from) {
             while (put == -1 && errno == EINTR);
             return put;
         },
-        fd, Shown{from.size() <= 64 ? show(std::string(from)) : "…"}, from.size())));
+        fd,
+        Heard{Shown{from.size() <= 64 ? show(std::string(from)) : "…"},
+              [&](long) { return show_bytes(from, 64); }},
+        from.size())));
 }
 
 Result<void> mkdirat(int at, const std::string& path, mode_t mode) {
@@ -82,7 +99,10 @@ Result<std::string> readlinkat(int at, const std::string& path) {
     std::array<char, PATH_MAX> buffer; // NOLINT: filled by the call
     long length = TRY(invoke(
         "readlinkat", [&] { return ::readlinkat(at, path.c_str(), buffer.data(), buffer.size()); },
-        At{at}, path, Out{buffer.data(), buffer.size()}));
+        At{at}, path, Out{buffer.data(), buffer.size()}, filled([&](long got) {
+            return show_bytes({buffer.data(), static_cast<std::size_t>(got)}, 128);
+        }),
+        also([&] { return std::to_string(buffer.size()); })));
     return std::string(buffer.data(), static_cast<std::size_t>(length));
 }
 
@@ -94,7 +114,9 @@ Result<void> unlinkat(int at, const std::string& path, int flags) {
 
 Result<struct stat> fstat(int fd) {
     struct stat info{};
-    TRY(invoke("fstat", [&] { return ::fstat(fd, &info); }, fd, Out{&info, sizeof info}));
+    TRY(invoke(
+        "fstat", [&] { return ::fstat(fd, &info); }, fd, Out{&info, sizeof info},
+        filled([&](long) { return show(info); })));
     return info;
 }
 
@@ -102,20 +124,24 @@ Result<struct stat> fstatat(int at, const std::string& path, int flags) {
     struct stat info{};
     TRY(invoke(
         "fstatat", [&] { return ::fstatat(at, path.c_str(), &info, flags); }, At{at}, path,
-        Out{&info, sizeof info}));
+        Out{&info, sizeof info}, filled([&](long) { return show(info); }),
+        also([&] { return show(Flags{static_cast<std::uint64_t>(flags), names::at}); })));
     return info;
 }
 
 Result<struct statfs> fstatfs(int fd) {
     struct statfs info{};
-    TRY(invoke("fstatfs", [&] { return ::fstatfs(fd, &info); }, fd, Out{&info, sizeof info}));
+    TRY(invoke(
+        "fstatfs", [&] { return ::fstatfs(fd, &info); }, fd, Out{&info, sizeof info},
+        filled([&](long) { return show(info); })));
     return info;
 }
 
 Result<struct statfs> statfs(const std::string& path) {
     struct statfs info{};
     TRY(invoke(
-        "statfs", [&] { return ::statfs(path.c_str(), &info); }, path, Out{&info, sizeof info}));
+        "statfs", [&] { return ::statfs(path.c_str(), &info); }, path, Out{&info, sizeof info},
+        filled([&](long) { return show(info); })));
     return info;
 }
 
@@ -140,12 +166,15 @@ Result<void> fchown(int fd, uid_t uid, gid_t gid) {
 Result<void> fchownat(int at, const std::string& path, uid_t uid, gid_t gid) {
     return done(invoke(
         "fchownat", [&] { return ::fchownat(at, path.c_str(), uid, gid, AT_SYMLINK_NOFOLLOW); },
-        At{at}, path, uid, Shown{gid == static_cast<gid_t>(-1) ? "-1" : std::to_string(gid)}));
+        At{at}, path, uid, Shown{gid == static_cast<gid_t>(-1) ? "-1" : std::to_string(gid)},
+        also([] { return "AT_SYMLINK_NOFOLLOW"; })));
 }
 
 Result<std::string> random_hex(std::size_t count) {
     std::string bytes(count, '\0');
-    TRY(invoke("getrandom", [&] { return ::getrandom(bytes.data(), count, 0); }, count));
+    TRY(invoke(
+        "getrandom", [&] { return ::getrandom(bytes.data(), count, 0); },
+        filled([&](long) { return show_bytes(bytes); }), count, also([] { return "0"; })));
     std::string out;
     for (char byte : bytes) {
         out += "0123456789abcdef"[static_cast<unsigned char>(byte) >> 4];
@@ -157,13 +186,15 @@ Result<std::string> random_hex(std::size_t count) {
 Result<Fd> memfd_create(const std::string& name) {
     return descriptor(invoke(
         "memfd_create",
-        [&] { return ::memfd_create(name.c_str(), MFD_CLOEXEC | MFD_ALLOW_SEALING); }, name));
+        [&] { return ::memfd_create(name.c_str(), MFD_CLOEXEC | MFD_ALLOW_SEALING); }, name,
+        also([] { return "MFD_CLOEXEC|MFD_ALLOW_SEALING"; })));
 }
 
 Result<void> seal(int memfd) {
     constexpr int seals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
     return done(invoke(
-        "fcntl", [&] { return ::fcntl(memfd, F_ADD_SEALS, seals); }, memfd, Shown{"F_ADD_SEALS"}));
+        "fcntl", [&] { return ::fcntl(memfd, F_ADD_SEALS, seals); }, memfd, Shown{"F_ADD_SEALS"},
+        also([] { return show(Flags{seals, names::seal}); })));
 }
 
 Result<void> ftruncate(int fd, std::int64_t size) {
@@ -179,11 +210,13 @@ bool is_sealed(int fd) {
 Result<void> seal_size(int memfd) {
     constexpr int seals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW;
     return done(invoke(
-        "fcntl", [&] { return ::fcntl(memfd, F_ADD_SEALS, seals); }, memfd, Shown{"F_ADD_SEALS"}));
+        "fcntl", [&] { return ::fcntl(memfd, F_ADD_SEALS, seals); }, memfd, Shown{"F_ADD_SEALS"},
+        also([] { return show(Flags{seals, names::seal}); })));
 }
 
 Result<void> lseek_start(int fd) {
-    return done(invoke("lseek", [&] { return ::lseek(fd, 0, SEEK_SET); }, fd, 0));
+    return done(invoke(
+        "lseek", [&] { return ::lseek(fd, 0, SEEK_SET); }, fd, 0, also([] { return "SEEK_SET"; })));
 }
 
 Result<Fd> dup_above(int fd, int lowest) {
@@ -211,7 +244,7 @@ Result<void> open_standard_streams() {
 Result<void> set_cloexec(int fd, bool on) {
     return done(invoke(
         "fcntl", [&] { return ::fcntl(fd, F_SETFD, on ? FD_CLOEXEC : 0); }, fd, Shown{"F_SETFD"},
-        on ? FD_CLOEXEC : 0));
+        Heard{Flags{on ? 1U : 0U, {}}, [&](long) { return on ? "FD_CLOEXEC" : "0"; }}));
 }
 
 Result<void> set_nonblocking(int fd) {
@@ -228,13 +261,19 @@ Result<void> close_range(unsigned first, unsigned last, unsigned flags) {
 
 Result<std::uint64_t> getrandom() {
     std::uint64_t number = 0;
-    TRY(invoke("getrandom", [&] { return ::getrandom(&number, sizeof number, 0); }, sizeof number));
+    TRY(invoke(
+        "getrandom", [&] { return ::getrandom(&number, sizeof number, 0); }, filled([&](long) {
+            return show_bytes({reinterpret_cast<const char*>(&number), sizeof number});
+        }),
+        sizeof number, also([] { return "0"; })));
     return number;
 }
 
 Result<std::pair<Fd, Fd>> pipe() {
     int ends[2] = {-1, -1};
-    TRY(invoke("pipe2", [&] { return ::pipe2(ends, O_CLOEXEC); }, Shown{"O_CLOEXEC"}));
+    TRY(invoke(
+        "pipe2", [&] { return ::pipe2(ends, O_CLOEXEC); }, filled([&](long) { return show(ends); }),
+        Shown{"O_CLOEXEC"}));
     return std::pair{Fd(ends[0]), Fd(ends[1])};
 }
 
@@ -252,7 +291,8 @@ Result<std::string> getcwd() {
     // The raw call, not libc's: outside the root it answers "(unreachable)/…" instead of failing.
     TRY(invoke(
         "getcwd", [&] { return syscall(SYS_getcwd, buffer.data(), buffer.size()); },
-        Out{buffer.data(), buffer.size()}));
+        Out{buffer.data(), buffer.size()}, filled([&](long) { return show(buffer.data()); }),
+        also([&] { return std::to_string(buffer.size()); })));
     if (buffer[0] != '/')
         return wrong("the working directory is outside the root: \"" + std::string(buffer.data()) +
                      "\"");
@@ -265,7 +305,11 @@ Result<std::vector<Entry>> entries(int fd) {
     TRY(lseek_start(fd)); // a second look at the same descriptor starts over
     for (;;) {
         long length = TRY(invoke(
-            "getdents64", [&] { return ::getdents64(fd, buffer.data(), buffer.size()); }, fd));
+            "getdents64", [&] { return ::getdents64(fd, buffer.data(), buffer.size()); }, fd,
+            filled([&](long got) {
+                return show_entries({buffer.data(), static_cast<std::size_t>(got)});
+            }),
+            also([&] { return std::to_string(buffer.size()); })));
         if (length == 0)
             return found;
         for (long at = 0; at < length;) {
@@ -288,13 +332,13 @@ Result<void> setxattr(const std::string& path, const std::string& name, std::str
     return done(invoke(
         "setxattr",
         [&] { return ::setxattr(path.c_str(), name.c_str(), value.data(), value.size(), 0); }, path,
-        name, std::string(value)));
+        name, std::string(value), also([&] { return std::to_string(value.size()) + ", 0"; })));
 }
 
 Result<void> getxattr(const std::string& path, const std::string& name) {
     return done(invoke(
-        "getxattr", [&] { return ::getxattr(path.c_str(), name.c_str(), nullptr, 0); }, path,
-        name));
+        "getxattr", [&] { return ::getxattr(path.c_str(), name.c_str(), nullptr, 0); }, path, name,
+        also([] { return "NULL, 0"; })));
 }
 
 } // namespace sys

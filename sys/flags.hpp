@@ -4,6 +4,7 @@
 #include "sys/kernel.hpp"
 
 #include <linux/seccomp.h>
+#include <net/if.h>
 #include <sys/file.h>
 #include <sys/wait.h>
 
@@ -51,6 +52,20 @@ inline constexpr FlagName propagation[] = {
     {MS_UNBINDABLE, "MS_UNBINDABLE"},
 };
 inline constexpr FlagName umount[] = {{kDetach, "MNT_DETACH"}, {kNoFollow, "UMOUNT_NOFOLLOW"}};
+inline constexpr FlagName at[] = {{AT_SYMLINK_NOFOLLOW, "AT_SYMLINK_NOFOLLOW"},
+                                  {AT_EMPTY_PATH, "AT_EMPTY_PATH"}};
+inline constexpr FlagName seal[] = {NAMED(F_SEAL_SEAL), NAMED(F_SEAL_SHRINK), NAMED(F_SEAL_GROW),
+                                    NAMED(F_SEAL_WRITE)};
+inline constexpr FlagName link[] = {
+    NAMED(IFF_UP),      NAMED(IFF_BROADCAST), NAMED(IFF_LOOPBACK),  NAMED(IFF_POINTOPOINT),
+    NAMED(IFF_RUNNING), NAMED(IFF_NOARP),     NAMED(IFF_MULTICAST),
+};
+inline constexpr FlagName resource[] = {
+    NAMED(RLIMIT_AS),     NAMED(RLIMIT_CORE),   NAMED(RLIMIT_CPU),        NAMED(RLIMIT_DATA),
+    NAMED(RLIMIT_FSIZE),  NAMED(RLIMIT_LOCKS),  NAMED(RLIMIT_MEMLOCK),    NAMED(RLIMIT_MSGQUEUE),
+    NAMED(RLIMIT_NICE),   NAMED(RLIMIT_NOFILE), NAMED(RLIMIT_NPROC),      NAMED(RLIMIT_RSS),
+    NAMED(RLIMIT_RTPRIO), NAMED(RLIMIT_RTTIME), NAMED(RLIMIT_SIGPENDING), NAMED(RLIMIT_STACK),
+};
 inline constexpr FlagName unlink[] = {NAMED(AT_REMOVEDIR)};
 inline constexpr FlagName access[] = {NAMED(R_OK), NAMED(W_OK), NAMED(X_OK)};
 inline constexpr FlagName close_range[] = {{2, "CLOSE_RANGE_UNSHARE"}, {4, "CLOSE_RANGE_CLOEXEC"}};

@@ -2,10 +2,10 @@
 #include "sys/kernel.hpp"
 
 #include "sys/flags.hpp"
+#include "sys/structures.hpp"
 
 #include <arpa/inet.h>
 #include <linux/ethtool.h>
-#include <linux/if_tun.h>
 #include <linux/sockios.h>
 #include <net/if.h>
 #include <sys/ioctl.h>
@@ -20,29 +20,50 @@
 
 namespace sys {
 
+namespace {
+
+/// A socket's type; all of ours are closed by an exec.
+auto named_socket(int type) {
+    Named named{static_cast<std::uint64_t>(type), names::socket_type};
+    return Heard{named, [named](long) { return show(named) + "|SOCK_CLOEXEC"; }};
+}
+
+std::string show_link(const ifreq& request) {
+    return "{ifr_name=" + sys::show(request.ifr_name) + ", ifr_flags=" +
+           sys::show(Flags{static_cast<unsigned short>(request.ifr_flags), names::link}) + "}";
+}
+
+} // namespace
+
 Result<void> sethostname(const std::string& name) {
-    return done(
-        invoke("sethostname", [&] { return ::sethostname(name.c_str(), name.size()); }, name));
+    return done(invoke(
+        "sethostname", [&] { return ::sethostname(name.c_str(), name.size()); }, name,
+        also([&] { return std::to_string(name.size()); })));
 }
 
 Result<void> setdomainname(const std::string& name) {
-    return done(
-        invoke("setdomainname", [&] { return ::setdomainname(name.c_str(), name.size()); }, name));
+    return done(invoke(
+        "setdomainname", [&] { return ::setdomainname(name.c_str(), name.size()); }, name,
+        also([&] { return std::to_string(name.size()); })));
 }
 
 Result<std::pair<Fd, Fd>> socketpair(int type) {
     int ends[2] = {-1, -1};
     TRY(invoke(
         "socketpair", [&] { return ::socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, ends); },
-        Shown{"AF_UNIX"}, Named{static_cast<std::uint64_t>(type), names::socket_type}));
+        Shown{"AF_UNIX"}, named_socket(type), also([] { return "0"; }),
+        filled([&](long) { return show(ends); })));
     return std::pair{Fd(ends[0]), Fd(ends[1])};
 }
 
 Result<Fd> socket(int domain, int type, int protocol) {
     return descriptor(invoke(
         "socket", [&] { return ::socket(domain, type | SOCK_CLOEXEC, protocol); },
-        Named{static_cast<std::uint64_t>(domain), names::domain},
-        Named{static_cast<std::uint64_t>(type), names::socket_type}, protocol));
+        Named{static_cast<std::uint64_t>(domain), names::domain}, named_socket(type),
+        Heard{protocol, [&](long) {
+                  return domain == AF_INET && protocol == 0 ? "IPPROTO_IP"
+                                                            : std::to_string(protocol);
+              }}));
 }
 
 Result<void> connect_unix(int fd, const std::string& path) {
@@ -54,7 +75,8 @@ Result<void> connect_unix(int fd, const std::string& path) {
     return done(invoke(
         "connect",
         [&] { return ::connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address); }, fd,
-        path));
+        Heard{Shown{}, [&](long) { return "{sa_family=AF_UNIX, sun_path=" + show(path) + "}"; }},
+        Heard{Shown{show(path)}, [](long) { return std::to_string(sizeof(sockaddr_un)); }}));
 }
 
 Result<void> bind_inet(int fd, const std::string& address, std::uint16_t port) {
@@ -106,7 +128,8 @@ Result<void> send(int fd, std::string_view bytes, std::optional<int> passed_fd) 
             while (sent == -1 && errno == EINTR);
             return sent;
         },
-        fd, Shown{bytes.size() <= 64 ? show(std::string(bytes)) : "…"}));
+        fd, Shown{bytes.size() <= 64 ? show(std::string(bytes)) : "…"},
+        also([] { return "MSG_NOSIGNAL"; })));
 }
 
 Result<Received> receive(int fd, std::size_t most) {
@@ -121,7 +144,7 @@ Result<Received> receive(int fd, std::size_t most) {
             while (length == -1 && errno == EINTR);
             return length;
         },
-        fd, Shown{"MSG_PEEK|MSG_TRUNC"})));
+        fd, also([] { return "NULL, 0"; }), Shown{"MSG_PEEK|MSG_TRUNC"})));
     got.bytes.resize(std::min(size, most));
     iovec part{got.bytes.data(), got.bytes.size()};
     msghdr message{};
@@ -139,7 +162,8 @@ Result<Received> receive(int fd, std::size_t most) {
             while (received == -1 && errno == EINTR);
             return received;
         },
-        fd));
+        fd, filled([&](long) { return show_bytes(got.bytes); }),
+        also([] { return "MSG_CMSG_CLOEXEC"; })));
     got.bytes.resize(static_cast<std::size_t>(length));
     for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr;
          header = CMSG_NXTHDR(&message, header)) {
@@ -155,7 +179,7 @@ Result<Received> receive(int fd, std::size_t most) {
 Result<bool> at_end(int fd) {
     auto length = invoke(
         "recv", [&] { return ::recv(fd, nullptr, 0, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT); }, fd,
-        Shown{"MSG_PEEK|MSG_TRUNC|MSG_DONTWAIT"});
+        also([] { return "NULL, 0"; }), Shown{"MSG_PEEK|MSG_TRUNC|MSG_DONTWAIT"});
     if (!length && length.error().code == EAGAIN)
         return false;
     return TRY(std::move(length)) == 0;
@@ -167,11 +191,15 @@ Result<void> link_up(const std::string& name) {
     (void)name.copy(request.ifr_name, IFNAMSIZ - 1); // the kernel refuses a name cut short
     TRY(invoke(
         "ioctl", [&] { return ::ioctl(any.get(), SIOCGIFFLAGS, &request); }, any.get(),
-        Shown{"SIOCGIFFLAGS"}, name));
+        Shown{"SIOCGIFFLAGS"}, Heard{Shown{show(name)}, [&](long result) {
+                                         return result < 0 ? "{ifr_name=" + show(name) + "}"
+                                                           : show_link(request);
+                                     }}));
     request.ifr_flags = static_cast<short>(request.ifr_flags | IFF_UP);
     return done(invoke(
         "ioctl", [&] { return ::ioctl(any.get(), SIOCSIFFLAGS, &request); }, any.get(),
-        Shown{"SIOCSIFFLAGS"}, name, Shown{"IFF_UP"}));
+        Shown{"SIOCSIFFLAGS"}, Heard{Shown{show(name)}, [&](long) { return show_link(request); }},
+        Heard{Shown{"IFF_UP"}, [](long) { return ""; }}));
 }
 
 Result<bool> link_has_carrier(const std::string& name) {
@@ -182,7 +210,8 @@ Result<bool> link_has_carrier(const std::string& name) {
     request.ifr_data = reinterpret_cast<char*>(&link);
     TRY(invoke(
         "ioctl", [&] { return ::ioctl(any.get(), SIOCETHTOOL, &request); }, any.get(),
-        Shown{"SIOCETHTOOL"}, name, Shown{"ETHTOOL_GLINK"}));
+        Shown{"SIOCETHTOOL"}, name, Shown{"ETHTOOL_GLINK"},
+        filled([&](long) { return "[" + std::to_string(link.data) + "]"; })));
     return link.data != 0;
 }
 
@@ -205,96 +234,48 @@ Result<void> tcsetattr(int fd, const termios& mode) {
 
 Result<winsize> get_winsize(int fd) {
     winsize size{};
-    TRY(invoke("ioctl", [&] { return ::ioctl(fd, TIOCGWINSZ, &size); }, fd, Shown{"TIOCGWINSZ"}));
+    TRY(invoke(
+        "ioctl", [&] { return ::ioctl(fd, TIOCGWINSZ, &size); }, fd, Shown{"TIOCGWINSZ"},
+        filled([&](long) { return show(size); })));
     return size;
 }
 
 Result<void> set_winsize(int fd, const winsize& size) {
-    return done(
-        invoke("ioctl", [&] { return ::ioctl(fd, TIOCSWINSZ, &size); }, fd, Shown{"TIOCSWINSZ"}));
+    return done(invoke(
+        "ioctl", [&] { return ::ioctl(fd, TIOCSWINSZ, &size); }, fd, Shown{"TIOCSWINSZ"},
+        also([&] { return show(size); })));
 }
 
 Result<void> make_controlling_terminal(int fd) {
-    return done(invoke("ioctl", [&] { return ::ioctl(fd, TIOCSCTTY, 0); }, fd, Shown{"TIOCSCTTY"}));
+    return done(invoke(
+        "ioctl", [&] { return ::ioctl(fd, TIOCSCTTY, 0); }, fd, Shown{"TIOCSCTTY"},
+        also([] { return "0"; })));
 }
 
 Result<Fd> pty_peer(int master) {
     int locked = 0;
     TRY(invoke(
-        "ioctl", [&] { return ::ioctl(master, TIOCSPTLCK, &locked); }, master,
-        Shown{"TIOCSPTLCK"}));
+        "ioctl", [&] { return ::ioctl(master, TIOCSPTLCK, &locked); }, master, Shown{"TIOCSPTLCK"},
+        also([] { return "[0]"; })));
     return descriptor(invoke(
         "ioctl", [&] { return ::ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC); },
-        master, Shown{"TIOCGPTPEER"}));
+        master, Shown{"TIOCGPTPEER"}, also([] { return "O_RDWR|O_NOCTTY|O_CLOEXEC"; })));
 }
 
 Result<pid_t> tcgetsid(int fd) {
     pid_t session = 0;
-    TRY(invoke("ioctl", [&] { return ::ioctl(fd, TIOCGSID, &session); }, fd, Shown{"TIOCGSID"}));
+    TRY(invoke(
+        "ioctl", [&] { return ::ioctl(fd, TIOCGSID, &session); }, fd, Shown{"TIOCGSID"},
+        filled([&](long) { return "[" + std::to_string(session) + "]"; })));
     return session;
 }
 
 Result<pid_t> tcgetpgrp(int fd) {
     pid_t group = 0;
-    TRY(invoke("ioctl", [&] { return ::ioctl(fd, TIOCGPGRP, &group); }, fd, Shown{"TIOCGPGRP"}));
+    TRY(invoke(
+        "ioctl", [&] { return ::ioctl(fd, TIOCGPGRP, &group); }, fd, Shown{"TIOCGPGRP"},
+        filled([&](long) { return "[" + std::to_string(group) + "]"; })));
     return group;
-}
-
-// --- devices of another network ----------------------------------------------------------------
-
-namespace {
-
-/// How far the visitor of make_tap came, and why not further.
-struct Visit {
-    const char* call = nullptr;
-    int code = 0;
-};
-
-// In the parent's memory (vfork), and in the namespaces of the process behind `pidfd` after the
-// first call: system calls only.
-[[noreturn]] void visit(int pidfd, int namespaces, ifreq request, volatile Visit& result) {
-    result.call = "setns(pidfd)";
-    if (::setns(pidfd, namespaces) == 0) {
-        result.call = "open(\"/dev/net/tun\", O_RDWR)";
-        int tap = ::open("/dev/net/tun", O_RDWR | O_CLOEXEC);
-        if (tap >= 0) {
-            result.call = "ioctl(TUNSETIFF, IFF_TAP|IFF_NO_PI)";
-            if (::ioctl(tap, TUNSETIFF, &request) == 0) {
-                result.call = "ioctl(TUNSETPERSIST)";
-                if (::ioctl(tap, TUNSETPERSIST, 1) == 0)
-                    _exit(0);
-            }
-        }
-    }
-    result.code = errno;
-    _exit(1);
-}
-
-} // namespace
-
-Result<void> make_tap(int pidfd, std::uint64_t namespaces, const std::string& name) {
-    ifreq request{};
-    (void)name.copy(request.ifr_name, IFNAMSIZ - 1); // the kernel refuses a name cut short
-    request.ifr_flags = IFF_TAP | IFF_NO_PI;         // as slirp4netns and pasta open it
-    volatile Visit result{};
-    auto made = invoke(
-        "ioctl",
-        [&]() -> long {
-            // Who has entered a user namespace can't come back, so somebody else goes.
-            pid_t visitor = ::vfork(); // NOLINT(bugprone-unsafe-functions)
-            if (visitor == 0)
-                visit(pidfd, static_cast<int>(namespaces), request, result);
-            if (visitor < 0)
-                return -1;
-            while (::waitpid(visitor, nullptr, 0) == -1 && errno == EINTR)
-                ;
-            errno = result.code;
-            return result.code == 0 ? 0 : -1;
-        },
-        "/dev/net/tun", Shown{"TUNSETIFF"}, name, Shown{"IFF_TAP|IFF_NO_PI"});
-    if (!made && result.code != 0)
-        made.error().call = result.call;
-    return done(std::move(made));
 }
 
 // --- waiting and signals -----------------------------------------------------------------------
@@ -310,7 +291,8 @@ Result<int> poll_for(std::span<pollfd> fds, int milliseconds) {
             while (ready == -1 && errno == EINTR);
             return ready;
         },
-        Out{fds.data(), fds.size_bytes()}, fds.size(), milliseconds)));
+        Out{fds.data(), fds.size_bytes()}, also([&] { return show(std::span<const pollfd>(fds)); }),
+        fds.size(), milliseconds)));
 }
 } // namespace
 
@@ -331,13 +313,19 @@ sigset_t ending_signals() {
 }
 
 Result<Fd> signalfd(const sigset_t& set) {
-    return descriptor(
-        invoke("signalfd", [&] { return ::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK); }));
+    return descriptor(invoke(
+        "signalfd", [&] { return ::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK); },
+        also([&] { return "-1, " + show(set) + ", SFD_CLOEXEC|SFD_NONBLOCK"; })));
 }
 
 Result<SignalInfo> read_signal(int signalfd) {
     signalfd_siginfo info{};
-    TRY(invoke("read", [&] { return ::read(signalfd, &info, sizeof info); }, signalfd));
+    TRY(invoke(
+        "read", [&] { return ::read(signalfd, &info, sizeof info); }, signalfd, filled([&](long) {
+            return "{ssi_signo=" + show(Signal{static_cast<int>(info.ssi_signo)}) +
+                   ", ssi_pid=" + std::to_string(info.ssi_pid) + ", ...}";
+        }),
+        also([] { return std::to_string(sizeof info); })));
     return SignalInfo{static_cast<int>(info.ssi_signo), static_cast<pid_t>(info.ssi_pid)};
 }
 
@@ -345,7 +333,8 @@ Result<sigset_t> sigprocmask(int how, const sigset_t& set) {
     sigset_t before{};
     TRY(invoke(
         "sigprocmask", [&] { return ::sigprocmask(how, &set, &before); },
-        Named{static_cast<std::uint64_t>(how), names::mask_how}));
+        Named{static_cast<std::uint64_t>(how), names::mask_how}, also([&] { return show(set); }),
+        filled([&](long) { return show(before); })));
     return before;
 }
 

@@ -3,6 +3,7 @@
 #include "sys/kernel.hpp"
 
 #include "sys/flags.hpp"
+#include "sys/structures.hpp"
 
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -23,13 +24,6 @@ std::vector<char*> pointers(const Strings& strings) {
         out.push_back(const_cast<char*>(string.c_str())); // execve(2) never writes to them
     out.push_back(nullptr);
     return out;
-}
-
-std::string show_list(const Strings& strings) {
-    std::string out = "[";
-    for (const std::string& string : strings)
-        out += (out.size() > 1 ? ", " : "") + show(string);
-    return out + "]";
 }
 
 } // namespace
@@ -63,7 +57,7 @@ Error execve(const std::string& path, const Strings& argv, const Strings& env) {
     auto vars = pointers(env);
     return invoke(
                "execve", [&] { return ::execve(path.c_str(), args.data(), vars.data()); }, path,
-               Shown{show_list(argv)})
+               Shown{show_list(argv)}, also([&] { return show_count(vars.data()); }))
         .error();
 }
 
@@ -79,19 +73,22 @@ Error execveat(int fd, const Strings& argv, const Strings& env) {
                [&] {
                    return syscall(SYS_execveat, fd, "", args.data(), vars.data(), AT_EMPTY_PATH);
                },
-               fd, "", Shown{show_list(argv)})
+               fd, "", Shown{show_list(argv)}, also([&] { return show_count(vars.data()); }),
+               also([] { return "AT_EMPTY_PATH"; }))
         .error();
 }
 
 Result<Fd> pidfd_open(pid_t pid) {
-    return descriptor(invoke("pidfd_open", [&] { return syscall(SYS_pidfd_open, pid, 0); }, pid));
+    return descriptor(invoke(
+        "pidfd_open", [&] { return syscall(SYS_pidfd_open, pid, 0); }, pid,
+        also([] { return "0"; })));
 }
 
 Result<void> pidfd_send_signal(int pidfd, int signal) {
     return done(invoke(
         "pidfd_send_signal",
         [&] { return syscall(SYS_pidfd_send_signal, pidfd, signal, nullptr, 0); }, pidfd,
-        Signal{signal}));
+        Signal{signal}, also([] { return "NULL, 0"; })));
 }
 
 Result<void> kill(pid_t pid, int signal) {
@@ -109,7 +106,9 @@ Result<std::pair<pid_t, int>> waitpid(pid_t pid, int options) {
             while (result == -1 && errno == EINTR);
             return result;
         },
-        pid, Out{&status, sizeof status}, Flags{static_cast<std::uint64_t>(options), names::wait}));
+        pid, Out{&status, sizeof status},
+        filled([&](long pid_of) { return pid_of == 0 ? "NULL" : show_status(status); }),
+        Flags{static_cast<std::uint64_t>(options), names::wait}));
     return std::pair{static_cast<pid_t>(got), status};
 }
 
@@ -154,14 +153,24 @@ Result<void> prlimit(pid_t pid, int resource, const rlimit& limit, const char* n
     return done(invoke(
         "prlimit",
         [&] { return ::prlimit(pid, static_cast<__rlimit_resource>(resource), &limit, nullptr); },
-        pid, Shown{name}, limit.rlim_cur, limit.rlim_max));
+        pid,
+        Heard{Shown{name},
+              [&](long) {
+                  return show(Named{static_cast<std::uint64_t>(resource), names::resource});
+              }},
+        Heard{limit.rlim_cur, [&](long) { return show(limit); }},
+        Heard{limit.rlim_max, [](long) { return "NULL"; }}));
 }
 
 Result<rlimit> getrlimit(int resource) {
     rlimit limit{};
     TRY(invoke(
         "getrlimit", [&] { return ::getrlimit(static_cast<__rlimit_resource>(resource), &limit); },
-        resource));
+        Heard{resource,
+              [&](long) {
+                  return show(Named{static_cast<std::uint64_t>(resource), names::resource});
+              }},
+        filled([&](long) { return show(limit); })));
     return limit;
 }
 
@@ -188,7 +197,11 @@ Result<int> seccomp_mode() {
 
 Result<std::string> kernel_release() {
     utsname name{};
-    TRY(invoke("uname", [&] { return ::uname(&name); }, Out{&name, sizeof name}));
+    TRY(invoke(
+        "uname", [&] { return ::uname(&name); }, Out{&name, sizeof name}, filled([&](long) {
+            return "{sysname=" + show(name.sysname) + ", nodename=" + show(name.nodename) +
+                   ", release=" + show(name.release) + ", ...}";
+        })));
     return std::string(name.release);
 }
 
@@ -200,9 +213,10 @@ Result<void*> mmap(void* at, std::size_t size, int flags, const char* shown, int
         "mmap",
         [&]() -> long {
             memory = ::mmap(at, size, PROT_READ | PROT_WRITE, flags, fd, 0);
-            return memory == MAP_FAILED ? -1 : 0;
+            return reinterpret_cast<long>(memory); // MAP_FAILED is -1
         },
-        size, Shown{shown}, fd));
+        Heard{size, [&](long) { return show_address(at) + ", " + std::to_string(size); }},
+        also([] { return "PROT_READ|PROT_WRITE"; }), Shown{shown}, fd, also([] { return "0"; })));
     return memory;
 }
 

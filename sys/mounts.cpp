@@ -3,6 +3,7 @@
 
 #include "sys/flags.hpp"
 #include "sys/seam.hpp"
+#include "sys/structures.hpp"
 
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
@@ -15,7 +16,9 @@ Result<Fd> open_tree(int at, const std::string& path, unsigned flags) {
     return descriptor(invoke(
         "open_tree",
         [&] { return syscall(SYS_open_tree, at, path.c_str(), flags | OPEN_TREE_CLOEXEC); }, At{at},
-        path, Flags{flags, names::open_tree}));
+        path, Heard{Flags{flags, names::open_tree}, [&](long) {
+                        return show(Flags{flags | OPEN_TREE_CLOEXEC, names::open_tree});
+                    }}));
 }
 
 Result<void> move_mount(int from, int to_at, const std::string& to_path, unsigned flags) {
@@ -41,12 +44,21 @@ Result<void> mount_setattr(int at, const std::string& path, unsigned flags,
     return done(invoke(
         "mount_setattr",
         [&] { return syscall(SYS_mount_setattr, at, path.c_str(), flags, &attr, sizeof attr); },
-        At{at}, path, Flags{flags, names::open_tree}, Shown{spelled}));
+        At{at}, path, Flags{flags, names::open_tree},
+        Heard{Shown{spelled},
+              [&](long) {
+                  return "{attr_set=" + show(Flags{attr.attr_set, names::mount_attr}) +
+                         ", attr_clr=" + show(Flags{attr.attr_clr, names::mount_attr}) +
+                         ", propagation=" + show(Flags{attr.propagation, names::propagation}) +
+                         ", userns_fd=" + std::to_string(attr.userns_fd) + "}";
+              }},
+        also([] { return std::to_string(sizeof(mount_attr)); })));
 }
 
 Result<Fd> fsopen(const std::string& type) {
-    return descriptor(
-        invoke("fsopen", [&] { return syscall(SYS_fsopen, type.c_str(), FSOPEN_CLOEXEC); }, type));
+    return descriptor(invoke(
+        "fsopen", [&] { return syscall(SYS_fsopen, type.c_str(), FSOPEN_CLOEXEC); }, type,
+        also([] { return "FSOPEN_CLOEXEC"; })));
 }
 
 Result<void> fsconfig_string(int fs, const std::string& key, const std::string& value) {
@@ -55,34 +67,37 @@ Result<void> fsconfig_string(int fs, const std::string& key, const std::string& 
         [&] {
             return syscall(SYS_fsconfig, fs, FSCONFIG_SET_STRING, key.c_str(), value.c_str(), 0);
         },
-        fs, Shown{"FSCONFIG_SET_STRING"}, key, value));
+        fs, Shown{"FSCONFIG_SET_STRING"}, key, value, also([] { return "0"; })));
 }
 
 Result<void> fsconfig_flag(int fs, const std::string& key) {
     return done(invoke(
         "fsconfig",
         [&] { return syscall(SYS_fsconfig, fs, FSCONFIG_SET_FLAG, key.c_str(), nullptr, 0); }, fs,
-        Shown{"FSCONFIG_SET_FLAG"}, key));
+        Shown{"FSCONFIG_SET_FLAG"}, key, also([] { return "NULL, 0"; })));
 }
 
 Result<void> fsconfig_create(int fs) {
     return done(invoke(
         "fsconfig",
         [&] { return syscall(SYS_fsconfig, fs, FSCONFIG_CMD_CREATE, nullptr, nullptr, 0); }, fs,
-        Shown{"FSCONFIG_CMD_CREATE"}));
+        Shown{"FSCONFIG_CMD_CREATE"}, also([] { return "NULL, NULL, 0"; })));
 }
 
 Result<Fd> fsmount(int fs, std::uint64_t attributes) {
     return descriptor(invoke(
         "fsmount", [&] { return syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC, attributes); }, fs,
-        Flags{attributes, names::mount_attr}));
+        also([] { return "FSMOUNT_CLOEXEC"; }), Flags{attributes, names::mount_attr}));
 }
 
 std::string fs_message(int fs) {
     std::array<char, 512> buffer{};
     auto length = invoke(
         "read", [&] { return ::read(fs, buffer.data(), buffer.size()); }, fs,
-        Out{buffer.data(), buffer.size()}, buffer.size());
+        Out{buffer.data(), buffer.size()}, filled([&](long got) {
+            return show_bytes({buffer.data(), static_cast<std::size_t>(got)});
+        }),
+        buffer.size());
     if (!length)
         return {}; // ENODATA: it has said nothing
     std::string_view text(buffer.data(), static_cast<std::size_t>(*length));
@@ -115,14 +130,14 @@ Result<Fd> fspick(int mount) {
     return descriptor(invoke(
         "fspick",
         [&] { return syscall(SYS_fspick, mount, "", FSPICK_CLOEXEC | FSPICK_EMPTY_PATH); }, mount,
-        ""));
+        "", also([] { return "FSPICK_CLOEXEC|FSPICK_EMPTY_PATH"; })));
 }
 
 Result<void> fsconfig_reconfigure(int fs) {
     return done(invoke(
         "fsconfig",
         [&] { return syscall(SYS_fsconfig, fs, FSCONFIG_CMD_RECONFIGURE, nullptr, nullptr, 0); },
-        fs, Shown{"FSCONFIG_CMD_RECONFIGURE"}));
+        fs, Shown{"FSCONFIG_CMD_RECONFIGURE"}, also([] { return "NULL, NULL, 0"; })));
 }
 
 Result<void> mount(const std::string& source, const std::string& target, const std::string& type,
@@ -133,7 +148,7 @@ Result<void> mount(const std::string& source, const std::string& target, const s
             return syscall(SYS_mount, source.c_str(), target.c_str(), type.c_str(), 0,
                            options.c_str());
         },
-        source, target, type, options));
+        source, target, type, also([] { return "0"; }), options));
 }
 
 Result<void> mknodat(int at, const std::string& path, mode_t mode, dev_t device) {
@@ -147,8 +162,9 @@ Result<void> mknodat(int at, const std::string& path, mode_t mode, dev_t device)
             errno = code;
             return static_cast<long>(result);
         },
-        At{at}, path, Mode{mode},
-        Shown{std::to_string(major(device)) + ":" + std::to_string(minor(device))}));
+        At{at}, path, Heard{Mode{mode}, [&](long) { return show_file_mode(mode); }},
+        Heard{Shown{std::to_string(major(device)) + ":" + std::to_string(minor(device))},
+              [&](long) { return show_device(device); }}));
 }
 
 Result<mode_t> umask(mode_t mask) {

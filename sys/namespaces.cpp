@@ -24,13 +24,17 @@ Result<uid_t> namespace_owner_uid(int fd) {
     uid_t uid = 0;
     TRY(invoke(
         "ioctl", [&] { return ::ioctl(fd, NS_GET_OWNER_UID, &uid); }, fd, Shown{"NS_GET_OWNER_UID"},
-        Out{&uid, sizeof uid}));
+        Out{&uid, sizeof uid}, filled([&](long) { return "[" + std::to_string(uid) + "]"; })));
     return uid;
 }
 
 Result<HostNames> host_names() {
     utsname names{};
-    TRY(invoke("uname", [&] { return ::uname(&names); }, Out{&names, sizeof names}));
+    TRY(invoke(
+        "uname", [&] { return ::uname(&names); }, Out{&names, sizeof names}, filled([&](long) {
+            return "{nodename=" + show(names.nodename) + ", domainname=" + show(names.domainname) +
+                   ", ...}";
+        })));
     return HostNames{.host = names.nodename, .domain = names.domainname};
 }
 

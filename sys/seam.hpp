@@ -20,13 +20,12 @@
 
 namespace sys {
 
-/// One system call, spelled as in C: name "mkdirat", text `mkdirat(5, "dev", 0755)`. Every
-/// descriptor of ours is O_CLOEXEC, and none becomes our terminal (O_NOCTTY): that isn't spelled
-/// each time.
+/// One system call, spelled as in C: name "mkdirat", text `mkdirat(5, "dev", 0755)`.
 struct Call {
     std::string_view name;
-    std::string text;
+    std::string text;    ///< for an error's one line: without what is Heard alone
     std::span<char> out; ///< what the kernel would fill in; empty for most calls
+    std::string whole;   ///< as strace writes it: every argument; after the call, what it filled in
 };
 
 /// Who hears calls. Answers and results are the kernel's: a value, or -errno.
@@ -78,6 +77,15 @@ struct Shown {
     std::string_view text;
 };
 
+/// An argument that an error spells briefly or not at all, for its line's sake, and a listener
+/// hears whole: O_CLOEXEC, which all of ours have; a length; a structure that the call has filled
+/// in. `whole(result)` spells it: with -1 before the call, and when it has failed.
+template <class Brief, class Whole>
+struct Heard {
+    Brief brief;
+    Whole whole;
+};
+
 /// Memory that the call fills in. It isn't spelled; who answers in the kernel's place fills it.
 struct Out {
     void* memory;
@@ -109,10 +117,36 @@ struct At {
 };
 std::string show(At at);
 
+template <class Brief, class Whole>
+std::string show(const Heard<Brief, Whole>& heard) {
+    return show(heard.brief);
+}
+/// What is only Heard: of every call, and of one that has filled something in.
+template <class Whole>
+auto also(Whole whole) {
+    return Heard{Shown{}, [whole](long) { return std::string(whole()); }};
+}
+template <class Whole>
+auto filled(Whole whole) {
+    return Heard{Shown{}, [whole](long result) { return result < 0 ? "" : whole(result); }};
+}
+
 namespace detail {
 /// `name(a, b)`; arguments without a spelling are left out.
 std::string spell(std::string_view name, std::initializer_list<std::string> args);
 std::unexpected<Error> failed(std::string text, int code);
+template <class T>
+std::string whole(const T& argument, long) {
+    return show(argument);
+}
+template <class Brief, class Whole>
+std::string whole(const Heard<Brief, Whole>& heard, long result) {
+    return heard.whole(result);
+}
+template <class T>
+inline constexpr bool is_heard = false;
+template <class Brief, class Whole>
+inline constexpr bool is_heard<Heard<Brief, Whole>> = true;
 template <class T>
 void note_out(Call&, const T&) {}
 inline void note_out(Call& call, const Out& out) {
@@ -131,8 +165,15 @@ Result<long> invoke(std::string_view name, Kernel kernel, const Args&... args) {
         int code = errno;
         return detail::failed(spelled(), code);
     }
-    Call call{name, spelled(), {}};
+    Call call{name, spelled(), {}, {}};
+    auto spell_whole = [&]([[maybe_unused]] long result) {
+        if constexpr ((detail::is_heard<Args> || ...))
+            call.whole = detail::spell(name, {detail::whole(args, result)...});
+        else
+            call.whole = call.text;
+    };
     (detail::note_out(call, args), ...);
+    spell_whole(-1);
     long result = 0;
     if (auto answer = listener->before(call)) {
         result = *answer;
@@ -141,10 +182,24 @@ Result<long> invoke(std::string_view name, Kernel kernel, const Args&... args) {
         if (result == -1)
             result = -errno;
     }
+    if (result >= 0)
+        spell_whole(result);
     listener->after(call, result);
     if (result < 0 && result >= -4095)
         return detail::failed(std::move(call.text), static_cast<int>(-result));
     return result;
+}
+
+/// Make one call in a process that shares our memory (vfork): with nobody listening, nothing is
+/// allocated. Returns as libc does, with errno set.
+template <class Kernel, class... Args>
+long invoke_bare(std::string_view name, Kernel kernel, const Args&... args) {
+    if (listener == nullptr) [[likely]]
+        return kernel();
+    auto result = invoke(name, kernel, args...);
+    if (!result)
+        errno = result.error().code;
+    return result ? *result : -1;
 }
 
 /// The result of a call of whose value nothing but success matters, and of one that opens

@@ -15,14 +15,41 @@ struct Places {
 };
 const std::vector<Places>& places() {
     static const std::vector<Places> all = {
-        {"openat", {0}},     {"openat2", {0}},  {"mkdirat", {0}},   {"symlinkat", {1}},
-        {"readlinkat", {0}}, {"unlinkat", {0}}, {"fstat", {0}},     {"fstatat", {0}},
-        {"fstatfs", {0}},    {"read", {0}},     {"write", {0}},     {"open_tree", {0}},
-        {"fchown", {0}},     {"fchmod", {0}},   {"fchownat", {0}},  {"move_mount", {0, 2}},
-        {"fsconfig", {0}},   {"fsmount", {0}},  {"setns", {0}},     {"mount_setattr", {0}},
-        {"fchdir", {0}},     {"fcntl", {0}},    {"dup2", {0}},      {"execveat", {0}},
-        {"flock", {0}},      {"ioctl", {0}},    {"faccessat", {0}}, {"getdents64", {0}},
-        {"lseek", {0}},      {"mknodat", {0}},  {"sendmsg", {0}},   {"recvmsg", {0}},
+        {"openat", {0}},
+        {"openat2", {0}},
+        {"mkdirat", {0}},
+        {"symlinkat", {1}},
+        {"readlinkat", {0}},
+        {"unlinkat", {0}},
+        {"fstat", {0}},
+        {"fstatat", {0}},
+        {"fstatfs", {0}},
+        {"read", {0}},
+        {"write", {0}},
+        {"open_tree", {0}},
+        {"fchown", {0}},
+        {"fchmod", {0}},
+        {"fchownat", {0}},
+        {"move_mount", {0, 2}},
+        {"fsconfig", {0}},
+        {"fsmount", {0}},
+        {"setns", {0}},
+        {"mount_setattr", {0}},
+        {"fchdir", {0}},
+        {"fcntl", {0}},
+        {"dup2", {0}},
+        {"execveat", {0}},
+        {"flock", {0}},
+        {"ioctl", {0}},
+        {"faccessat", {0}},
+        {"getdents64", {0}},
+        {"lseek", {0}},
+        {"mknodat", {0}},
+        {"sendmsg", {0}},
+        {"recvmsg", {0}},
+        {"ftruncate", {0}},
+        {"connect", {0}},
+        {"pidfd_send_signal", {0}},
     };
     return all;
 }
@@ -76,7 +103,8 @@ std::string unquoted(std::string_view argument) {
         bool escaped = argument[i] == '\\' && i + 2 < argument.size();
         if (escaped)
             ++i;
-        out += escaped && argument[i] == 'n' ? '\n' : argument[i];
+        char c = argument[i];
+        out += escaped && c == 'n' ? '\n' : escaped && c == 't' ? '\t' : c;
     }
     return out;
 }
@@ -118,8 +146,23 @@ void Descriptors::note(const run::Called& call) {
         known_[number(arg(1))] = what(number(arg(0)));
     else if (call.name == "memfd_create")
         known_[fd] = "memory \"" + arg(0) + "\"";
-    else if (call.name == "socket" || call.name == "pidfd_open" || call.name == "signalfd")
-        known_[fd] = call.name == "socket" ? "a socket" : "";
+    else if (call.name == "socket")
+        known_[fd] = "a socket";
+    else if (call.name == "pidfd_open")
+        known_[fd] = "process " + arg(0);
+    else if (call.name == "signalfd")
+        known_[fd] = "signals";
+    else if (call.name == "pipe2" || call.name == "socketpair") {
+        const std::string ends = arg(call.name == "pipe2" ? 0 : 3);
+        const bool pipe = call.name == "pipe2";
+        known_[number(std::string_view(ends).substr(1, ends.find(',') - 1))] =
+            pipe ? "a pipe's end to read" : "a socket of a pair";
+        known_[number(
+            std::string_view(ends).substr(ends.find(' ') + 1, ends.size() - ends.find(' ') - 2))] =
+            pipe ? "its end to write" : "a socket of a pair";
+    } else if (std::size_t at = call.text.find("pidfd=["); at != std::string::npos)
+        known_[number(std::string_view(call.text).substr(
+            at + 7, call.text.find(']', at) - at - 7))] = "process " + std::to_string(fd);
     else if (call.name == "move_mount") // what was nowhere is somewhere now
         known_[number(arg(0))] = path(arg(2), arg(3));
 }

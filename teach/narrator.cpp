@@ -3,6 +3,7 @@
 
 #include "sys/path.hpp"
 #include "teach/describe.hpp"
+#include "teach/lines.hpp"
 #include "teach/why.hpp"
 
 #include <nlohmann/json.hpp>
@@ -16,8 +17,6 @@ using run::Half;
 using sys::Error;
 
 namespace {
-
-constexpr std::size_t kWidth = 80;
 
 std::string dump(const json& line) {
     return line.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
@@ -38,35 +37,6 @@ json names(const run::Step& step) {
     return out;
 }
 
-/// "= 0", "= -1 ENOENT"; of a call that has not returned: "".
-std::string result_text(const run::Called& call) {
-    if (!call.result)
-        return "";
-    if (*call.result < 0)
-        return "= -1 " + sys::errno_name(static_cast<int>(-*call.result));
-    return "= " + std::to_string(*call.result);
-}
-
-/// A call's text in lines of kWidth, broken between arguments and flags.
-std::string broken(std::string_view text) {
-    std::string out = "   ";
-    std::size_t column = 3;
-    while (!text.empty()) {
-        std::size_t end = text.find_first_of(" |,");
-        if (end != std::string_view::npos && text.substr(end).starts_with(", "))
-            ++end;
-        std::string_view piece = text.substr(0, end == std::string_view::npos ? end : end + 1);
-        text.remove_prefix(piece.size());
-        if (column > 7 && column + columns(piece) > kWidth) {
-            out += "\n       ";
-            column = 7;
-        }
-        out += piece;
-        column += columns(piece);
-    }
-    return out;
-}
-
 bool is_childs(Half half) {
     return half == Half::child || half == Half::settle || half == Half::command;
 }
@@ -74,7 +44,7 @@ bool is_childs(Half half) {
 /// What a call is, when it did not go through the handshake's teller.
 run::Called called_here(const sys::Call& call, std::optional<long> result) {
     return {
-        .pid = sys::getpid(), .name = std::string(call.name), .text = call.text, .result = result};
+        .pid = sys::getpid(), .name = std::string(call.name), .text = call.whole, .result = result};
 }
 
 /// A file that is written from its start, whatever it held; at a number that the child's re-exec,
@@ -94,8 +64,8 @@ Result<Fd> output(const std::string& path, const char* option) {
 
 Narrator::Narrator(spec::Watching watching, const spec::Spec& spec, Print print)
     : watching_(std::move(watching)), spec_(spec), print_(std::move(print)),
-      paint_(Paint::for_stream(STDERR_FILENO, watching_.plain)), pause_(paint_, print_),
-      self_(sys::getpid()) {}
+      paint_(Paint::for_stream(STDERR_FILENO, watching_.plain)), width_(terminal_width()),
+      pause_(paint_, print_), self_(sys::getpid()) {}
 
 Result<std::unique_ptr<Narrator>> Narrator::make(const spec::Watching& watching,
                                                  const spec::Spec& spec, Print print) {
@@ -130,14 +100,14 @@ void Narrator::announce() {
     std::string place = where(step_->half);
     if (paint_.plain()) {
         print_("\n" + std::string(step_->stage != nullptr ? "Stage " : "") + name + ", " + place +
-               ".\n" + wrapped(why(*step_), 0, kWidth));
+               ".\n" + wrapped(why(*step_), 0, width_));
         return;
     }
     std::string line;
-    for (std::size_t used = columns(name) + columns(place) + 8; used < kWidth; ++used)
+    for (std::size_t used = columns(name) + columns(place) + 8; used < width_; ++used)
         line += "─";
     print_("\n" + paint_.dim("── ") + paint_.bold(name) + " " +
-           paint_.dim(line + " " + place + " ──") + "\n" + wrapped(why(*step_), 3, kWidth));
+           paint_.dim(line + " " + place + " ──") + "\n" + wrapped(why(*step_), 3, width_));
 }
 
 /// Whether a call that this process makes is a part of the story: its own steps are, and those of
@@ -146,7 +116,7 @@ bool Narrator::listens() const {
     if (talking_ || (step_ && is_childs(step_->half)))
         return false;
     bool copied = step_ && (step_->half == Half::enter || step_->half == Half::re_exec);
-    return copied || sys::getpid() == self_;
+    return copied || starting_ || sys::getpid() == self_;
 }
 
 /// The number of the child in our /proc. Before its re-exec it is in there itself.
@@ -163,7 +133,9 @@ void Narrator::record(const run::Step& step, const char* when, const Snapshot& o
     json entry = names(step);
     entry["when"] = when;
     entry["why"] = why(step);
-    entry["snapshot"] = to_json(of);
+    Snapshot counted = of;
+    count_members(counted);
+    entry["snapshot"] = to_json(counted);
     entry["calls"] = calls_;
     recorded_.push_back(std::move(entry));
 }
@@ -201,9 +173,8 @@ Result<void> Narrator::before(const run::Step& step, pid_t child) {
         calls_ = json::array();
         json line = names(step);
         line["event"] = "before";
-        line["child"] = seen(child);
+        line["child"] = seen_ = seen(child);
         line["why"] = why(step);
-        trace(dump(line));
         // A stage without such a half is told where nothing else is said of it. What the parent
         // does is told with its first call: for many stages it does nothing.
         bool made = step.empty && step.stage->parent != nullptr;
@@ -217,11 +188,12 @@ Result<void> Narrator::before(const run::Step& step, pid_t child) {
                    " stands in for it: its calls are its own ('strace -f' shows them)\n");
         before_.reset();
         // The clone's own before is us: that is what the child is a copy of.
-        pid_t whom = step.half == Half::clone ? self_ : seen(child);
+        pid_t whom = step.half == Half::clone ? self_ : seen_;
         if (auto now = whom != 0 ? snapshot(whom) : Result<Snapshot>(std::unexpect)) {
             before_ = std::move(*now);
             record(step, "before", *before_);
         }
+        trace(dump(line)); // what comes next in this process is the step's
         return {};
     }();
     talking_ = false;
@@ -229,18 +201,21 @@ Result<void> Narrator::before(const run::Step& step, pid_t child) {
 }
 
 /// What the step has changed, to the person and into the trace's line.
-void Narrator::compare(const run::Step& step, pid_t child, json& line) {
+void Narrator::compare(const run::Step& step, pid_t child) {
     pid_t whom = seen(child);
     auto now = whom != 0 ? snapshot(whom) : Result<Snapshot>(std::unexpect);
     if (!now || !before_)
         return;
     record(step, "after", *now);
     std::vector<Change> changes = diff(*before_, *now);
+    json line = names(step);
+    line["event"] = "changed";
     line["changed"] = to_json(changes);
+    trace(dump(line));
     if (!watching_.explain || changes.empty())
         return;
     announce();
-    std::string text = teach::describe(changes, paint_);
+    std::string text = teach::describe(changes, paint_, width_ - 5);
     std::string out = "   " + paint_.bold("changed in the kernel's eyes") + "\n     ";
     for (char c : text.substr(0, text.size() - 1)) // its last newline comes back below
         out += c == '\n' ? "\n     " : std::string(1, c);
@@ -251,9 +226,9 @@ Result<void> Narrator::after(const run::Step& step, pid_t child) {
     talking_ = true;
     json line = names(step);
     line["event"] = "after";
-    line["child"] = seen(child);
-    compare(step, child, line);
+    line["child"] = child != 0 ? child : seen_; // nothing is asked before the step is over
     trace(dump(line));
+    compare(step, child);
     step_.reset();
     talking_ = false;
     return {};
@@ -262,7 +237,7 @@ Result<void> Narrator::after(const run::Step& step, pid_t child) {
 void Narrator::gone() {
     talking_ = true;
     if (auto call = std::exchange(pending_, std::nullopt))
-        tell(*call, /*by_child=*/true);
+        tell(*call, Maker::child);
     trace(dump({{"event", "gone"}}));
     step_.reset();
     if (watching_.explain)
@@ -272,16 +247,21 @@ void Narrator::gone() {
 
 void Narrator::called(const run::Called& call) {
     talking_ = true;
-    told(call, /*by_child=*/true);
+    told(call);
     talking_ = false;
 }
 
 std::optional<long> Narrator::before(const sys::Call& call) {
-    if (listens() && call.name == "execveat") { // it does not come back to say how it went
-        talking_ = true;
-        told(called_here(call, std::nullopt), step_ && step_->half == Half::re_exec);
-        talking_ = false;
-    }
+    if (!listens())
+        return std::nullopt;
+    talking_ = true;
+    // An exec does not come back to say how it went; a program's is told when the vfork returns.
+    if (call.name == "execveat")
+        tell(called_here(call, std::nullopt), side());
+    else if (side() == Maker::program && call.name == "execve")
+        exec_ = called_here(call, std::nullopt);
+    starting_ = starting_ || call.name == "vfork";
+    talking_ = false;
     return std::nullopt;
 }
 
@@ -289,9 +269,33 @@ void Narrator::after(const sys::Call& call, long result) {
     if (!listens())
         return;
     talking_ = true;
-    bool childs = step_ && (step_->half == Half::enter || step_->half == Half::re_exec);
-    told(called_here(call, result), childs);
+    const Maker maker = side();
+    if (maker == Maker::program) {
+        start();
+        exec_.reset();
+    } else if (std::exchange(starting_, false)) {
+        if (exec_)
+            tell(*std::exchange(exec_, std::nullopt), Maker::program);
+    }
+    if (maker == Maker::program || std::exchange(started_, 0) == 0)
+        tell(called_here(call, result), maker);
     talking_ = false;
+}
+
+/// Who makes the call that we hear.
+Narrator::Maker Narrator::side() const {
+    if (step_ && (step_->half == Half::enter || step_->half == Half::re_exec))
+        return Maker::child;
+    return starting_ && sys::getpid() != self_ ? Maker::program : Maker::parent;
+}
+
+/// The process that a vfork has made is heard before the vfork returns.
+void Narrator::start() {
+    if (started_ != 0)
+        return;
+    started_ = sys::getpid();
+    programs_ = {.descriptors = ours_.descriptors, .shell = {}};
+    tell({.pid = self_, .name = "vfork", .text = "vfork()", .result = started_}, Maker::parent);
 }
 
 void Narrator::show(const run::Called& call, const std::string& text, const std::string& shell) {
@@ -300,41 +304,47 @@ void Narrator::show(const run::Called& call, const std::string& text, const std:
     announce();
     std::string result = result_text(call);
     bool failed = call.result && *call.result < 0;
-    std::string out = broken(text);
+    std::string out = broken(text, width_);
     std::size_t last = columns(out.substr(out.rfind('\n') + 1));
-    if (last + 1 + columns(result) > kWidth) {
+    if (last + 1 + columns(result) > width_) {
         out += "\n";
         last = 0;
     }
     if (!result.empty())
-        out += std::string(kWidth - last - columns(result), ' ') +
+        out += std::string(width_ - last - columns(result), ' ') +
                (failed ? paint_.red(result) : paint_.dim(result));
     out += "\n";
     if (!shell.empty())
-        out += "     " + paint_.blue("$ " + shell) + "\n";
+        out += pasteable(shell, width_, paint_);
     print_(out);
 }
 
-void Narrator::told(const run::Called& call, bool by_child) {
+void Narrator::told(const run::Called& call) {
     // An exec is told when it is known how it went: it has come back, or the child is gone.
-    if (call.name == "execve" && by_child && !call.result) {
+    if (call.name == "execve" && !call.result) {
         pending_ = call;
         return;
     }
     pending_.reset();
-    tell(call, by_child);
+    tell(call, Maker::child);
 }
 
-void Narrator::tell(const run::Called& call, bool by_child) {
+void Narrator::tell(const run::Called& call, Maker maker) {
     if (call.name.starts_with("cap_")) // libcap's arithmetic: the kernel hears nothing of it
         return;
     // Before its re-exec the child has the parent's descriptors, and after it none of them.
-    Side& side = step_ && is_childs(step_->half) ? childs_ : ours_;
+    Side& side = maker == Maker::program           ? programs_
+                 : step_ && is_childs(step_->half) ? childs_
+                                                   : ours_;
     std::string shell = side.shell.like(call, side.descriptors);
+    if (maker == Maker::program && shell.starts_with("exec "))
+        shell = shell.substr(5); // a shell makes a process for it, as we do
     if (trace_.valid() || recording_.valid()) {
         json line = step_ ? names(*step_) : json({{"stage", nullptr}, {"half", nullptr}});
         line["event"] = "call";
-        line["side"] = by_child ? "child" : "parent";
+        line["side"] = maker == Maker::child     ? "child"
+                       : maker == Maker::program ? "program"
+                                                 : "parent";
         line["pid"] = call.pid;
         line["call"] = call.name;
         line["text"] = call.text;
@@ -348,7 +358,9 @@ void Narrator::tell(const run::Called& call, bool by_child) {
         if (recording_.valid())
             calls_.push_back(std::move(line));
     }
-    show(call, sys::printable(side.descriptors.annotated(call)), sys::printable(shell));
+    std::string who =
+        maker == Maker::program ? "[pid " + std::to_string(call.pid) + "] " : std::string();
+    show(call, who + sys::printable(side.descriptors.annotated(call)), sys::printable(shell));
     side.descriptors.note(call);
 }
 

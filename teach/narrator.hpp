@@ -49,14 +49,18 @@ private:
     };
 
     Narrator(spec::Watching watching, const spec::Spec& spec, Print print);
-    void told(const run::Called& call, bool by_child);
-    void tell(const run::Called& call, bool by_child);
+    /// Whose call it is: a program's is that of a process which becomes one that we start.
+    enum class Maker { parent, child, program };
+    Maker side() const;
+    void start();
+    void told(const run::Called& call);
+    void tell(const run::Called& call, Maker maker);
     void show(const run::Called& call, const std::string& text, const std::string& shell);
     void trace(const std::string& line);
     void announce();
     bool listens() const;
     pid_t seen(pid_t child) const;
-    void compare(const run::Step& step, pid_t child, nlohmann::ordered_json& line);
+    void compare(const run::Step& step, pid_t child);
     void record(const run::Step& step, const char* when, const Snapshot& of);
     Result<void> pause(const run::Step& step, pid_t child);
 
@@ -64,6 +68,7 @@ private:
     const spec::Spec& spec_;
     Print print_;
     Paint paint_;
+    std::size_t width_; ///< of what is printed
     Fd trace_, recording_;
     nlohmann::ordered_json recorded_ = nlohmann::ordered_json::array();
     nlohmann::ordered_json calls_; ///< of the step that is under way, for the recording
@@ -71,7 +76,11 @@ private:
     std::optional<run::Step> step_; ///< that is under way
     bool announced_ = false;        ///< its heading stands
     pid_t self_;                    ///< as long as it is us: the child is born with a copy of us
-    Side ours_, childs_;
+    pid_t seen_ = 0;                ///< what seen() has said when the step began
+    Side ours_, childs_, programs_;
+    bool starting_ = false;              ///< between a vfork and its return
+    pid_t started_ = 0;                  ///< whom it has made, once heard
+    std::optional<run::Called> exec_;    ///< of that process, the last that is heard of it
     std::optional<Snapshot> before_;     ///< the child, when the step began
     std::optional<run::Called> pending_; ///< an execve that has not come back
     bool talking_ = false;               ///< what the narrator itself calls is no part of the story

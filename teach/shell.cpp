@@ -2,6 +2,7 @@
 #include "teach/shell.hpp"
 
 #include <algorithm>
+#include <cctype>
 
 namespace teach {
 
@@ -40,6 +41,15 @@ std::string words(std::string_view flags, const Word (&table)[N]) {
         if (has(flags, row.flag))
             out += " " + std::string(row.word);
     return out;
+}
+
+/// The value of a member of a structure: `b` of `{one=a, two=b}` for "two=".
+std::string field(const std::string& structure, std::string_view member) {
+    std::size_t from = structure.find(member);
+    if (from == std::string::npos)
+        return {};
+    from += member.size();
+    return structure.substr(from, structure.find_first_of(",}", from) - from);
 }
 
 constexpr Word kNamespaces[] = {
@@ -82,7 +92,7 @@ std::string echo(const Args& args, const Descriptors& descriptors) {
     std::string path = descriptors.path(at(args, 0), "");
     bool kernels = path.starts_with("/proc/") || path.starts_with("/sys/") ||
                    path.contains("cgroup") || path.contains("/attr/");
-    if (!kernels || at(args, 1) == "…" || path.starts_with("descriptor "))
+    if (!kernels || at(args, 1).ends_with("...") || path.starts_with("descriptor "))
         return {};
     std::string text = at(args, 1);
     while (text.ends_with('\n'))
@@ -97,6 +107,18 @@ std::string prctl(const Args& args) {
     if (what == "PR_CAPBSET_DROP")
         return "capsh --drop=" + at(args, 1) + " -- …";
     return {};
+}
+
+/// `prlimit --pid $$ --nofile=64:64`, of RLIMIT_NOFILE.
+std::string prlimit(const Args& args) {
+    std::string name = at(args, 1).substr(at(args, 1).find('_') + 1);
+    std::ranges::transform(name, name.begin(), [](unsigned char c) { return std::tolower(c); });
+    auto limit = [&](std::string_view member) {
+        std::string number = field(at(args, 2), member);
+        return number == "RLIM64_INFINITY" ? "unlimited" : number;
+    };
+    return "prlimit --pid " + (at(args, 0) == "0" ? "$$" : at(args, 0)) + " --" + name + "=" +
+           limit("rlim_cur=") + ":" + limit("rlim_max=");
 }
 
 std::string ids(const std::string& call, const Args& args) {
@@ -133,13 +155,16 @@ std::string files(const run::Called& call, const Args& args, const Descriptors& 
 std::string processes(const run::Called& call, const Args& args, const Descriptors& descriptors) {
     const std::string& name = call.name;
     if (name == "clone3") {
-        std::string spaces = words(at(args, 0), kNamespaces);
+        std::string spaces = words(field(at(args, 0), "flags="), kNamespaces);
         return spaces.empty() ? "" : "unshare" + spaces + " --fork …";
     }
     if (name == "unshare")
         return "unshare" + words(at(args, 0), kNamespaces) + " …";
     if (name == "setns") {
         std::string word = words(at(args, 1), kNamespaces);
+        const std::string of = descriptors.path(at(args, 0), "");
+        if (of.starts_with("process "))
+            return "nsenter --target " + of.substr(8) + word + " …";
         return word.empty() ? ""
                             : "nsenter" + word + "=" +
                                   shell_quoted(descriptors.path(at(args, 0), "")) + " …";
@@ -151,9 +176,7 @@ std::string processes(const run::Called& call, const Args& args, const Descripto
     if (name == "setsid")
         return "setsid …";
     if (name == "prlimit")
-        return "ulimit (prlimit --" + at(args, 1) + "=" + at(args, 2) + ":" + at(args, 3) + ")";
-    if (name == "execve" && args.size() == 1) // a program that we have started
-        return at(args, 0);
+        return prlimit(args);
     if (name == "execve") {
         std::string line = at(args, 1);
         Args words = arguments_of("(" + line.substr(1, line.size() - 2) + ")");
@@ -199,17 +222,9 @@ std::string Shell::moved(const Args& args, const Descriptors& descriptors) {
 
 /// mount_setattr of a tree that is nowhere yet: its mount command will say it.
 std::string Shell::attributes(const Args& args, const Descriptors& descriptors) {
-    std::string what = at(args, 3);
-    std::erase_if(what, [](char c) { return c == '{' || c == '}'; });
-    auto part = [&](std::string_view after) {
-        std::size_t from = what.find(after);
-        if (from == std::string::npos)
-            return std::string();
-        from += after.size();
-        return what.substr(from, what.find(' ', from) - from);
-    };
+    const std::string what = at(args, 3);
     const bool all = has(at(args, 2), "AT_RECURSIVE");
-    Args options = attribute_options(part("set "));
+    Args options = attribute_options(field(what, "attr_set="));
     auto tree = trees_.find(at(args, 0));
     if (tree != trees_.end() && tree->second.place.empty() && at(args, 1).empty()) {
         std::ranges::copy(options, std::back_inserter(tree->second.options));
@@ -219,7 +234,7 @@ std::string Shell::attributes(const Args& args, const Descriptors& descriptors) 
         tree != trees_.end() ? tree->second.place : descriptors.path(at(args, 0), at(args, 1)));
     for (auto [flag, word] : {Word{"MS_PRIVATE", "private"}, Word{"MS_SLAVE", "slave"},
                               Word{"MS_SHARED", "shared"}, Word{"MS_UNBINDABLE", "unbindable"}})
-        if (what.contains(flag))
+        if (field(what, "propagation=") == flag)
             return "mount --make-" + std::string(all ? "r" : "") + std::string(word) + " " + place;
     if (options.empty())
         return {};
@@ -242,7 +257,7 @@ std::string Shell::like(const run::Called& call, const Descriptors& descriptors)
         trees_[at(args, 0)].options.push_back(at(args, 2));
     else if (name == "fsmount") {
         Tree tree = trees_[at(args, 0)];
-        std::ranges::copy(attribute_options(at(args, 1)), std::back_inserter(tree.options));
+        std::ranges::copy(attribute_options(at(args, 2)), std::back_inserter(tree.options));
         trees_[result] = tree;
     } else if (name == "open_tree" && has(at(args, 2), "OPEN_TREE_CLONE"))
         trees_[result] = {.source = descriptors.path(at(args, 0), at(args, 1)),
@@ -267,7 +282,7 @@ std::string Shell::like(const run::Called& call, const Descriptors& descriptors)
     else if (name == "setdomainname")
         return "domainname " + shell_quoted(at(args, 0));
     else if (name == "ioctl" && at(args, 1) == "SIOCSIFFLAGS")
-        return "ip link set " + at(args, 2) + " up";
+        return "ip link set " + unquoted(field(at(args, 2), "ifr_name=")) + " up";
     else if (name == "write")
         return echo(args, descriptors);
     else if (std::string like = files(call, args, descriptors); !like.empty())

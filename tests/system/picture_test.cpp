@@ -198,7 +198,7 @@ TEST(Picture, OfALaunchThatWasRecorded) {
     EXPECT_GE(count(folder / "a.html", after + "//*[local-name()='text'][.='" + name + "']"), 1U);
     EXPECT_EQ(
         count(folder / "a.html",
-              after + "//*[local-name()='code'][contains(., 'sethostname(\"" + name + "\")')]"),
+              after + "//*[local-name()='code'][contains(., 'sethostname(\"" + name + "\", ')]"),
         1U);
     // The same in a terminal: what each step has changed, one stage's, and several stages'.
     std::string text = inspect({"--recording", folder / "r.json"}).out;

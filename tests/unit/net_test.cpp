@@ -364,7 +364,7 @@ TEST(NetStage, SlirpHasNoIPv6) {
 
 TEST(NetStage, NoDescriptorOfATapDeviceIsLeft) {
     Kernel kernel;
-    kernel.answers["ioctl(\"/dev/net/tun\""] = -EPERM;
+    kernel.answers["vfork(for \"/dev/net/tun\""] = -EPERM;
     Parent parent;
     parent.launch.net = NetMode::slirp;
     auto done = net::parent(parent.launch);

@@ -92,6 +92,32 @@ TEST(Invoke, LetsAListenerAnswerAndFillIn) {
     EXPECT_EQ(made.error().call, "mkdirat(AT_FDCWD, \"/x\", 0700)");
 }
 
+TEST(Invoke, TellsAListenerAllAndAnErrorWhatItNeeds) {
+    struct Ear : sys::Listener {
+        std::vector<std::string> heard;
+        void after(const sys::Call& call, long) override { heard.push_back(call.whole); }
+    } ear;
+    sys::listener = &ear;
+    auto ends = sys::pipe();
+    auto file = sys::openat(AT_FDCWD, "/proc/self/comm", O_RDONLY);
+    std::array<char, 4> some{};
+    (void)sys::read(file->get(), some);
+    (void)sys::statfs("/proc");
+    auto none = sys::openat(AT_FDCWD, "/proc/nowhere", O_WRONLY | O_CREAT, 0600);
+    sys::listener = nullptr;
+    std::string pair =
+        std::to_string(ends->first.get()) + ", " + std::to_string(ends->second.get());
+    EXPECT_THAT(
+        ear.heard,
+        testing::ElementsAre(
+            "pipe2([" + pair + "], O_CLOEXEC)",
+            "openat(AT_FDCWD, \"/proc/self/comm\", O_RDONLY|O_NOCTTY|O_CLOEXEC)",
+            "read(" + std::to_string(file->get()) + ", \"unit\", 4)",
+            "statfs(\"/proc\", {f_type=PROC_SUPER_MAGIC, ...})",
+            "openat(AT_FDCWD, \"/proc/nowhere\", O_CREAT|O_WRONLY|O_NOCTTY|O_CLOEXEC, 0600)"));
+    EXPECT_EQ(none.error().call, "openat(AT_FDCWD, \"/proc/nowhere\", O_CREAT|O_WRONLY)");
+}
+
 TEST(Seccomp, RefusesAFilterWhoseLengthWouldBeCutShort) {
     unit::Recorder kernel;
     std::vector<std::uint64_t> program(65536 + 1);

@@ -1,0 +1,78 @@
+// Breaking calls and commands where a reader, or a shell, takes them up again.
+#include "teach/lines.hpp"
+
+#include <algorithm>
+
+namespace teach {
+
+std::string result_text(const run::Called& call) {
+    if (!call.result)
+        return "";
+    if (*call.result < 0)
+        return "= -1 " + sys::errno_name(static_cast<int>(-*call.result));
+    if (call.name == "mmap")
+        return "= " + sys::show(sys::Flags{static_cast<std::uint64_t>(*call.result), {}});
+    return "= " + std::to_string(*call.result);
+}
+
+std::size_t terminal_width() {
+    constexpr std::size_t kNarrowest = 40;
+    constexpr std::size_t kWidest = 80;
+    auto size = sys::get_winsize(STDERR_FILENO);
+    return size && size->ws_col != 0 ? std::clamp<std::size_t>(size->ws_col, kNarrowest, kWidest)
+                                     : kWidest;
+}
+
+std::string pasteable(const std::string& command, std::size_t width, const Paint& paint) {
+    std::string out = "     $ ";
+    std::size_t column = 7;
+    std::string line;
+    std::string word;
+    bool quoted = false;
+    auto flush = [&] {
+        if (column > 9 && column + columns(word) + 2 > width) {
+            while (line.ends_with(' '))
+                line.pop_back();
+            out += paint.blue(line + " \\") + "\n         ";
+            column = 9;
+            line.clear();
+        }
+        line += word;
+        column += columns(word);
+        word.clear();
+    };
+    for (char c : command) {
+        quoted ^= c == '\'';
+        word += c;
+        if (c == ' ' && !quoted)
+            flush();
+    }
+    flush();
+    return out + paint.blue(line) + "\n";
+}
+
+std::string broken(std::string_view text, std::size_t width) {
+    std::string out = "   ";
+    std::size_t column = 3;
+    while (!text.empty()) {
+        std::size_t end = text.find_first_of(" |,");
+        if (end != std::string_view::npos && text.substr(end).starts_with(", "))
+            ++end;
+        std::string_view piece = text.substr(0, end == std::string_view::npos ? end : end + 1);
+        text.remove_prefix(piece.size());
+        std::size_t visible = columns(piece) - (piece.ends_with(' ') ? 1 : 0);
+        if (column > 7 && column + visible > width) {
+            while (out.ends_with(' '))
+                out.pop_back();
+            out += "\n       ";
+            column = 7;
+        }
+        out += piece;
+        column += columns(piece);
+    }
+    while (out.ends_with(' '))
+        out.pop_back();
+    return out;
+}
+
+} // namespace teach
