@@ -114,6 +114,10 @@ Result<void> predict(const Walk& walk, const Piece& piece) {
     walk.show(rendered_prose({piece.lines.begin(), typed}, walk.paint));
     walk.show(walk.paint.bold("Your prediction: "));
     std::string said = even(TRY(typed_line()));
+    if (said.empty()) { // once more: what one has predicted wrongly, one remembers
+        walk.show(walk.paint.bold("A guess will do: "));
+        said = even(TRY(typed_line()));
+    }
     walk.show("\n" + rendered_block({typed, piece.lines.end()}, walk.paint));
     if (std::string needs = missing(piece.fact("needs")); !needs.empty()) {
         walk.show(walk.paint.yellow("Not here: this needs " + needs + ".") +

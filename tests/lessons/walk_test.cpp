@@ -171,6 +171,20 @@ TEST_F(Walk, TypesNothingElsewhere) {
     EXPECT_FALSE(try_slurp(scratch / "made"));
 }
 
+TEST_F(Walk, AsksForAGuessOnce) {
+    Terminal learner(lesson({"7"}));
+    learner.until("go on to \"Prediction\"");
+    learner.type("\r");
+    learner.until("Your prediction: ");
+    learner.type("\n");
+    learner.until("A guess will do: ");
+    learner.type("\n");
+    learner.until("go on to");
+    EXPECT_THAT(learner.screen(), HasSubstr("42"));
+    learner.type("q");
+    EXPECT_EQ(learner.wait().status, 0);
+}
+
 TEST_F(Walk, LeavesOutWhatTheMachineLacks) {
     scratch.file("lessons/07-word/README.md",
                  "# 7. Of\n\n```predict is=so needs=no-such-program\nWhat?\n$ touch made\n```\n"
