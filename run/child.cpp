@@ -332,6 +332,13 @@ Fd kept(const std::string& text, mode_t kind) {
     return Fd(number);
 }
 
+/// To where it was before a program stood in: whatever that has opened there is not wanted any
+/// more.
+void put_back(Fd& socket) {
+    if (sys::dup2(socket.get(), kFirst) && sys::set_cloexec(kFirst, true))
+        socket = Fd(kFirst);
+}
+
 } // namespace
 
 Result<bool> is_command(pid_t child) {
@@ -354,6 +361,8 @@ std::string child_main(const std::vector<std::string>& args) {
         return "child is what 'gocontainer parent' turns into inside the new namespaces, by "
                "executing /proc/self/exe: it is not for calling by hand; try 'gocontainer parent "
                "/bin/sh'";
+    if (resumes)
+        put_back(socket);
     Fd gate = kept(args[1], S_IFSOCK);
     Fd time = kept(args[2], S_IFREG);
     std::optional<Resumed> resumed;

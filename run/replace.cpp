@@ -36,28 +36,69 @@ std::string irreplaceable(const Stage& stage) {
     return stage.child == nullptr ? "clone3 makes all of it" : "";
 }
 
-/// Open over the exec, and its number; -1 for none.
-int kept_open(const Fd& fd) {
-    return fd.valid() && sys::set_cloexec(fd.get(), false) ? fd.get() : -1;
+// A shell's redirections go to 9, its own copies begin at 10: what is ours lies above.
+constexpr int kOutOfTheWay = 100;
+
+/// Open over the exec, out of the way.
+Result<Fd> over_the_exec(const Fd& fd) {
+    auto high = sys::dup_above(fd.get(), kOutOfTheWay);
+    if (!high && high.error().code == EINVAL) // RLIMIT_NOFILE is as low as that
+        high = sys::dup_above(fd.get(), 10);
+    if (high)
+        TRY(sys::set_cloexec(high->get(), false));
+    return high;
 }
 
-json kept_open(const std::vector<Fd>& fds) {
+/// The same: its number, and device and inode, by which it is known again. null: there is none.
+Result<json> kept_open(const Fd& fd) {
+    if (!fd.valid())
+        return json();
+    Fd high = TRY(over_the_exec(fd));
+    struct stat is = TRY(sys::fstat(high.get()));
+    return json::array({high.release(), is.st_dev, is.st_ino});
+}
+
+Result<json> kept_open(const std::vector<Fd>& fds) {
     json out = json::array();
     for (const Fd& fd : fds)
-        out.push_back(kept_open(fd));
+        out.push_back(TRY(kept_open(fd)));
     return out;
 }
 
-Fd ours_again(const json& number) {
-    int fd = number.is_number_integer() ? number.get<int>() : -1;
-    return fd >= 0 && sys::set_cloexec(fd, true) ? Fd(fd) : Fd();
+/// Another one in its place could be executed for it, or mounted into.
+Result<Fd> ours_again(const json& kept) {
+    if (!kept.is_array())
+        return Fd();
+    int number = kept[0];
+    auto is = sys::fstat(number);
+    if (!is || is->st_dev != kept[1].get<dev_t>() || is->st_ino != kept[2].get<ino_t>())
+        return sys::wrong("descriptor " + std::to_string(number) +
+                              " was closed or replaced by the program that stood in",
+                          "it is not that program's: leave alone what is open from " +
+                              std::to_string(kOutOfTheWay) + " on");
+    TRY(sys::set_cloexec(number, true));
+    return Fd(number);
 }
 
-std::vector<Fd> all_ours_again(const json& numbers) {
+Result<std::vector<Fd>> all_ours_again(const json& kept) {
     std::vector<Fd> out;
-    for (const json& number : numbers)
-        out.push_back(ours_again(number));
+    for (const json& one : kept)
+        out.push_back(TRY(ours_again(one)));
     return out;
+}
+
+/// How far the walk is, and what it holds open.
+Result<json> put_down(const Inside& inside, const Progress& progress) {
+    return json{{"at", name_of(progress.at)},
+                {"awaited", progress.awaited},
+                {"settled", progress.settled},
+                {"passed", progress.passed},
+                {"rootfs", TRY(kept_open(inside.rootfs))},
+                {"empty", TRY(kept_open(inside.empty))},
+                {"console", TRY(kept_open(inside.console))},
+                {"landlock", TRY(kept_open(inside.landlock))},
+                {"trees", TRY(kept_open(inside.trees))},
+                {"readOnlyLater", TRY(kept_open(inside.read_only_later))}};
 }
 
 /// What a stage needs to know, for a program that knows none of our structures.
@@ -129,32 +170,25 @@ Error Replacements::become(const Stage& stage, Inside& inside, const Fd& socket,
     auto became = [&]() -> Result<void> {
         auto program = std::ranges::find(programs_, stage.id, &Program::stage);
         Fd binary = TRY(sys::openat(AT_FDCWD, "/proc/self/exe", O_PATH));
-        TRY(sys::set_cloexec(binary.get(), false));
+        const json kept_binary = TRY(kept_open(binary));
         json programs = json::array();
         for (const Program& one : programs_)
-            programs.push_back({name_of(one.stage), one.path, kept_open(one.file)});
-        json state = {{"at", name_of(stage.id)},
-                      {"awaited", progress.awaited},
-                      {"settled", progress.settled},
-                      {"passed", progress.passed},
-                      {"programs", programs},
-                      {"rootfs", kept_open(inside.rootfs)},
-                      {"empty", kept_open(inside.empty)},
-                      {"console", kept_open(inside.console)},
-                      {"landlock", kept_open(inside.landlock)},
-                      {"trees", kept_open(inside.trees)},
-                      {"readOnlyLater", kept_open(inside.read_only_later)},
-                      {"binary", binary.get()}};
+            programs.push_back({name_of(one.stage), one.path, TRY(kept_open(one.file))});
+        json state = TRY(put_down(inside, progress));
+        state["programs"] = programs;
+        state["binary"] = kept_binary;
         Fd memory = TRY(sys::memfd_create("gocontainer-walk"));
         TRY(sys::write_all(memory.get(), state.dump() + "\n" + packed));
         TRY(sys::seal(memory.get()));
-        TRY(sys::set_cloexec(memory.get(), false));
-        TRY(sys::set_cloexec(socket.get(), false));
+        Fd kept_memory = TRY(over_the_exec(memory));
+        Fd kept_socket = TRY(over_the_exec(socket));
         TRY(say_replaced(socket, std::string(name_of(stage.id)) + "=" + program->path));
-        sys::Strings argv{program->path, "child", std::to_string(socket.get()),
-                          "-",           "-",     std::to_string(memory.get())};
-        const std::string next = "/proc/self/fd/" + std::to_string(binary.release());
-        Error error = sys::execveat(program->file.get(), argv, environment(inside, next));
+        sys::Strings argv{program->path, "child", std::to_string(kept_socket.get()),
+                          "-",           "-",     std::to_string(kept_memory.get())};
+        const std::string next = "/proc/self/fd/" + std::to_string(kept_binary[0].get<int>());
+        // Open over the exec, it is what the kernel tells a script's interpreter to read.
+        const json& itself = programs[static_cast<std::size_t>(program - programs_.begin())][2];
+        Error error = sys::execveat(itself[0].get<int>(), argv, environment(inside, next));
         if (error.code == ENOENT)
             error.hint = "it is there: so its interpreter is not, in the tree that is in sight by "
                          "now";
@@ -182,14 +216,14 @@ Result<Resumed> Resumed::from(const Fd& state) {
     for (const json& one : known["programs"])
         out.replacements.programs_.push_back(
             {spec::stage_named(one[0].get<std::string>()).value_or(spec::Stage::user), one[1],
-             ours_again(one[2])});
-    out.rootfs = ours_again(known["rootfs"]);
-    out.empty = ours_again(known["empty"]);
-    out.console = ours_again(known["console"]);
-    out.landlock = ours_again(known["landlock"]);
-    out.trees = all_ours_again(known["trees"]);
-    out.read_only_later = all_ours_again(known["readOnlyLater"]);
-    (void)ours_again(known["binary"]); // closed: it has done its service
+             TRY(ours_again(one[2]))});
+    out.rootfs = TRY(ours_again(known["rootfs"]));
+    out.empty = TRY(ours_again(known["empty"]));
+    out.console = TRY(ours_again(known["console"]));
+    out.landlock = TRY(ours_again(known["landlock"]));
+    out.trees = TRY(all_ours_again(known["trees"]));
+    out.read_only_later = TRY(all_ours_again(known["readOnlyLater"]));
+    (void)ours_again(known["binary"]); // closed, if it is still there: it has done its service
     return out;
 }
 

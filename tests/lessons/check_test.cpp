@@ -139,6 +139,47 @@ TEST(Lab, WhatCannotRunIsSaid) {
     EXPECT_THAT(check().err, HasSubstr("as on Windows"));
 }
 
+TEST(Lab, TheSolutionsTogetherAreAContainer) {
+    if (getenv("GOCONTAINER_VM") != nullptr || is_root())
+        GTEST_SKIP() << "tried on the host, as an ordinary user";
+    Scratch scratch;
+    const std::string name = token();
+    Strings options{"-q", "--hostname", name};
+    for (const auto& [stage, file] : std::initializer_list<std::pair<std::string, std::string>>{
+             {"uts", "03-uts/solution/mine.sh"},
+             {"mount", "04-mount/solution/mine.sh"},
+             {"root", "06-pivot-root/solution/mine.sh"},
+             {"pid", "07-pid/solution/mine.sh"},
+             {"net", "09-net/solution/mine.sh"},
+             {"caps", "12-capabilities/solution/mine.cpp"},
+             {"seccomp", "13-seccomp/solution/mine.cpp"}}) {
+        fs::path program = lessons() / file;
+        if (file.ends_with(".cpp")) { // static: the container's root is in place
+            fs::path folder = scratch.folder(stage);
+            fs::copy_file(program, folder / "mine.cpp");
+            Ended made = run({.argv = {"make", "-C", source(), "mine", "DIR=" + folder.string()}});
+            ASSERT_EQ(made.status, 0) << made.err;
+            program = folder / "mine";
+        }
+        options.insert(options.end(), {"--replace", stage + "=" + program.string()});
+    }
+    Container box(options);
+    EXPECT_EQ(box.ask("hostname; echo $$").out, name + "\n1\n");
+    const pid_t pid = box.first();
+    for (const char* one : {"user", "uts", "mnt", "pid", "net"})
+        EXPECT_FALSE(shares(pid, one)) << one;
+    auto of = status(pid);
+    EXPECT_EQ(of.at("CapBnd"), "00000000a80425fb");
+    EXPECT_EQ(of.at("Seccomp"), "2");
+    EXPECT_EQ(of.at("NoNewPrivs"), "1");
+    EXPECT_NE(box.ask("unshare -U true").status, 0);
+    EXPECT_EQ(descriptors(pid).size(), 3U);
+    auto mounts = mountinfo(pid);
+    EXPECT_NE(mounted_at(mounts, "/proc"), nullptr);
+    for (const MountLine& mount : mounts)
+        EXPECT_TRUE(mount.optional.empty()) << mount.point << " is shared with somebody";
+}
+
 TEST(Lab, HintsComeOneAfterTheOther) {
     Scratch scratch;
     Strings seen;

@@ -69,6 +69,35 @@ mount --bind /dev/null "$GOCONTAINER_ROOTFS/dev/null")"),
     EXPECT_EQ(listing(proc + "/fd").size(), listing("/proc/self/fd").empty() ? 0U : 3U);
 }
 
+TEST_F(Replace, AProgramMayUseAnyDescriptorThatAShellCan) {
+    Strings options{"--hostname", name};
+    for (const char* stage : {"uts", "net", "caps", "seccomp"}) {
+        options.emplace_back("--replace");
+        options.push_back(
+            program(stage, std::string(stage) == "uts" ? "hostname \"$GOCONTAINER_HOSTNAME\"" : ":",
+                    "for n in 3 4 5 6 7 8 9; do eval \"exec $n</dev/null\"; done\n"
+                    "exec \"$GOCONTAINER_NEXT\" \"$@\"\n"));
+    }
+    Ended ended = launch(options, {"hostname"});
+    EXPECT_EQ(ended.status, 0) << ended.err;
+    EXPECT_EQ(ended.out, name + "\n");
+}
+
+TEST_F(Replace, WhatIsKeptForALaterStageIsNoOthersToChange) {
+    const std::string caps = program("caps", ":");
+    // In bash, since numbers beyond 9 are wanted: what would be executed for caps is another
+    // program.
+    const std::string thief = scratch.file(
+        "thief",
+        "#!/bin/bash\nfor f in /proc/self/fd/*; do [[ $(readlink $f) != " + caps.substr(5) +
+            " ]] || eval \"exec ${f##*/}</bin/true\"; done\nexec \"$GOCONTAINER_NEXT\" \"$@\"\n",
+        0755);
+    Ended ended = launch({"--replace", "uts=" + thief, "--replace", caps}, {"echo", name});
+    EXPECT_EQ(ended.status, 125);
+    EXPECT_EQ(ended.out, "");
+    EXPECT_THAT(ended.err, HasSubstr("was closed or replaced by the program that stood in"));
+}
+
 TEST_F(Replace, ThatDoesNotHandOnIsAnError) {
     Host before = Host::look();
     const std::string silent = program("uts", "exit 3", "");
