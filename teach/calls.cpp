@@ -120,8 +120,11 @@ std::string Descriptors::path(std::string_view at, std::string_view name) const 
     std::string directory = what(number(at));
     if (directory.empty())
         directory = "descriptor " + std::string(at);
-    return name.empty() ? directory
-                        : directory + (directory.ends_with('/') ? "" : "/") + std::string(name);
+    if (name.starts_with("./"))
+        name.remove_prefix(2);
+    return name.empty() || name == "."
+               ? directory
+               : directory + (directory.ends_with('/') ? "" : "/") + std::string(name);
 }
 
 void Descriptors::note(const run::Called& call) {

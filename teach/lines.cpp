@@ -51,11 +51,29 @@ std::string pasteable(const std::string& command, std::size_t width, const Paint
     return out + paint.blue(line) + "\n";
 }
 
+namespace {
+
+/// Of the first blank, comma or bar outside of a string; npos when there is none.
+std::size_t end_of_piece(std::string_view text) {
+    bool quoted = false;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        if (quoted && text[i] == '\\')
+            ++i;
+        else if (text[i] == '"')
+            quoted = !quoted;
+        else if (!quoted && std::string_view(" |,").contains(text[i]))
+            return i;
+    }
+    return std::string_view::npos;
+}
+
+} // namespace
+
 std::string broken(std::string_view text, std::size_t width) {
     std::string out = "   ";
     std::size_t column = 3;
     while (!text.empty()) {
-        std::size_t end = text.find_first_of(" |,");
+        std::size_t end = end_of_piece(text);
         if (end != std::string_view::npos && text.substr(end).starts_with(", "))
             ++end;
         std::string_view piece = text.substr(0, end == std::string_view::npos ? end : end + 1);

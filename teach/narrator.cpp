@@ -184,8 +184,13 @@ Result<void> Narrator::before(const run::Step& step, pid_t child) {
                                      step.stage != nullptr ? step.stage->id : spec::Stage::user,
                                      &spec::Replacement::stage);
         if (watching_.explain && step.half == Half::child && own != spec_.replacements.end())
-            print_("   " + paint_.bold(sys::printable(own->program)) +
-                   " stands in for it: its calls are its own ('strace -f' shows them)\n");
+            print_(wrapped(sys::printable(own->program) +
+                               " stands in for it, and makes its own calls: they are not heard "
+                               "here, but what they change is told below, as the kernel shows it "
+                               "before and after ('strace -f' in front of this command line shows "
+                               "the calls)",
+                           3, width_));
+        replaced_ = step.half == Half::child && own != spec_.replacements.end();
         before_.reset();
         // The clone's own before is us: that is what the child is a copy of.
         pid_t whom = step.half == Half::clone ? self_ : seen_;
@@ -208,6 +213,10 @@ void Narrator::compare(const run::Step& step, pid_t child) {
         return;
     record(step, "after", *now);
     std::vector<Change> changes = diff(*before_, *now);
+    if (replaced_) // it has executed us again: that is no doing of its own
+        std::erase_if(changes, [](const Change& change) {
+            return change.what == "name" || change.what == "command line";
+        });
     json line = names(step);
     line["event"] = "changed";
     line["changed"] = to_json(changes);

@@ -74,6 +74,7 @@ private:
     nlohmann::ordered_json calls_; ///< of the step that is under way, for the recording
     Pause pause_;
     std::optional<run::Step> step_; ///< that is under way
+    bool replaced_ = false;         ///< a program of the learner's stands in for it
     bool announced_ = false;        ///< its heading stands
     pid_t self_;                    ///< as long as it is us: the child is born with a copy of us
     pid_t seen_ = 0;                ///< what seen() has said when the step began

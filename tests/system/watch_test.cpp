@@ -407,6 +407,12 @@ TEST(Record, HoldsWhatTheKernelShowedBeforeAndAfterEachStage) {
         bool after = entry["when"] == "after";
         EXPECT_EQ(entry["snapshot"]["hostname"], after ? name : host);
         EXPECT_EQ(entry["calls"].size(), after ? 1U : 0U);
+        for (const json& space : entry["snapshot"]["namespaces"]) { // as lsns counts
+            if (space["type"] == "uts") {
+                EXPECT_EQ(space["members"], 1);
+                EXPECT_THAT(space["first_command"].get<std::string>(), HasSubstr("child"));
+            }
+        }
     }
     EXPECT_EQ(seen, 2);
 }
