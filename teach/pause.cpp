@@ -4,6 +4,7 @@
 #include "run/visit.hpp"
 #include "sys/path.hpp"
 #include "teach/describe.hpp"
+#include "teach/lines.hpp"
 #include "teach/why.hpp"
 
 #include <cerrno>
@@ -50,10 +51,12 @@ void Pause::complain(const sys::Error& error) {
 
 std::optional<Pause::Answer> Pause::look(const run::Step&, pid_t child) {
     auto now = snapshot(child);
-    if (now)
+    if (now) {
+        count_members(*now);
         print_(teach::describe(*now, paint_));
-    else
+    } else {
         complain(now.error());
+    }
     return std::nullopt;
 }
 
@@ -138,12 +141,16 @@ Result<Pause::Answer> Pause::ask(const run::Step& step, pid_t child) {
     auto now = snapshot(child);
     std::string stop = "stopped before the " + title(step) + " stage: " + step.stage->summary;
     std::string number = std::to_string(child);
-    print_(
-        "\n" + paint_.bold(paint_.drawn("▌ ", "") + stop) + "\n" +
-        wrapped("The child is process " + number + " here, and waits. From another terminal:", 2) +
-        "    " + paint_.blue("ls -l /proc/" + number + "/ns") + "\n");
+    const std::size_t width = terminal_width();
+    std::string head = wrapped(stop, paint_.plain() ? 0 : 2, width);
+    if (!paint_.plain())
+        head.replace(0, 2, "▌ ");
+    print_("\n" + paint_.bold(head) +
+           wrapped("The child is process " + number + " here, and waits. From another terminal:", 2,
+                   width) +
+           pasteable("ls -l /proc/" + number + "/ns", width, paint_));
     if (now)
-        print_("    " + paint_.blue(nsenter_line(*now)) + "\n");
+        print_(pasteable(nsenter_line(*now), width, paint_));
     for (;;) {
         print_(paint_.bold("(look, diff, host, explain, shell, continue, quit) > "));
         std::optional<std::string> line = TRY(read_line());
