@@ -21,7 +21,7 @@ h2 { font-size: 1.25rem; margin: .8rem 0 .2rem; }
 h3 { font-size: 1.05rem; margin: 1rem 0 .2rem; }
 code, pre, td, h1 { font-family: ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; }
 code, td { font-size: .9rem; overflow-wrap: anywhere; }
-pre { font-size: .85rem; overflow-x: auto; }
+pre { font-size: .74rem; overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; table-layout: fixed; }
 th, td { text-align: left; vertical-align: top; padding: .2rem .4rem; border-bottom: 1px solid #8a93a3; }
 th { font-weight: 600; overflow-wrap: anywhere; }
