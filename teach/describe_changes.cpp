@@ -20,6 +20,13 @@ void append(std::string& to, const std::string& text) {
     to += (to.empty() || text.empty() ? "" : " ") + text;
 }
 
+/// `text` in lines behind `label`, which stands before the first.
+std::string hung(const std::string& label, const std::string& text, std::size_t width) {
+    std::string out = wrapped(text, label.size(), width);
+    return out.empty() ? label.substr(0, label.find_last_not_of(' ') + 1) + "\n"
+                       : out.replace(0, label.size(), label);
+}
+
 std::string describe_one(const Change& change, const Paint& paint, std::size_t width) {
     bool added = change.before.empty();
     std::string what = clean(change.what);
@@ -37,8 +44,8 @@ std::string describe_one(const Change& change, const Paint& paint, std::size_t w
     std::string arrow = paint.drawn(" → ", ", now ");
     if (columns(head + ": " + before + arrow + after) <= width)
         return paint.yellow(head) + ": " + before + arrow + paint.bold(after) + "\n";
-    return paint.yellow(head) + "\n" + wrapped("before  " + before, 4, width) +
-           wrapped("now     " + after, 4, width);
+    return paint.yellow(head) + "\n" + hung("    before  ", before, width) +
+           hung("    now     ", after, width);
 }
 
 } // namespace
