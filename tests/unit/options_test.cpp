@@ -504,6 +504,8 @@ TEST(Help, CoversEveryOption) {
     for (const cli::Option& row : cli::parent_options()) {
         if (std::string_view(row.names).starts_with("--no-") && row.help[0] == '\0')
             continue; // one line stands for all of them
+        if (row.names == std::string_view("--break"))
+            continue; // the teacher's alone
         std::string left = row.names;
         if (row.value != nullptr)
             left += std::string(" ") + row.value;
