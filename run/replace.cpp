@@ -27,12 +27,10 @@ const Stage* stage_of(spec::Stage id) {
 std::string irreplaceable(const Stage& stage) {
     if (stage.id == spec::Stage::user)
         return "the parent writes its map, and the child becomes root before its re-exec (lesson 2 "
-               "has "
-               "the parent's half as a program of its own)";
+               "has the parent's half as a program of its own)";
     if (stage.id == spec::Stage::init)
         return "it forks, and only one of the two could come back (an init of your own is a "
-               "command: "
-               "lesson 8)";
+               "command: lesson 8)";
     return stage.child == nullptr ? "clone3 makes all of it" : "";
 }
 

@@ -1,6 +1,7 @@
 // Starting the grader, and reading what it found.
 #include "teach/grade.hpp"
 
+#include "stages/passwd.hpp"
 #include "sys/clock.hpp"
 #include "sys/path.hpp"
 #include "teach/candidate.hpp"
@@ -284,8 +285,10 @@ Result<Answer> report(const Strings& args) {
     if (args.size() > 1 && !csv && !as_json)
         return sys::wrong("lab report takes --json or --csv");
     json progress = TRY(load_progress());
-    const char* user = getenv("USER");
-    const std::string learner = user != nullptr ? user : std::to_string(sys::getuid());
+    const char* user = getenv("USER"); // one from LDAP stands in no file
+    const std::string learner =
+        stages::user_name(sys::getuid())
+            .value_or(user != nullptr ? user : std::to_string(sys::getuid()));
     json rows = json::array();
     const json lessons = progress.value("lessons", json::object());
     for (const Exercise& exercise : exercises()) {

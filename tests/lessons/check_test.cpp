@@ -8,6 +8,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
+#include <pwd.h>
+#include <unistd.h>
 
 #include <filesystem>
 
@@ -206,6 +208,15 @@ TEST(Lab, WhatIsNoExerciseIsSaid) {
         {.argv = {gocontainer(), "lab", "report"}, .env = {"XDG_STATE_HOME=" + scratch.path()}});
     EXPECT_EQ(ended.status, 125);
     EXPECT_THAT(ended.err, HasSubstr("is damaged"));
+}
+
+TEST(Lab, ReportsWhoTheKernelSaysTheLearnerIs) {
+    const passwd* whoever = getpwuid(getuid());
+    ASSERT_NE(whoever, nullptr);
+    Scratch scratch;
+    Ended ended = run({.argv = {gocontainer(), "lab", "report", "--json"},
+                       .env = {"XDG_STATE_HOME=" + scratch.path(), "USER=" + token(), "LOGNAME"}});
+    EXPECT_EQ(nlohmann::json::parse(ended.out)[7]["learner"], whoever->pw_name) << ended.err;
 }
 
 } // namespace
