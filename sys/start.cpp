@@ -133,7 +133,7 @@ Result<pid_t> start(const Spawn& spawn) {
             return pid;
         },
         Heard{Shown{line}, [](long) { return ""; }});
-    if (const char* call = trouble.call; !started)
+    if (const char* call = trouble.call; !started && trouble.code != 0) // else vfork's own
         started.error().call = call != nullptr ? call : "execve(" + show(line) + ")";
     return static_cast<pid_t>(TRY(std::move(started)));
 }
