@@ -2,7 +2,9 @@
 #include "site/markdown.hpp"
 
 #include "teach/lesson_text.hpp"
+#include "teach/markup.hpp"
 
+#include <algorithm>
 #include <cctype>
 #include <map>
 #include <memory>
@@ -178,25 +180,15 @@ struct Document {
 
 } // namespace
 
+// A page has line ends and tabs, of which a label in a picture has none.
 std::string escaped(std::string_view text) {
     std::string out;
-    for (char letter : text) {
-        switch (letter) {
-        case '&':
-            out += "&amp;";
-            break;
-        case '<':
-            out += "&lt;";
-            break;
-        case '>':
-            out += "&gt;";
-            break;
-        case '"':
-            out += "&quot;";
-            break;
-        default:
-            out += letter;
-        }
+    while (!text.empty()) {
+        std::size_t end = std::min(text.find_first_of("\n\t"), text.size());
+        out += teach::xml(text.substr(0, end));
+        if (end < text.size())
+            out += text[end++];
+        text.remove_prefix(end);
     }
     return out;
 }

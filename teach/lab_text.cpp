@@ -1,5 +1,6 @@
 // The gauntlet's matrix: as a table, as JSON, as a picture.
 #include "teach/lab.hpp"
+#include "teach/markup.hpp"
 #include "teach/paint.hpp"
 
 #include <nlohmann/json.hpp>
@@ -41,32 +42,10 @@ const char* colour(Outcome outcome) {
     return "";
 }
 
-std::string escaped(const std::string& text) {
-    std::string out;
-    for (char c : text)
-        switch (c) {
-        case '<':
-            out += "&lt;";
-            break;
-        case '>':
-            out += "&gt;";
-            break;
-        case '&':
-            out += "&amp;";
-            break;
-        case '"':
-            out += "&quot;";
-            break;
-        default:
-            out += c;
-        }
-    return out;
-}
-
 std::string text_at(std::size_t x, std::size_t y, const std::string& text,
                     const std::string& more = {}) {
     return "<text x=\"" + std::to_string(x) + "\" y=\"" + std::to_string(y) + "\"" + more + ">" +
-           escaped(text) + "</text>\n";
+           xml(text) + "</text>\n";
 }
 
 } // namespace
@@ -154,7 +133,7 @@ std::string to_svg(const Gauntlet& gauntlet) {
         for (std::size_t x = 0; x < row.cells.size(); ++x) {
             const Attempt& cell = row.cells[x];
             std::size_t left = kLeft + x * kWide;
-            out += "<g><title>" + escaped(sys::printable(cell.evidence)) + "</title><rect x=\"" +
+            out += "<g><title>" + xml(sys::printable(cell.evidence)) + "</title><rect x=\"" +
                    std::to_string(left + 1) + "\" y=\"" + std::to_string(top + 1) + "\" width=\"" +
                    std::to_string(kWide - 2) + "\" height=\"" + std::to_string(kHigh - 2) +
                    "\" fill=\"" + colour(cell.outcome) + "\"/>" +
