@@ -128,7 +128,9 @@ Result<void> send(int fd, std::string_view bytes, std::optional<int> passed_fd) 
             while (sent == -1 && errno == EINTR);
             return sent;
         },
-        fd, Shown{bytes.size() <= 64 ? show(std::string(bytes)) : "…"},
+        fd,
+        Heard{Shown{bytes.size() <= 64 ? show(std::string(bytes)) : "…"},
+              [&](long) { return show_bytes(bytes, 64); }},
         also([] { return "MSG_NOSIGNAL"; })));
 }
 
@@ -351,10 +353,6 @@ Result<int> sigwait(const sigset_t& set) {
 std::string signal_name(int signal) {
     const char* name = sigabbrev_np(signal);
     return name != nullptr ? "SIG" + std::string(name) : "signal " + std::to_string(signal);
-}
-
-void default_signal(int signal) {
-    (void)::signal(signal, SIG_DFL); /* a valid number: can't fail */
 }
 
 } // namespace sys

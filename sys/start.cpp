@@ -94,11 +94,32 @@ failed:
 
 } // namespace
 
+// Not by signal(3): libc keeps two for itself, and a caller of another libc may ignore those.
+namespace {
+constexpr long kDefault[4] = {}; // sigaction(2)'s handler, flags, restorer and mask
+constexpr Shown kDefaultShown = {"{sa_handler=SIG_DFL, sa_mask=[], sa_flags=0}, NULL, 8"};
+
+long set_default(int signal) {
+    return syscall(SYS_rt_sigaction, signal, kDefault, nullptr, NSIG / 8);
+}
+} // namespace
+
+void default_signal(int signal) {
+    (void)invoke_bare(
+        "rt_sigaction", [&] { return set_default(signal); }, Signal{signal},
+        kDefaultShown); // a valid number: can't fail
+}
+
 void default_signals() {
-    // Not by signal(3): libc keeps two for itself, and a caller of another libc may ignore those.
-    constexpr long by_default[4] = {}; // sigaction(2)'s handler, flags, restorer and mask
-    for (int number = 1; number < NSIG; ++number)
-        (void)syscall(SYS_rt_sigaction, number, by_default, nullptr, NSIG / 8); // not KILL and STOP
+    // Told as one: who listens would hear sixty-four times the same.
+    (void)invoke_bare(
+        "rt_sigaction",
+        [] {
+            for (int number = 1; number < NSIG; ++number)
+                (void)set_default(number); // EINVAL for SIGKILL and SIGSTOP, which have no other
+            return 0;
+        },
+        Shown{"1..64"}, kDefaultShown);
 }
 
 Result<pid_t> start(const Spawn& spawn) {

@@ -146,7 +146,7 @@ std::string show(std::span<const pollfd> fds) {
             return show(Flags{static_cast<std::uint64_t>(bits), kPolled});
         };
         out += (out.size() > 1 ? ", {fd=" : "{fd=") + std::to_string(one.fd) +
-               ", events=" + names(one.events) +
+               (one.fd >= 0 ? ", events=" + names(one.events) : "") + // else it is passed over
                (one.revents != 0 ? ", revents=" + names(one.revents) : "") + "}";
     }
     return out + "]";

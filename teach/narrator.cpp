@@ -74,6 +74,7 @@ Result<std::unique_ptr<Narrator>> Narrator::make(const spec::Watching& watching,
         narrator->trace_ = TRY(output(watching.trace, "--trace"));
     if (!watching.recording.empty())
         narrator->recording_ = TRY(output(watching.recording, "--record"));
+    narrator->trace(dump({{"event", "begin"}})); // from here on what we call is told
     sys::listener = narrator.get();
     run::watcher = narrator.get();
     return narrator;
@@ -167,6 +168,7 @@ Result<void> Narrator::pause(const run::Step& step, pid_t child) {
 Result<void> Narrator::before(const run::Step& step, pid_t child) {
     talking_ = true;
     auto told = [&]() -> Result<void> {
+        trace(dump({{"event", "look"}})); // what comes next in this process is the narrator's
         TRY(pause(step, child));
         step_ = step;
         announced_ = false;
@@ -209,10 +211,11 @@ Result<void> Narrator::before(const run::Step& step, pid_t child) {
 void Narrator::compare(const run::Step& step, pid_t child) {
     pid_t whom = seen(child);
     auto now = whom != 0 ? snapshot(whom) : Result<Snapshot>(std::unexpect);
-    if (!now || !before_)
-        return;
-    record(step, "after", *now);
-    std::vector<Change> changes = diff(*before_, *now);
+    std::vector<Change> changes;
+    if (now && before_) {
+        record(step, "after", *now);
+        changes = diff(*before_, *now);
+    }
     if (replaced_) // it has executed us again: that is no doing of its own
         std::erase_if(changes, [](const Change& change) {
             return change.what == "name" || change.what == "command line";
@@ -371,6 +374,16 @@ void Narrator::tell(const run::Called& call, Maker maker) {
         maker == Maker::program ? "[pid " + std::to_string(call.pid) + "] " : std::string();
     show(call, who + sys::printable(side.descriptors.annotated(call)), sys::printable(shell));
     side.descriptors.note(call);
+    // The one process of a launch that does not tell: it makes its calls beside the parent's.
+    bool keeper = call.name == "clone3" && call.result && *call.result > 0 && step_ &&
+                  step_->half != Half::clone;
+    if (keeper && watching_.explain)
+        print_(wrapped("process " + std::to_string(*call.result) +
+                           " is the keeper, one more of ours: it sleeps until the launcher ends "
+                           "and, when that was killed, takes away what it has left. Its own calls "
+                           "are not heard here ('strace -f' in front of this command line shows "
+                           "them)",
+                       5, width_));
 }
 
 } // namespace teach
