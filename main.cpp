@@ -12,6 +12,7 @@
 #include "teach/inspect.hpp"
 #include "teach/lab.hpp"
 #include "teach/lesson.hpp"
+#include "teach/lines.hpp"
 #include "teach/narrator.hpp"
 
 #include <cstdio>
@@ -30,7 +31,7 @@ void print(FILE* stream, const std::string& text) {
 }
 
 int complain(const std::string& line) {
-    print(stderr, "gocontainer: " + sys::printable(line) + "\n");
+    print(stderr, teach::message("gocontainer: " + sys::printable(line)));
     return kOurFailure;
 }
 
@@ -82,8 +83,15 @@ int stages(const Args& args) {
         print(stdout, run::describe_stages());
         return 0;
     }
+    if (teach::asks_for_help(args)) {
+        print(stdout,
+              "Usage: gocontainer stages [--json]\n\nWhat happens on the way to a container, "
+              "in its order, and the lesson on it.\n");
+        return 0;
+    }
     if (args.size() != 1 || args.front() != "--json")
-        return complain("stages takes no arguments but --json");
+        return complain("stages: \"" + (args.front() == "--json" ? args[1] : args.front()) +
+                        "\" is not --json, which is all that it takes");
     print(stdout, run::describe_stages_json());
     return 0;
 }
@@ -118,7 +126,7 @@ int lesson(const Args& args) {
 }
 
 int lab(const Args& args) {
-    auto done = !args.empty() && teach::grades(args.front())
+    auto done = !args.empty() && !teach::asks_for_help(args) && teach::grades(args.front())
                     ? teach::grade(args, [](const std::string& text) { print(stdout, text); })
                     : teach::lab(args);
     if (!done)
@@ -202,5 +210,8 @@ int main(int argc, char** argv) {
             return subcommand.run(Args(argv + 2, argv + argc));
     return oci::main(argv[0], Args(argv + 1, argv + argc),
                      {.out = [](const std::string& text) { print(stdout, text); },
-                      .err = [](const std::string& text) { print(stderr, text); }});
+                      .err =
+                          [](const std::string& text) {
+                              print(stderr, teach::message(text.substr(0, text.rfind('\n'))));
+                          }});
 }

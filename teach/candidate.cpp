@@ -102,6 +102,13 @@ bool is_candidate(const std::string& name) {
 }
 
 Result<Place> place_of(const Strings& args) {
+    const bool tries = args[0] == "check" || args[0] == "watch"; // a program
+    for (std::size_t i = 1; i < args.size(); ++i)
+        if (args[i].starts_with('-') || i > (tries ? 2 : 1))
+            return sys::wrong(
+                "lab " + args[0] + ": \"" + args[i] +
+                    (args[i].starts_with('-') ? "\" is no option" : "\" is one word too many"),
+                "'gocontainer lab --help'");
     unsigned number = ~0U;
     if (args.size() > 1)
         (void)std::from_chars(args[1].data(), args[1].data() + args[1].size(), number);

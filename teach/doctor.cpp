@@ -179,7 +179,30 @@ Diagnosis diagnose() {
     return out;
 }
 
+namespace {
+
+constexpr const char* kUsage = R"(Usage: gocontainer doctor [OPTIONS]
+
+Tries what each stage and each lesson needs, by doing it in a child that it
+throws away, and says works, limited or blocked: with the cause found on this
+machine, the narrowest fix as a command to paste, and what that fix opens. It
+applies nothing. The status is 1 when something is blocked.
+
+      --json                      As JSON
+      --plain                     No colours, boxes or arrows
+  -h,--help                       This text
+)";
+
+} // namespace
+
+bool asks_for_help(const std::vector<std::string>& args) {
+    return std::ranges::any_of(args,
+                               [](const auto& arg) { return arg == "-h" || arg == "--help"; });
+}
+
 Result<Answer> doctor(const std::vector<std::string>& args) {
+    if (asks_for_help(args))
+        return Answer{.text = kUsage, .status = 0};
     bool json = false;
     bool plain = false;
     for (const std::string& arg : args) {

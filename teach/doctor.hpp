@@ -55,6 +55,8 @@ struct Answer {
     int status = 0; ///< 1 when something is blocked
 };
 /// `args`: --json, --plain; "" and an error for anything else.
+/// Is there a --help, or -h, among a command's words?
+bool asks_for_help(const std::vector<std::string>& args);
 sys::Result<Answer> doctor(const std::vector<std::string>& args);
 
 } // namespace teach

@@ -144,8 +144,8 @@ Result<void> note(const Place& place, const Candidate& candidate, const Tally& t
 // --- the commands --------------------------------------------------------------------------------
 
 Result<Answer> check(const Strings& args, const Show& show) {
-    bool again = args.back() == "--again";
-    Strings words(args.begin(), again ? args.end() - 1 : args.end());
+    Strings words = args;
+    bool again = std::erase(words, "--again") > 0;
     Place place = TRY(place_of(words));
     const std::string number = std::to_string(place.exercise->lesson);
     json progress = TRY(load_progress());
@@ -283,7 +283,7 @@ Result<Answer> report(const Strings& args) {
     bool csv = args.size() == 2 && args[1] == "--csv";
     bool as_json = args.size() == 2 && args[1] == "--json";
     if (args.size() > 1 && !csv && !as_json)
-        return sys::wrong("lab report takes --json or --csv");
+        return sys::wrong("lab report takes --json or --csv, not \"" + args.back() + "\"");
     json progress = TRY(load_progress());
     const char* user = getenv("USER"); // one from LDAP stands in no file
     const std::string learner =

@@ -23,7 +23,9 @@ bool can_limit_processes() {
 
 constexpr const char* kUsage =
     R"(Usage: gocontainer lab start N             what is to be written for lesson N
-       gocontainer lab check N [PROGRAM]   try what you have written
+       gocontainer lab check N [PROGRAM] [--again]
+                                           try what you have written; once passed,
+                                           only with --again
        gocontainer lab watch N [PROGRAM] [--poll]
                                            the same at each change, until ^C
        gocontainer lab hint N              a hint; the next one each time
@@ -35,7 +37,8 @@ constexpr const char* kUsage =
        gocontainer lab escape NAME [--without STAGE]... [--chroot] [--plain]
                                            try one, with a stage left out or not
        gocontainer lab gauntlet [--svg FILE] [--json] [--plain]
-                                           all of them, each stage left out in turn
+                                           all of them, each stage left out in
+                                           turn
 )";
 constexpr const char* kSeeHelp = "'gocontainer lab --help'";
 
@@ -173,13 +176,13 @@ Gauntlet run_gauntlet() {
 }
 
 Result<Answer> lab(const std::vector<std::string>& args) {
-    std::vector<std::string> rest(args.begin() + (args.empty() ? 0 : 1), args.end());
-    if (!args.empty() && args.front() == "escape")
-        return escape(rest);
-    if (!args.empty() && args.front() == "gauntlet")
-        return gauntlet(rest);
-    if (args.empty() || args.front() == "-h" || args.front() == "--help")
+    if (args.empty() || asks_for_help(args))
         return Answer{.text = kUsage, .status = 0};
+    std::vector<std::string> rest(args.begin() + 1, args.end());
+    if (args.front() == "escape")
+        return escape(rest);
+    if (args.front() == "gauntlet")
+        return gauntlet(rest);
     return sys::wrong("lab: what is \"" + args.front() + "\"?", kSeeHelp);
 }
 

@@ -23,6 +23,47 @@ std::size_t terminal_width() {
                                      : kWidest;
 }
 
+namespace {
+
+/// The first word, or words in quotes: 'sysctl -w a=b', and what follows of punctuation.
+std::string_view first_piece(std::string_view text) {
+    std::string_view word = text.substr(0, text.find(' '));
+    if (!word.starts_with('\''))
+        return word;
+    std::size_t closed = 0;
+    do
+        closed = text.find('\'', closed + 1);
+    while (closed != std::string_view::npos && closed + 1 < text.size() &&
+           std::string_view(" ,:;)").find(text[closed + 1]) == std::string_view::npos);
+    return closed == std::string_view::npos ? word : text.substr(0, text.find(' ', closed));
+}
+
+} // namespace
+
+std::string message(std::string_view line, std::size_t width) {
+    constexpr std::size_t kIndent = 2;
+    std::string out;
+    std::size_t column = 0;
+    while (!line.empty()) {
+        std::string_view piece = first_piece(line);
+        line.remove_prefix(std::min(piece.size() + 1, line.size()));
+        if (column > kIndent && column + 1 + columns(piece) > width) {
+            out += "\n" + std::string(kIndent, ' ');
+            column = kIndent;
+        } else if (column > 0) {
+            out += ' ';
+            ++column;
+        }
+        out += piece;
+        column += columns(piece);
+    }
+    return out + "\n";
+}
+
+std::string message(std::string_view line) {
+    return sys::isatty(STDERR_FILENO) ? message(line, terminal_width()) : std::string(line) + "\n";
+}
+
 std::string pasteable(const std::string& command, std::size_t width, const Paint& paint) {
     std::string out = "     $ ";
     std::size_t column = 7;

@@ -11,6 +11,10 @@ namespace teach {
 
 /// As wide as the terminal on stderr, if there is one, but no wider than can be read.
 std::size_t terminal_width();
+/// What we have to say on stderr: one line, and on a terminal as many as its width takes, broken
+/// between words, and never in a command in quotes, which is there to be pasted.
+std::string message(std::string_view line);
+std::string message(std::string_view line, std::size_t width);
 /// "= 0", "= -1 ENOENT"; of a call that has not returned: "".
 std::string result_text(const run::Called& call);
 /// A call's text in lines of `width`, broken between arguments and flags.

@@ -133,6 +133,35 @@ TEST_F(Gauntlet, TriesOneEscapeAndShowsTheEvidence) {
     EXPECT_EQ(run({.argv = {gocontainer(), "escape", "kill-host"}}).status, 125);
 }
 
+TEST(Classroom, HelpIsHelpEverywhereAndWhatIsUnknownIsNamed) {
+    std::vector<Strings> commands = {{"stages"}, {"inspect"}, {"diff"}, {"doctor"}, {"lesson"}};
+    for (const char* one :
+         {"start", "check", "watch", "hint", "solution", "report", "escape", "gauntlet"})
+        commands.push_back({"lab", one});
+    auto ours = [](const Strings& command, const Strings& words) {
+        Strings all{gocontainer()};
+        all.insert(all.end(), command.begin(), command.end());
+        all.insert(all.end(), words.begin(), words.end());
+        return run({.argv = all});
+    };
+    const std::string unknown = "--" + token();
+    for (const Strings& command : commands) {
+        SCOPED_TRACE(command.back());
+        for (const Strings& words : {Strings{"--help"}, Strings{"-h"}, Strings{"3", "--help"}}) {
+            Ended help = ours(command, words);
+            EXPECT_EQ(help.status, 0) << help.err;
+            EXPECT_THAT(help.out, testing::StartsWith("Usage: gocontainer " + command.front()));
+            EXPECT_EQ(help.err, "");
+        }
+        Ended wrong = ours(command, {"3", unknown});
+        EXPECT_EQ(wrong.status, 125);
+        EXPECT_EQ(wrong.out, "");
+        bool first = command.back() == "stages" || command.back() == "doctor" ||
+                     command.back() == "escape" || command.back() == "gauntlet";
+        EXPECT_THAT(wrong.err, HasSubstr(first ? "\"3\"" : unknown));
+    }
+}
+
 TEST_F(Gauntlet, PutsEverythingAwayWhenItIsEnded) {
     Process gauntlet(
         {.argv = {gocontainer(), "lab", "gauntlet"}, .env = {"TMPDIR=" + temporary()}});

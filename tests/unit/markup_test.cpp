@@ -1,4 +1,5 @@
 // What anybody may have written, between tags; lines that fit; recordings.
+#include "teach/lines.hpp"
 #include "teach/markup.hpp"
 #include "teach/recording.hpp"
 
@@ -11,6 +12,17 @@ using nlohmann::ordered_json;
 using ::testing::ElementsAre;
 
 const std::string kReplaced = "\xEF\xBF\xBD";
+
+TEST(Message, FitsATerminalAndLeavesACommandInOnePiece) {
+    EXPECT_EQ(teach::message("short", 20), "short\n");
+    EXPECT_EQ(teach::message("it can't be made: that's it", 20),
+              "it can't be made:\n  that's it\n");
+    EXPECT_EQ(teach::message("no range: 'usermod -v 1-9 you' gives one", 22),
+              "no range:\n  'usermod -v 1-9 you'\n  gives one\n");
+    EXPECT_EQ(teach::message("it: 'longer than the whole line', say", 20),
+              "it:\n  'longer than the whole line',\n  say\n");
+    EXPECT_EQ(teach::message("an 'open quote", 20), "an 'open quote\n");
+}
 
 TEST(Markup, EscapesWhatIsMarkup) {
     EXPECT_EQ(teach::xml("<a b=\"c\" d='e'>&amp;"),
