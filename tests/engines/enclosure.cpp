@@ -136,6 +136,13 @@ bool has_controller(const std::string& controller) {
     return (" " + all).contains(" " + controller);
 }
 
+std::optional<std::string> network_plugins() {
+    for (const char* folder : {"/usr/lib/cni", "/usr/libexec/cni", "/opt/cni/bin"})
+        if (fs::exists(std::string(folder) + "/ptp"))
+            return folder;
+    return {};
+}
+
 bool systemd_runs() {
     return is_root() && fs::is_directory("/run/systemd/system"); // sd_booted(3)
 }

@@ -9,6 +9,7 @@
 #include "tests/support/process.hpp"
 
 #include <memory>
+#include <optional>
 
 namespace engines {
 
@@ -42,6 +43,8 @@ std::string find_program(const std::string& name);
 
 /// Does this machine have `controller` in a cgroup v2 that is not v1's beside?
 bool has_controller(const std::string& controller);
+/// Where the container network plugins are.
+std::optional<std::string> network_plugins();
 /// Are cgroups systemd's to make, for root's engines?
 bool systemd_runs();
 /// May we give a process more open files than we may have ourselves? Engines expect that of root.

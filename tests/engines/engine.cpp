@@ -1,10 +1,9 @@
-#include "tests/engines/engine.hpp"
+#include "tests/engines/daemon.hpp"
 
 #include "tests/support/container.hpp"
 #include "tests/support/proc.hpp"
 
 #include <gtest/gtest.h>
-#include <nlohmann/json.hpp>
 
 #include <linux/magic.h>
 #include <sys/vfs.h>
@@ -24,37 +23,6 @@ std::string trimmed(std::string text) {
         text.pop_back();
     return text;
 }
-
-/// A server of ours: waited for until it answers, and for its end.
-class Daemon {
-public:
-    void start(Command command, std::string log) {
-        log_ = std::move(log);
-        Strings shell{"sh", "-c", "log=$1; shift; exec \"$@\" >\"$log\" 2>&1", "sh", log_};
-        shell.insert(shell.end(), command.argv.begin(), command.argv.end());
-        command.argv = std::move(shell);
-        process_ = std::make_unique<Process>(std::move(command));
-    }
-    /// "" or what it died of.
-    std::string answers(const std::function<bool()>& asked) {
-        bool up = eventually([&] { return !process_->running() || asked(); });
-        return up && process_->running() ? "" : "it can't start here: " + last_words();
-    }
-    std::string last_words() const {
-        std::string text = try_slurp(log_).value_or("");
-        return text.substr(text.size() > 600 ? text.size() - 600 : 0);
-    }
-    ~Daemon() {
-        if (!process_ || !process_->running())
-            return;
-        process_->kill(SIGTERM);
-        EXPECT_NO_THROW((void)process_->wait()) << last_words();
-    }
-
-private:
-    std::unique_ptr<Process> process_;
-    std::string log_;
-};
 
 class Podman : public Engine {
 public:
@@ -176,78 +144,6 @@ private:
     Daemon daemon_;
 };
 
-/// An OCI archive of the root filesystem: what `ctr image import` takes.
-std::string oci_archive(const Enclosure& with) {
-    using nlohmann::json;
-    std::string folder = with.folder().folder("image");
-    fs::create_directories(folder + "/blobs/sha256");
-    auto add = [&](const std::string& from) {
-        Ended sum = support::run({.argv = {"sha256sum", from}});
-        std::string digest = sum.out.substr(0, 64);
-        fs::copy_file(from, folder + "/blobs/sha256/" + digest);
-        return json{{"digest", "sha256:" + digest}, {"size", fs::file_size(from)}};
-    };
-    auto add_json = [&](const json& document) {
-        return add(with.folder().file("blob", document.dump()));
-    };
-    json layer = add(with.layer());
-    layer["mediaType"] = "application/vnd.oci.image.layer.v1.tar";
-    json config = add_json({{"architecture", "amd64"},
-                            {"os", "linux"},
-                            {"config", {{"Env", {"PATH=/usr/sbin:/usr/bin:/sbin:/bin"}}}},
-                            {"rootfs", {{"type", "layers"}, {"diff_ids", {layer["digest"]}}}}});
-    config["mediaType"] = "application/vnd.oci.image.config.v1+json";
-    json manifest =
-        add_json({{"schemaVersion", 2}, {"config", config}, {"layers", json::array({layer})}});
-    manifest["mediaType"] = "application/vnd.oci.image.manifest.v1+json";
-    manifest["annotations"] = {{"io.containerd.image.name", kFullName}};
-    spill(folder + "/index.json",
-          json{{"schemaVersion", 2}, {"manifests", json::array({manifest})}}.dump());
-    spill(folder + "/oci-layout", R"({"imageLayoutVersion":"1.0.0"})");
-    std::string archive = with.folder() / "image.tar";
-    EXPECT_EQ(support::run({.argv = {"tar", "-C", folder, "-cf", archive, "."}}).status, 0);
-    return archive;
-}
-
-class Containerd : public Engine {
-public:
-    explicit Containerd(const Enclosure& inside) : Engine(inside) {
-        why_not_ = !is_root() ? "containerd is root's" : missing({"containerd", "ctr"});
-        if (!why_not_.empty())
-            return;
-        std::string home = enclosure_.folder().folder("containerd");
-        // As printed, and where to keep things.
-        std::string printed = readme_block("BinaryName");
-        std::string places = "root = \"" + home + "/root\"\nstate = \"" + home +
-                             "/state\"\n[grpc]\naddress = \"" + home + "/socket\"\n" +
-                             "[plugins.\"io.containerd.internal.v1.opt\"]\npath = \"" + home +
-                             "/opt\"\n";
-        std::size_t table = printed.find('[');
-        spill(home + "/config.toml", printed.substr(0, table) + places + printed.substr(table));
-        daemon_.start(
-            enclosure_.inside({find_program("containerd"), "--config", home + "/config.toml"}),
-            home + "/log");
-        why_not_ = daemon_.answers([&] { return (*this)({"version"}).status == 0; });
-        if (!why_not_.empty())
-            return;
-        Ended imported = (*this)({"image", "import", oci_archive(enclosure_)});
-        EXPECT_EQ(imported.status, 0) << imported.err;
-    }
-    Command command(const Strings& words) const override {
-        Strings argv{find_program("ctr"), "--address", enclosure_.folder() / "containerd/socket"};
-        argv.insert(argv.end(), words.begin(), words.end());
-        return enclosure_.inside(argv);
-    }
-    Ended remove(const std::string& name) const override {
-        return (*this)({"container", "rm", name});
-    }
-    std::string state_root() const override { return "/run/containerd/runc/default"; }
-    std::string log() const override { return daemon_.last_words(); }
-
-private:
-    Daemon daemon_;
-};
-
 struct Suite : testing::Environment {
     std::unique_ptr<Enclosure> enclosure;
     std::map<std::string, std::unique_ptr<Engine>> engines;
@@ -299,7 +195,7 @@ Engine& engine(const std::string& name) {
     else if (!one && name == "Podman")
         one = std::make_unique<Podman>(enclosure());
     else if (!one)
-        one = std::make_unique<Containerd>(enclosure());
+        one = make_containerd(enclosure());
     return *one;
 }
 

@@ -1,0 +1,83 @@
+// A kubelet's side of the Container Runtime Interface, towards the suite's containerd.
+//
+//   Cri cri;
+//   if (!cri.why_not().empty()) GTEST_SKIP() << cri.why_not();
+//   Pod pod(cri);
+//   PodContainer box(pod, {"sleep", "1000"}, {{"working_dir", "/tmp"}});
+//   EXPECT_EQ(box.exec({"pwd"})["stdout"], "/tmp\n");
+//
+// Requests are cri.proto's messages, in JSON.
+#pragma once
+
+#include "tests/engines/engine.hpp"
+
+#include <nlohmann/json.hpp>
+
+namespace engines {
+
+using nlohmann::json;
+
+class Cri {
+public:
+    Cri();
+    /// "", or why it can't be tried here.
+    const std::string& why_not() const { return why_not_; }
+    /// Of the RuntimeService, unless `method` names another. {"error": MESSAGE} when it fails.
+    json ask(const std::string& method, const json& request);
+    /// The same; throws when it fails.
+    json call(const std::string& method, const json& request);
+
+private:
+    Engine& containerd_ = engine("containerd");
+    std::unique_ptr<Process> client_;
+    std::string why_not_;
+};
+
+/// A pod with our handler, stopped and removed at the end. It is in the machine's network unless
+/// `changes` (a merge patch of its PodSandboxConfig) say otherwise.
+class Pod {
+public:
+    explicit Pod(Cri& cri, const json& changes = json::object());
+    ~Pod();
+    Pod(const Pod&) = delete;
+    Pod& operator=(const Pod&) = delete;
+
+    Cri& cri() const { return cri_; }
+    const std::string& id() const { return id_; }
+    const json& config() const { return config_; }
+    std::string log(const std::string& name) const { return logs_ / name; }
+    /// The cgroup below which its containers are, as the kubelet names it.
+    std::string cgroup() const { return config_["linux"]["cgroup_parent"]; }
+    json status() const;
+    /// Of the process that keeps its namespaces.
+    pid_t pid() const;
+
+private:
+    Cri& cri_;
+    Scratch logs_;
+    json config_;
+    std::string id_;
+};
+
+/// One of its containers, started, and removed at the end.
+class PodContainer {
+public:
+    PodContainer(const Pod& pod, const Strings& command, const json& changes = json::object());
+    ~PodContainer();
+    PodContainer(const PodContainer&) = delete;
+    PodContainer& operator=(const PodContainer&) = delete;
+
+    const std::string& id() const { return id_; }
+    json status() const;
+    pid_t pid() const;
+    json exec(const Strings& command, int timeout = 60) const;
+    std::string log() const;
+    /// Wait for its end.
+    json ended() const;
+
+private:
+    const Pod& pod_;
+    std::string id_, log_;
+};
+
+} // namespace engines
