@@ -158,10 +158,12 @@ Result<Answer> check(const Strings& args, const Show& show) {
                       .status = 0};
     Candidate candidate = TRY(named ? candidate_at(place, words[2]) : find_candidate(place, show));
     Paint paint = Paint::for_stream(STDOUT_FILENO, false);
-    show("lesson " + number + ", " + place.exercise->what + ": " + sys::printable(candidate.path) +
-         (candidate.binary                   ? ", with your stage linked in\n"
-          : place.exercise->stage != nullptr ? " stands in for it\n"
-                                             : "\n"));
+    show(wrapped("lesson " + number + ", " + place.exercise->what + ": " +
+                     sys::printable(candidate.path) +
+                     (candidate.binary                   ? ", with your stage linked in"
+                      : place.exercise->stage != nullptr ? " stands in for it"
+                                                         : ""),
+                 0, paint.width()));
     std::string text = TRY(run_tests(place, candidate));
     json report = json::parse(text, nullptr, /*allow_exceptions=*/false);
     if (!report.is_object())

@@ -25,7 +25,7 @@ protected:
 
 } // namespace
 
-TEST_F(Escape, FromAChroot) {
+TEST_F(Escape, ThereIsAWayOutOfAChroot) {
     // With this machine's programs in the tree, for who writes it in a language of those.
     const std::string line =
         "for f in /usr /lib /lib64; do [ ! -e $f ] || "
@@ -42,7 +42,7 @@ TEST_F(Escape, FromAChroot) {
     EXPECT_EQ(ended.status, 0);
 }
 
-TEST_F(Escape, FromAContainerThereIsNone) {
+TEST_F(Escape, ThereIsNoneOutOfAContainer) {
     Ended ended = launch(lent(), {"/mine", "cat", secret});
     EXPECT_THAT(ended.out, Not(HasSubstr(word)));
 }

@@ -18,7 +18,7 @@ Strings answers(const Strings& calls) {
 
 } // namespace
 
-TEST(Filter, IsLoadedOnTheCommand) {
+TEST(Filter, ItIsLoadedOnTheCommand) {
     Container box;
     EXPECT_EQ(status(box.first()).at("Seccomp"), "2");
     EXPECT_EQ(std::stoi(status(box.first()).at("Seccomp_filters")),

@@ -21,7 +21,7 @@ Strings said_of(pid_t pid) {
 
 } // namespace
 
-TEST(Differences, AreNamed) {
+TEST(Differences, WhatDiffersIsNamed) {
     const std::pair<const char*, int> kinds[] = {
         {"uts", CLONE_NEWUTS}, {"ipc", CLONE_NEWIPC}, {"net", CLONE_NEWNET}, {"mnt", CLONE_NEWNS}};
     std::random_device random;
@@ -44,12 +44,12 @@ TEST(Differences, AreNamed) {
     }
 }
 
-TEST(Differences, OfAProcessBesideYouThereAreNone) {
+TEST(Differences, OfAProcessBesideYouNothingIsNamed) {
     Process cat({.argv = {"cat"}});
     EXPECT_EQ(said_of(cat.pid()), Strings{});
 }
 
-TEST(Differences, OfAProcessThatIsNotThereAreAnError) {
+TEST(Differences, AProcessThatIsNotThereIsAnError) {
     Ended ended = run({.argv = mine({"4194305"})}); // more than the kernel gives
     EXPECT_NE(ended.status, 0);
     EXPECT_EQ(ended.out, "");

@@ -30,7 +30,7 @@ TEST(Init, TheStatusIsTheCommands) {
     EXPECT_EQ(run({.argv = under_init({"sh", "-c", "kill -9 $$"})}).status, 137);
 }
 
-TEST(Init, PassesSignalsOn) {
+TEST(Init, ItPassesSignalsOn) {
     for (int number : {SIGTERM, SIGHUP}) {
         std::string word = token();
         Process launcher(
@@ -46,7 +46,7 @@ TEST(Init, PassesSignalsOn) {
     }
 }
 
-TEST(Init, ReapsOrphans) {
+TEST(Init, ItReapsOrphans) {
     Strings shell{"/bin/sh", "-s", token()};
     Process launcher({.argv = under_init(shell)});
     launcher.type("for i in 1 2 3 4 5; do sh -c '(sleep 0 &); true'; done; echo ready\n");
@@ -60,7 +60,7 @@ TEST(Init, ReapsOrphans) {
     EXPECT_EQ(launcher.wait().status, 0);
 }
 
-TEST(Init, EndsWithTheCommandWhateverElseRuns) {
+TEST(Init, ItEndsWithTheCommandWhateverElseRuns) {
     Ended ended = run({.argv = under_init({"sh", "-c", "sleep 1000 >/dev/null 2>&1 & exit 3"})});
     EXPECT_EQ(ended.status, 3);
     EXPECT_FALSE(ended.held_open);

@@ -85,8 +85,8 @@ TEST_F(Layer, AppliedItIsWhatTheContainerSaw) {
         GTEST_SKIP() << "no overlay here: " << why_;
     run_mine({"commit", upper, layer});
     run_mine({"apply", layer, lower});
-    EXPECT_FALSE(fs::exists(lower + "/etc/" + gone));
-    EXPECT_FALSE(fs::exists(lower + "/etc/.wh." + gone));
+    EXPECT_FALSE(fs::exists(lower + "/etc/" + gone)) << "what was deleted is still there";
+    EXPECT_FALSE(fs::exists(lower + "/etc/.wh." + gone)) << "a whiteout is no file of the tree";
     EXPECT_EQ(slurp(lower + "/etc/" + kept), "lower/etc/" + kept);
     EXPECT_EQ(slurp(lower + "/etc/" + made), word + "\n");
     Strings anew;
@@ -103,9 +103,9 @@ TEST_F(Layer, OneThatSomebodyElseMadeIsApplied) {
     scratch.file("other/anew/" + made, word);
     ASSERT_EQ(run({.argv = {"tar", "-C", scratch / "other", "-cf", layer, "."}}).status, 0);
     run_mine({"apply", layer, lower});
-    EXPECT_FALSE(fs::exists(lower + "/etc/" + gone));
-    EXPECT_TRUE(fs::exists(lower + "/etc/" + kept));
-    EXPECT_FALSE(fs::exists(lower + "/anew/" + kept));
-    EXPECT_FALSE(fs::exists(lower + "/anew/.wh..wh..opq"));
+    EXPECT_FALSE(fs::exists(lower + "/etc/" + gone)) << "what was deleted is still there";
+    EXPECT_TRUE(fs::exists(lower + "/etc/" + kept)) << "what was kept is gone";
+    EXPECT_FALSE(fs::exists(lower + "/anew/" + kept)) << "an opaque folder shows what it hides";
+    EXPECT_FALSE(fs::exists(lower + "/anew/.wh..wh..opq")) << "the mark is no file of the tree";
     EXPECT_EQ(slurp(lower + "/anew/" + made), word);
 }

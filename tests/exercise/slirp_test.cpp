@@ -77,7 +77,7 @@ TEST_F(Slirp, TheHostsLoopbackStaysClosed) {
     close(listener);
 }
 
-TEST_F(Slirp, EndsWithTheCommandAndItsStatus) {
+TEST_F(Slirp, ItEndsWithTheCommandAndItsStatus) {
     Ended ended = run({.argv = with_network({"sh", "-c", "exit 7"})});
     EXPECT_EQ(ended.status, 7) << ended.err;
     EXPECT_TRUE(eventually([&] { return slurp(of("dev")).find(device) == std::string::npos; },

@@ -88,7 +88,7 @@ TEST(Net, LoopbackInsideWorks) {
     // nc listens when it is there; until then the connection is refused.
     EXPECT_TRUE(eventually([&] {
         return box.ask("nc 127.0.0.1 4711 </dev/null").out.find(word) != std::string::npos;
-    }));
+    })) << "nothing connects to 127.0.0.1";
 }
 
 TEST(Net, LoopbackOfTheHostIsAnother) {

@@ -53,8 +53,10 @@ std::size_t mounts_from_topmost_root(pid_t pid) {
 TEST(RootStage, PivotLeavesNoWayBack) {
     for (const Strings& options : {Strings{}, Strings{"--root", "pivot"}}) {
         Container box(options);
-        EXPECT_EQ(identity(proc(box.first(), "root")), identity(rootfs()));
-        EXPECT_EQ(topmost_root(box.first()), identity(rootfs()));
+        EXPECT_EQ(identity(proc(box.first(), "root")), identity(rootfs()))
+            << "device and inode of its /";
+        EXPECT_EQ(topmost_root(box.first()), identity(rootfs()))
+            << "device and inode of what lies below its /";
         // No mount is there but those that the process sees itself.
         EXPECT_EQ(mounts_from_topmost_root(box.first()), mountinfo(box.first()).size());
         for (const MountLine& mount : mountinfo(box.first()))
@@ -70,7 +72,7 @@ TEST(RootStage, FilesOfTheHostAreNotThere) {
     std::string name = token();
     scratch.file(name, "secret");
     Container box;
-    EXPECT_NE(box.ask("cat " + scratch / name).status, 0);
+    EXPECT_NE(box.ask("cat " + scratch / name).status, 0) << "cat has read a file of the host's";
     EXPECT_NE(box.ask("cat /../../../.." + scratch / name).status, 0);
     EXPECT_NE(box.ask("cat /proc/1/root" + scratch / name).status, 0);
     EXPECT_NE(box.ask("cat /proc/1/cwd/../../../.." + scratch / name).status, 0);
@@ -78,7 +80,8 @@ TEST(RootStage, FilesOfTheHostAreNotThere) {
 
 TEST(RootStage, TheWorkingDirectoryIsInside) {
     Container box;
-    EXPECT_EQ(identity(proc(box.first(), "cwd")), identity(rootfs()));
+    EXPECT_EQ(identity(proc(box.first(), "cwd")), identity(rootfs()))
+        << "device and inode of its directory";
     EXPECT_EQ(box.ask("pwd").out, "/\n");
 }
 

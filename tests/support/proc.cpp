@@ -113,6 +113,11 @@ std::string namespace_of(pid_t pid, const std::string& name) {
     return read_link(of(pid, "ns/" + name));
 }
 
+void PrintTo(const IdRange& range, std::ostream* out) {
+    *out << range.inside << " is " << range.outside << " outside, " << range.count
+         << (range.count == 1 ? " id" : " ids");
+}
+
 std::vector<IdRange> id_map(pid_t pid, const std::string& which) {
     std::istringstream in(slurp(of(pid, which)));
     std::vector<IdRange> map;

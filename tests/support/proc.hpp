@@ -32,6 +32,8 @@ struct IdRange {
     std::uint32_t inside = 0, outside = 0, count = 0;
     bool operator==(const IdRange&) const = default;
 };
+/// How it is printed when it is not the one expected.
+void PrintTo(const IdRange& range, std::ostream* out);
 /// `which`: uid_map or gid_map.
 std::vector<IdRange> id_map(pid_t pid, const std::string& which);
 

@@ -58,7 +58,17 @@ bool fits_all(const Strings& printed, std::size_t p, const Strings& shown, std::
     return s < shown.size() && fits(printed[p], shown[s]) && fits_all(printed, p + 1, shown, s + 1);
 }
 
-/// Lines as a person sees them: without escape sequences, blank ones left out.
+/// A message of ours that took more than one line of the terminal's 80 columns.
+bool goes_on(const std::string& message, const std::string& line) {
+    if (!message.starts_with("gocontainer: ") || !line.starts_with("  ") || line.size() < 3)
+        return false;
+    std::size_t last = message.size() - (message.rfind('\n') + 1);
+    std::string_view word = std::string_view(line).substr(2, line.find(' ', 2) - 2);
+    return !word.empty() && (word.front() == '\'' || last + 1 + word.size() > 80);
+}
+
+/// Lines as a person sees them: without escape sequences, blank ones left out; a message of ours is
+/// one.
 Strings seen(const std::string& text) {
     std::string plain;
     for (std::size_t i = 0; i < text.size(); ++i) {
@@ -70,8 +80,14 @@ Strings seen(const std::string& text) {
             plain += text[i];
         }
     }
-    Strings out;
+    Strings whole;
     for (const std::string& line : lines(plain))
+        if (!whole.empty() && goes_on(whole.back(), line))
+            whole.back() += "\n" + line;
+        else
+            whole.push_back(line);
+    Strings out;
+    for (const std::string& line : whole)
         if (std::string words = even(line); !words.empty())
             out.push_back(words);
     return out;
