@@ -4,6 +4,7 @@
 #include "stages/cgroup_place.hpp"
 #include "sys/path.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 
@@ -76,9 +77,12 @@ Result<bool> wait_for(const std::string& cgroup, std::string_view event) {
         if (std::string_view(text, length).contains(event))
             return true;
         auto left = std::chrono::ceil<milliseconds>(deadline - std::chrono::steady_clock::now());
-        pollfd changed{.fd = events.get(), .events = POLLPRI, .revents = 0};
-        if (left.count() <= 0 || TRY(sys::poll(std::span(&changed, 1), left)) == 0)
+        if (left.count() <= 0)
             return false;
+        // The kernel tells of a second change within 10 ms late, and by then nobody, when somebody
+        // else, systemd, has removed the cgroup (cgroup_file_notify in kernel/cgroup/cgroup.c).
+        pollfd changed{.fd = events.get(), .events = POLLPRI, .revents = 0};
+        (void)TRY(sys::poll(std::span(&changed, 1), std::min(left, milliseconds(50))));
         TRY(sys::lseek_start(events.get()));
     }
 }

@@ -57,10 +57,9 @@ protected:
     fs::path lesson = lessons() / GetParam().folder;
     void SetUp() override {
         // An emulated machine is for what others can't: a cgroup of one's own.
-        bool emulated = getenv("GOCONTAINER_VM") != nullptr;
-        if (emulated && GetParam().number() != "11")
+        if (emulated() && GetParam().number() != "11")
             GTEST_SKIP() << "tried on the host";
-        if (!emulated && is_root())
+        if (!emulated() && is_root())
             GTEST_SKIP() << "tried as an ordinary user, which learners are";
         if (GetParam().file.ends_with(".py") && !fs::exists("/usr/bin/python3"))
             GTEST_SKIP() << "no Python";
@@ -142,7 +141,7 @@ TEST(Lab, WhatCannotRunIsSaid) {
 }
 
 TEST(Lab, TheSolutionsTogetherAreAContainer) {
-    if (getenv("GOCONTAINER_VM") != nullptr || is_root())
+    if (emulated() || is_root())
         GTEST_SKIP() << "tried on the host, as an ordinary user";
     Scratch scratch;
     const std::string name = token();

@@ -36,6 +36,10 @@ std::string token() {
     return out;
 }
 
+bool emulated() {
+    return getenv("GOCONTAINER_VM") != nullptr;
+}
+
 Scratch::Scratch() {
     const char* base = getenv("TMPDIR");
     path_ = std::string(base != nullptr ? base : "/tmp") + "/gocontainer-test.XXXXXX";
