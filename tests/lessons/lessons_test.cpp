@@ -54,9 +54,9 @@ protected:
     std::string name = "lessons/" + GetParam() + "/README.md";
     /// In a virtual machine: is there nothing that the host could not do?
     bool done_by_the_host() const {
-        return emulated() &&
-               std::ranges::none_of(blocks,
-                                    [](const Block& b) { return b.fact("needs") == "cgroup2"; });
+        return emulated() && std::ranges::none_of(blocks, [](const Block& b) {
+                   return b.fact("needs") == "cgroup2";
+               });
     }
 };
 

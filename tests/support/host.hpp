@@ -13,8 +13,8 @@ namespace support {
 /// Sixteen characters that nobody can guess, beginning with a letter.
 std::string token();
 
-/// Is this the emulated machine of tests/vm? It is ten times slower, and here for what the host can't
-/// do: what the host has tried many times is tried less often.
+/// Is this the emulated machine of tests/vm? It is ten times slower, and here for what the host
+/// can't do: what the host has tried many times is tried less often.
 bool emulated();
 
 /// A folder of the test's own, mode 755, removed at the end with all that is in it, whoever owns
