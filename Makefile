@@ -180,13 +180,18 @@ $(BUILD)/tests/probe: tests/probe.cpp
 .PHONY: test-bins
 test-bins: $(BIN) $(TEST_BINS) $(BUILD)/tests/probe
 
+# On which the tests of the Dockerfile build it.
+DEBIAN := build/debian.tar
+$(DEBIAN): tests/engines/debian-base tools/install
+	-tests/engines/debian-base $@ shell lesson
+
 .PHONY: test test-host
 test: test-host test-site test-vm
 
 # All that this machine can do, as root and as an ordinary user.
 test-host:
 	@tools/install build shell test
-	@$(BUILDING) test-bins
+	@$(BUILDING) test-bins $(DEBIAN)
 	@tests/run unit stage system lessons engines
 
 # --- a learner's stages ------------------------------------------------------------------------
@@ -220,11 +225,11 @@ lab:
 .PHONY: test-unit test-stage test-system test-lessons test-engines test-vm
 test-unit test-stage test-system test-lessons test-engines:
 	@tools/install build shell test
-	@$(BUILDING) test-bins
+	@$(BUILDING) test-bins $(if $(filter %-engines,$@),$(DEBIAN))
 	@tests/run $(@:test-%=%)
 test-vm:
 	@tools/install build shell test vm
-	@$(BUILDING) test-bins
+	@$(BUILDING) test-bins $(DEBIAN)
 	@tests/vm/run
 
 # --- the lessons as a website -------------------------------------------------------------------

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <linux/magic.h>
+#include <sys/mount.h>
 #include <sys/vfs.h>
 
 #include <csignal>
@@ -86,6 +87,9 @@ public:
 
 /// vfs goes anywhere, but copies the whole tree for each layer, and twice for each container.
 const char* storage_driver(const std::string& folder) {
+    if (fs::exists(folder + "/data/vfs")) // where images are from before
+        return "vfs";
+    (void)mount("none", folder.c_str(), "overlay", 0, nullptr); // fails; now its module is loaded
     struct statfs where{};
     bool overlay = slurp("/proc/filesystems").contains("\toverlay\n") &&
                    statfs(folder.c_str(), &where) == 0 && where.f_type == EXT4_SUPER_MAGIC;
@@ -100,6 +104,8 @@ public:
             return;
         enclosure_.folder().file("daemon.json", readme_block("\"runtimes\""));
         std::string home = enclosure_.folder().folder("docker");
+        if (const char* data = getenv("GOCONTAINER_DOCKER_DATA"); data != nullptr)
+            fs::create_directory_symlink(data, home + "/data");
         Strings words{find_program("dockerd"),
                       "--config-file",
                       enclosure_.folder() / "daemon.json",

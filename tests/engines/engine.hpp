@@ -48,7 +48,8 @@ protected:
     std::string why_not_;
 };
 
-/// "Docker", "Podman" or "containerd"; started when it is first asked for. That is before a suite's
+/// "Docker", "Podman" or "containerd" (Docker with its images in $GOCONTAINER_DOCKER_DATA, where
+/// that is set, and they stay there); started when it is first asked for. That is before a suite's
 /// tests (SetUpTestSuite), since what a test starts must be gone at its end.
 Engine& engine(const std::string& name);
 /// The same folder and namespaces for all of them.
