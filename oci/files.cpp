@@ -4,6 +4,8 @@
 #include "sys/nesting.hpp"
 #include "sys/path.hpp"
 
+#include <unistd.h>
+
 namespace oci {
 
 namespace {
@@ -28,7 +30,7 @@ sys::Result<nlohmann::json> parse_json(const std::string& text, const std::strin
 }
 
 sys::Result<std::string> read_text(const std::string& path) {
-    return sys::read_file(path == "-" ? "/proc/self/fd/0" : path, kMost);
+    return path == "-" ? sys::read_all(STDIN_FILENO, kMost) : sys::read_file(path, kMost);
 }
 
 } // namespace oci

@@ -19,17 +19,24 @@ namespace sys {
 
 namespace {
 
-/// `path`: what an error calls the file.
-Result<std::string> read_up_to(int fd, std::size_t most, const std::string& path) {
+/// `path`: what an error calls the file. `patient`: waits for a writer, though `fd` is O_NONBLOCK.
+Result<std::string> read_up_to(int fd, std::size_t most, const std::string& path,
+                               bool patient = false) {
     std::string text;
     std::array<char, 4096> piece; // NOLINT(cppcoreguidelines-pro-type-member-init): read into
     for (;;) {
         if (text.size() > most)
             return wrong("\"" + path + "\" is larger than " + std::to_string(most) + " bytes");
-        std::size_t got = TRY(read(fd, piece));
-        if (got == 0)
+        auto got = read(fd, piece);
+        if (!got && got.error().code == EAGAIN && patient) {
+            std::array<pollfd, 1> wait{{{.fd = fd, .events = POLLIN, .revents = 0}}};
+            TRY(poll(wait));
+            continue;
+        }
+        std::size_t length = TRY(std::move(got));
+        if (length == 0)
             return text;
-        text.append(piece.data(), got);
+        text.append(piece.data(), length);
     }
 }
 
@@ -41,7 +48,7 @@ Result<std::string> read_file(int at, const std::string& path, std::size_t most)
 }
 
 Result<std::string> read_all(int fd, std::size_t most) {
-    return read_up_to(fd, most, "descriptor " + std::to_string(fd));
+    return read_up_to(fd, most, "descriptor " + std::to_string(fd), true);
 }
 
 Result<void> write_all(int fd, std::string_view text) {

@@ -5,6 +5,7 @@
 
 #include <gmock/gmock.h>
 
+#include <fcntl.h>
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <sys/ioctl.h>
@@ -480,6 +481,23 @@ TEST(Conformance, AnUpdateOfAnotherFormIsRefused) {
         EXPECT_EQ(refused.status, 1);
         EXPECT_THAT(refused.err, HasSubstr(place));
     }
+}
+
+// Engines written in Go fill the pipe when they have started us, and its end may be O_NONBLOCK.
+TEST(Conformance, AnUpdateIsWaitedFor) {
+    Bundle bundle;
+    std::array<int, 2> ends{};
+    ASSERT_EQ(pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK), 0);
+    support::Command command = bundle.command({"update", "--resources=-", bundle.id()});
+    command.fds = {{ends[0], 0}};
+    support::Process update(command);
+    close(ends[0]);
+    ASSERT_TRUE(support::eventually([&] {
+        return !update.running() || support::status(update.pid())["State"] == "S (sleeping)";
+    }));
+    EXPECT_EQ(write(ends[1], "[]", 2), 2);
+    close(ends[1]);
+    EXPECT_THAT(update.wait().err, HasSubstr("the document: a list"));
 }
 
 // config.md, "Process": required when start is called, and not before.
