@@ -2,6 +2,7 @@
 // would make a rule unconditional.
 #include "stages/seccomp_profile.hpp"
 
+#include "stages/seccomp_arch.hpp"
 #include "sys/capability.hpp"
 
 #include <linux/seccomp.h>
@@ -55,45 +56,6 @@ constexpr Named<std::uint32_t> kFlags[] = {
     {"SECCOMP_FILTER_FLAG_SPEC_ALLOW", SECCOMP_FILTER_FLAG_SPEC_ALLOW},
     {"SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV", 1U << 5}, // Linux 5.19, newer than some headers
 };
-
-// SCMP_ARCH_* without the prefix, and what Docker calls it in "arches".
-struct ArchName {
-    std::string_view scmp, docker;
-};
-constexpr ArchName kArches[] = {
-    {"X86_64", "amd64"},
-    {"X86", "x86"},
-    {"X32", "x32"},
-    {"AARCH64", "arm64"},
-    {"ARM", "arm"},
-    {"RISCV64", "riscv64"},
-    {"S390X", "s390x"},
-    {"S390", "s390"},
-    {"PPC64LE", "ppc64le"},
-    {"PPC64", "ppc64"},
-    {"PPC", "ppc"},
-    {"LOONGARCH64", "loongarch64"},
-    {"MIPS", "mips"},
-    {"MIPSEL", "mipsel"},
-    {"MIPS64", "mips64"},
-    {"MIPSEL64", "mipsel64"},
-    {"MIPS64N32", "mips64n32"},
-    {"MIPSEL64N32", "mips3l64n32"},
-    {"PARISC", "parisc"},
-    {"PARISC64", "parisc64"},
-};
-
-std::string lower(std::string_view text) {
-    std::string out(text);
-    for (char& c : out)
-        c = 'A' <= c && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    return out;
-}
-
-/// libseccomp spells "X86_64" as "x86_64"; 0 when it is older than the architecture.
-std::uint32_t token(const ArchName& arch) {
-    return seccomp_arch_resolve_name(lower(arch.scmp).c_str());
-}
 
 // --- places in the JSON ------------------------------------------------------------------------
 
@@ -271,10 +233,11 @@ Result<Held> conditions(const Node& at, const Machine& machine) {
     };
     auto arch = [&](const Node& item) -> Result<void> {
         std::string name = TRY(text(item));
-        const auto* found = std::ranges::find(kArches, name, &ArchName::docker);
-        if (found == std::end(kArches))
+        auto arches = arch_names();
+        auto found = std::ranges::find(arches, name, &ArchName::docker);
+        if (found == arches.end())
             return bad(item, in_quotes(name) + " is not an architecture",
-                       one_of(kArches, [](auto& known) { return known.docker; }));
+                       one_of(arches, [](auto& known) { return known.docker; }));
         held.asks_arches = true;
         held.arch = held.arch || token(*found) == machine.arch;
         return {};
@@ -353,12 +316,12 @@ Result<void> read_rule(Profile& profile, const Node& at, const Machine& machine)
 Result<std::uint32_t> arch_of(const Node& at) {
     constexpr std::string_view kPrefix = "SCMP_ARCH_";
     std::string name = TRY(text(at));
-    const auto* found = std::end(kArches);
+    auto arches = arch_names();
+    auto found = arches.end();
     if (name.starts_with(kPrefix))
-        found = std::ranges::find(kArches, name.substr(kPrefix.size()), &ArchName::scmp);
-    if (found == std::end(kArches))
-        return bad(at, in_quotes(name) + " is not an architecture",
-                   one_of(kArches, [&](auto& arch) {
+        found = std::ranges::find(arches, name.substr(kPrefix.size()), &ArchName::scmp);
+    if (found == arches.end())
+        return bad(at, in_quotes(name) + " is not an architecture", one_of(arches, [&](auto& arch) {
                        return std::string(kPrefix) + std::string(arch.scmp);
                    }));
     return token(*found);
@@ -425,15 +388,6 @@ KernelVersion kernel_version(const std::string& release) {
         std::from_chars(dot + 1, end, version.minor).ec != std::errc())
         return {};
     return version;
-}
-
-std::uint32_t arch_named(const std::string& name) {
-    constexpr ArchName kOther[] = {{"X86", "i386"}, {"ARM", "armhf"}, {"PPC64LE", "ppc64el"}};
-    for (std::span<const ArchName> names : {std::span<const ArchName>(kArches), {kOther}})
-        for (const ArchName& arch : names)
-            if (name == arch.docker)
-                return token(arch);
-    return seccomp_arch_resolve_name(name.c_str());
 }
 
 Result<Profile> parse_profile(const std::string& text, const Machine& machine) {
