@@ -5,6 +5,7 @@
 #include "oci/loading.hpp"
 #include "oci/notify.hpp"
 #include "run/begin.hpp"
+#include "run/newcomer.hpp"
 #include "run/slate.hpp"
 #include "run/supervise.hpp"
 #include "run/visit.hpp"
@@ -36,12 +37,14 @@ struct Template {
     std::string seccomp_filter; ///< compiled
     std::uint32_t seccomp_flags = 0;
     bool may_silence = false;
+    bool traced = false; ///< somebody in there may have the capability to trace us
 };
 
 void template_fields(auto& field, auto& exec) {
     field("seccompFilter", exec.seccomp_filter);
     field("seccompFlags", exec.seccomp_flags);
     field("maySilence", exec.may_silence);
+    field("traced", exec.traced);
     field.list("uids", exec.uids, spec::kIdMapFields);
     field.list("gids", exec.gids, spec::kIdMapFields);
     field("initialAffinity", exec.affinity.initial);
@@ -212,14 +215,23 @@ Result<Template> load_template(const Global& global, const ExecOptions& options,
 
 /// Until the process has become the command, and who waits for it has been told. The console, when
 /// nobody else gets it.
-Result<Fd> listen(const Store& store, const ExecOptions& options, const stages::Launch& launch,
+Result<Fd> listen(const Store& store, const ExecOptions& options, stages::Launch& launch,
                   const Now& now, const Fd& socket) {
     Fd console;
+    bool born = false;
     for (bool started = false; !started;) {
         run::Message message = TRY(run::hear(socket));
         if (message.said == Said::failed)
             return std::unexpected(run::error_of(message));
         started = message.said == Said::end;
+        // The newcomer has nothing else to say, unless somebody in there has taken it over.
+        if (born && !started)
+            return sys::wrong("a process in the container has taken over the one that was to "
+                              "become the command");
+        if (message.said == Said::born) {
+            TRY(run::adopt(launch, message));
+            born = true;
+        }
         if (message.said == Said::listener) {
             std::optional<State> state = TRY(store.state());
             TRY(send_listener(launch.spec.seccomp, state.value_or(State{}), now.status, now.pid,
@@ -239,6 +251,13 @@ Result<Fd> listen(const Store& store, const ExecOptions& options, const stages::
     return console;
 }
 
+/// Who has CAP_SYS_PTRACE, or shares the PID namespace with others, of whom we know nothing.
+bool may_be_traced(const spec::Spec& spec) {
+    return !spec.stages.has(Stage::caps) || stages::joined(spec, Stage::pid) ||
+           std::ranges::find(spec.capabilities.bounding, "cap_sys_ptrace") !=
+               spec.capabilities.bounding.end();
+}
+
 } // namespace
 
 std::string pack_exec(const Config& config, const stages::Facts& facts) {
@@ -249,7 +268,8 @@ std::string pack_exec(const Config& config, const stages::Facts& facts) {
                   .affinity = config.exec_affinity,
                   .seccomp_filter = facts.seccomp_filter,
                   .seccomp_flags = facts.seccomp_flags,
-                  .may_silence = facts.may_silence};
+                  .may_silence = facts.may_silence,
+                  .traced = may_be_traced(spec)};
     spec::Spec& out = from.spec;
     out.name = spec.name;
     out.quiet = true;
@@ -300,6 +320,8 @@ Result<int> exec(const Global& global, const ExecOptions& options, const std::st
     launch.facts.seccomp_filter = std::move(from.seccomp_filter);
     launch.facts.seccomp_flags = from.seccomp_flags;
     launch.facts.may_silence = from.may_silence;
+    // With a listener, the birth itself may have to be answered for.
+    launch.facts.born_late = from.traced && spec.seccomp.listener_path.empty();
     run::Slate slate;
     launch.make_slate = [&slate]() -> Result<const Fd*> {
         slate = TRY(run::Slate::make());
@@ -311,9 +333,12 @@ Result<int> exec(const Global& global, const ExecOptions& options, const std::st
     launch.facts.default_signals = true;
 
     Fd socket = TRY(run::begin(launch));
+    const pid_t joined = launch.child;
     auto console = listen(store, options, launch, now, socket);
     if (auto error = slate.verdict(); console && error)
         console = std::unexpected(std::move(*error));
+    if (console && launch.facts.born_late && launch.child == joined)
+        console = sys::wrong("the process that was to join the container was killed");
     if (!console) {
         run::end_child(launch);
         return std::unexpected(std::move(console).error());

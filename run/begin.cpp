@@ -9,6 +9,7 @@
 #include "run/fault.hpp"
 #include "run/guard.hpp"
 #include "run/join.hpp"
+#include "run/newcomer.hpp"
 #include "run/refused.hpp"
 #include "run/watch.hpp"
 #include "stages/resctrl.hpp"
@@ -48,9 +49,9 @@ Result<void> each(const std::vector<const Stage*>& order, Half half,
 
 /// Who is in a namespace that we join must not trace us, nor look through our descriptors
 /// (CVE-2016-9962). It is the memory's property: all of ours who share it are hidden. Not from who
-/// has CAP_SYS_PTRACE in our own user namespace (ptrace(2)): of a container that was given that
-/// without one of its own, a new member of its PID namespace that makes its own mounts can't be
-/// hidden, since /proc is only had from inside and the host's tree is what they are made of.
+/// has CAP_SYS_PTRACE in our own user namespace (ptrace(2)): to a container with such members,
+/// `exec` brings a newcomer that has nothing (run/newcomer.hpp). A new container in their PID
+/// namespace can't be hidden: it makes its own mounts, of the host's tree, and waits for `start`.
 Result<void> hide() {
     return sys::prctl(PR_SET_DUMPABLE, "PR_SET_DUMPABLE", 0);
 }
@@ -113,7 +114,7 @@ void into(const Fd& leaf, clone_args& args) {
 /// of ours is too early for the keeper, or `delete --force`, to know it.
 Result<void> clone(Launch& launch, Entering& entering, const Fd& leaf) {
     Home home;
-    if (entering.joins.has(CLONE_NEWPID)) {
+    if (entering.joins.has(CLONE_NEWPID) && !launch.facts.born_late) {
         home = TRY(Home::here(entering.joins.has(CLONE_NEWNS)));
         TRY(hide());
         auto joined = entering.joins.join_pid();
@@ -204,7 +205,9 @@ bool stillborn(Launch& launch) {
 /// next one is moved.
 Result<void> clone_into_leaf(Launch& launch, Entering& entering) {
     auto* how =
-        entering.joins.need_joiner(stages::clone_flags(launch.spec)) ? clone_through_joiner : clone;
+        !launch.facts.born_late && entering.joins.need_joiner(stages::clone_flags(launch.spec))
+            ? clone_through_joiner
+            : clone;
     const Fd elsewhere;
     bool moves = launch.attach != nullptr;
     TRY(how(launch, entering, moves ? elsewhere : launch.leaf));
@@ -254,6 +257,8 @@ Result<void> tell(const Launch& launch, const std::vector<std::string>& packed, 
     TRY(say_spec(socket, packed));
     if (launch.rootfs.valid())
         TRY(say_rootfs(socket, launch.rootfs));
+    if (launch.proc.valid())
+        TRY(say_proc(socket, launch.proc));
     for (const Fd& tree : launch.trees)
         TRY(say_tree(socket, tree));
     if (launch.slate != nullptr)
@@ -278,6 +283,9 @@ Result<Fd> begin(Launch& launch) {
     const spec::Spec& spec = launch.spec;
     std::vector<const Stage*> order = stages::wanted(spec);
     Joins joins = TRY(joins_of(launch));
+    launch.facts.born_late &= joins.by_one_call();
+    if (launch.facts.born_late)
+        launch.proc = TRY(stages::outer_proc());
     Saboteur saboteur(spec);
     TRY(prepare(launch, order));
     auto [ours, theirs] = TRY(sys::socketpair(SOCK_SEQPACKET));
@@ -319,6 +327,9 @@ Result<Fd> begin(Launch& launch) {
         TRY(unless_gone(tell(launch, packed, ours)));
         TRY(wait_for_exec(executed));
         launch.trees.clear();
+        launch.proc.close();
+        if (launch.facts.born_late)
+            ours = TRY(other_line(ours));
         if (joins.has(CLONE_NEWUSER | CLONE_NEWPID))
             TRY(sys::prctl(PR_SET_DUMPABLE, "PR_SET_DUMPABLE", 1)); // hidden no more
         TRY(each(order, Half::meanwhile, &Stage::meanwhile, launch));

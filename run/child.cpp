@@ -1,12 +1,12 @@
-// The story of one launch, from the child's side: wait, enter, re-exec, child halves, execve.
+// The child's second half: the walk down the table, then execve.
 #include "run/child.hpp"
 
-#include "run/binary.hpp"
 #include "run/command.hpp"
 #include "run/fault.hpp"
 #include "run/gate.hpp"
-#include "run/guard.hpp"
 #include "run/handshake.hpp"
+#include "run/newcomer.hpp"
+#include "run/reexec.hpp"
 #include "run/replace.hpp"
 #include "run/slate.hpp"
 #include "run/supervise.hpp"
@@ -18,7 +18,6 @@
 #include "stages/stages.hpp"
 #include "sys/mounts.hpp"
 
-#include <linux/close_range.h>
 #include <sys/prctl.h>
 
 #include <algorithm>
@@ -29,114 +28,6 @@ namespace run {
 
 using stages::Inside;
 using stages::Stage;
-
-namespace {
-
-/// The re-exec's first arguments.
-constexpr const char* kSelf = "/proc/self/exe";
-constexpr const char* kChild = "child";
-
-constexpr int kFirst = 3; // behind the standard streams
-// Out of the way of the numbers that are given out to what the re-exec keeps.
-constexpr int kHigh = 64;
-
-Error at(const Stage& stage, Error error) {
-    if (error.stage.empty())
-        error.stage = name_of(stage.id);
-    return error;
-}
-
-[[noreturn]] void fail(const Fd& socket, const Error& error, Slate&& slate = {}) {
-    slate.write(error); // first: what follows may be denied to us, or be our end
-    // When the parent is gone there is nobody left to tell.
-    (void)say_failed(socket, error);
-    sys::exit_now(error.status);
-}
-
-/// The binary, for the re-exec: with a mount namespace of our own, out of the container's reach.
-Result<Fd> own_binary(const Entering& with) {
-    if (with.binary >= 0)
-        return sys::dup_above(with.binary, kHigh);
-    if (!with.spec.stages.has(spec::Stage::mount))
-        return sys::openat(AT_FDCWD, "/proc/self/exe", O_PATH);
-    return protected_binary();
-}
-
-/// Become `gocontainer child`. What it keeps lies at known numbers behind the caller's preserved
-/// descriptors; the rest, ours or leaked to us, ends with the exec.
-Result<void> re_exec(const Entering& with, const Fd& socket, const Fd& binary) {
-    int next = kFirst + static_cast<int>(with.spec.process.preserved_fds);
-    int high = kHigh + next;
-    Fd own = TRY(sys::dup_above(binary.get(), high));
-    std::vector<Fd> kept; // all moved away before the first is put where another may still be
-    for (int fd : {socket.get(), with.gate, with.joins.time()})
-        kept.push_back(fd < 0 ? Fd() : TRY(sys::dup_above(fd, high)));
-    sys::Strings argv{kSelf, kChild};
-    for (const Fd& fd : kept) {
-        argv.push_back(fd.valid() ? std::to_string(next) : "-");
-        if (fd.valid())
-            TRY(sys::dup2(fd.get(), next++));
-    }
-    TRY(sys::close_range(static_cast<unsigned>(next), ~0U, CLOSE_RANGE_CLOEXEC));
-    return std::unexpected(sys::execveat(own.get(), argv, {}));
-}
-
-Result<void> become_root() {
-    // Only groups that are allowed to can be dropped; what stays is the joined namespace's affair.
-    (void)sys::setgroups({});
-    TRY(sys::setresgid(0));
-    return sys::setresuid(0);
-}
-
-} // namespace
-
-// Standing: in the new namespaces already, but with the host's root, mounts and /proc; nobody
-// (65534) with all capabilities of the user namespace, until the map is written. In the parent's
-// memory: nothing but system calls before "go", after which the parent waits for our exec.
-void enter(void* entering) {
-    const Entering& with = *static_cast<const Entering*>(entering);
-    if (with.listener != nullptr)
-        sys::listener = with.listener;
-    Fd(with.parents_socket).close(); // else we would never see the parent's end as EOF
-    char go = 0;
-    auto heard = sys::read(with.socket, std::span(&go, 1));
-    if (!heard || *heard != 1 || go != static_cast<char>(Said::go))
-        sys::exit_now(125); // the parent is gone, or has failed and says so itself
-    auto moved = sys::dup_above(with.socket, kHigh);
-    if (!moved)
-        fail(Fd(with.socket), moved.error());
-    Fd socket = std::move(*moved);
-    auto entered = [&]() -> Result<void> {
-        if (!with.spec.inside_already)
-            TRY(check_namespaces(with.spec, with.parents_namespaces));
-        // So that the kernel ends us with the parent from now on. Was it gone already?
-        // child_main() asks once more, after the last time this is said.
-        TRY(stages::die_with_parent());
-        if (with.joins.any() && !with.joins.need_joiner(stages::clone_flags(with.spec)))
-            TRY(with.joins.join_first());
-        for (const Stage* stage : with.order) {
-            if (stage->enter == nullptr)
-                continue;
-            auto done = step({.half = Half::enter, .stage = stage}, 0,
-                             [&] { return stage->enter(with.spec, with.facts); });
-            if (!done)
-                return std::unexpected(at(*stage, std::move(done).error()));
-        }
-        TRY(with.saboteur->struck_in(Half::enter));
-        if (with.joins.has(CLONE_NEWUSER))
-            TRY(become_root());
-        return step({.half = Half::re_exec}, 0, [&]() -> Result<void> {
-            Fd binary = TRY(own_binary(with));
-            TRY(with.joins.join_rest());
-            TRY(stages::die_with_parent()); // becoming uid 0 has cleared it
-            if (with.facts.default_signals)
-                sys::default_signals();
-            TRY(restore_signals(with.facts.signal_mask));
-            return re_exec(with, socket, binary);
-        });
-    }();
-    fail(socket, entered.error());
-}
 
 namespace {
 
@@ -160,6 +51,15 @@ Result<Fd> next_of(const Fd& socket, Said said) {
     if (sent.said != said)
         sys::exit_now(125); // the parent is gone
     return std::move(sent.fd);
+}
+
+/// Nothing of ours goes along but the socket, the streams and what the caller has preserved.
+Result<void> be_another(Inside& inside, const Fd& socket) {
+    inside.proc.close();
+    inside.rootfs.close();
+    TRY(close_the_rest(inside.spec, socket));
+    TRY(be_born(socket, inside.facts.orphan));
+    return inside.spec.process.terminal ? lead_session(0) : Result<void>();
 }
 
 /// The walk down the table, with the stops on the way.
@@ -214,7 +114,8 @@ private:
         }
         TRY(settle_once());
         TRY(pass_once());
-        return hand_over_console();
+        TRY(hand_over_console());
+        return inside_.facts.born_late ? be_another(inside_, socket_) : Result<void>();
     }
     Result<void> half_of(const Stage& stage) {
         if (replacements_.has(stage.id) && teller_ != nullptr)
@@ -270,6 +171,8 @@ private:
         if (!inside_.facts.orphan)
             TRY(match_terminal(inside_.console, inside_.spec.process.console_size.has_value()));
         TRY(say_console(socket_, inside_.console));
+        if (!inside_.facts.born_late) // else the session is another process's
+            TRY(lead_session(slave.get()));
         TRY(take_terminal(inside_.spec, slave));
         inside_.console.close();
         return {};
@@ -306,6 +209,8 @@ Result<std::string> told_again(const Fd& socket, const Fd& state, std::optional<
 Result<void> receive(Inside& inside, const Fd& socket, Slate& slate) {
     if (inside.facts.sent_rootfs)
         inside.rootfs = TRY(next_of(socket, Said::rootfs));
+    if (inside.facts.born_late)
+        inside.proc = TRY(next_of(socket, Said::proc));
     for (std::uint32_t index : inside.facts.sent_mounts) {
         inside.trees.resize(inside.spec.root.mounts.size());
         inside.trees.at(index) = TRY(next_of(socket, Said::tree));
@@ -314,7 +219,7 @@ Result<void> receive(Inside& inside, const Fd& socket, Slate& slate) {
         Fd memory = TRY(next_of(socket, Said::slate));
         slate = TRY(Slate::open(memory));
     }
-    return {};
+    return inside.facts.born_late ? change_line(socket) : Result<void>();
 }
 
 /// A descriptor number of the re-exec's command line, open and of the kind that we left there. An
@@ -340,15 +245,6 @@ void put_back(Fd& socket) {
 }
 
 } // namespace
-
-Result<bool> is_command(pid_t child) {
-    const std::string path = "/proc/" + std::to_string(child) + "/cmdline";
-    const std::string ours = std::string(kSelf) + '\0' + kChild + '\0';
-    std::string start(ours.size(), '\0');
-    Fd file = TRY(sys::openat(AT_FDCWD, path, O_RDONLY));
-    start.resize(TRY(sys::read(file.get(), std::span(start))));
-    return !start.empty() && start != ours; // of one that is ending, nothing is left to read
-}
 
 // Standing: in the new namespaces, uid 0 of the user namespace with every capability in it, the
 // host's root and mounts still around us (or a running container's, with inside_already), a few

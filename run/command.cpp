@@ -214,9 +214,12 @@ Result<void> size_terminal(const spec::Process& process, const Fd& master) {
                                                   .ws_ypixel = 0});
 }
 
-Result<void> take_terminal(const spec::Spec& spec, const Fd& slave) {
+Result<void> lead_session(int terminal) {
     TRY(sys::setsid());
-    TRY(sys::make_controlling_terminal(slave.get()));
+    return sys::make_controlling_terminal(terminal);
+}
+
+Result<void> take_terminal(const spec::Spec& spec, const Fd& slave) {
     // A person's `2>log` stays with the log; an engine wants back what it gave us.
     bool all = spec.naming == spec::Naming::properties || spec.inside_already;
     for (int stream : {0, 1, 2})
@@ -245,6 +248,18 @@ Result<void> find_command(const spec::Spec& spec) {
                                          : explain(found, EACCES));
 }
 
+Result<void> close_the_rest(const spec::Spec& spec, const Fd& socket) {
+    // The caller's preserved descriptors come before it.
+    int first = 3 + static_cast<int>(spec.process.preserved_fds);
+    if (socket.get() != first)
+        return sys::wrong("the handshake's socket has moved");
+    // A profile that is older than this call (Linux 5.9) refuses it: the exec closes them then.
+    auto closed = sys::close_range(static_cast<unsigned>(first) + 1, ~0U, 0);
+    bool by_profile = spec.seccomp.mode == spec::SeccompMode::file ||
+                      spec.seccomp.mode == spec::SeccompMode::text;
+    return by_profile ? Result<void>() : closed;
+}
+
 Error become_command(const spec::Spec& spec, const Fd& socket, Slate& slate) {
     // Without a terminal of our own the caller's may be a standard stream: in a session without
     // one, nobody can push input into it (TIOCSTI, CVE-2017-5226), and tty signals come to the
@@ -256,14 +271,7 @@ Error become_command(const spec::Spec& spec, const Fd& socket, Slate& slate) {
     const std::string& command = spec.process.args.front();
     // Nothing but the streams and the socket, which the exec closes: closed for real, for
     // whoever looks into /proc before the exec.
-    // The caller's preserved descriptors come before it.
-    int first = 3 + static_cast<int>(spec.process.preserved_fds);
-    if (socket.get() != first)
-        return Error{.stage = {}, .call = {}, .detail = "the handshake's socket has moved"};
-    // A profile that is older than this call (Linux 5.9) refuses it: the exec closes them then.
-    if (auto closed = sys::close_range(static_cast<unsigned>(first) + 1, ~0U, 0);
-        !closed && spec.seccomp.mode != spec::SeccompMode::file &&
-        spec.seccomp.mode != spec::SeccompMode::text)
+    if (auto closed = close_the_rest(spec, socket); !closed)
         return closed.error();
 
     slate.set_filtered(false);

@@ -26,8 +26,14 @@ sys::Result<void> size_terminal(const spec::Process& process, const sys::Fd& mas
 /// Is there a command that can be executed? What becoming it would answer, as far as a look tells.
 sys::Result<void> find_command(const spec::Spec& spec);
 
-/// Make a pty our controlling terminal and standard streams.
+/// A session of our own, with `terminal` to control it.
+sys::Result<void> lead_session(int terminal);
+
+/// A pty's side as standard streams.
 sys::Result<void> take_terminal(const spec::Spec& spec, const sys::Fd& slave);
+
+/// All descriptors but the streams, those that the caller preserves, and the socket.
+sys::Result<void> close_the_rest(const spec::Spec& spec, const sys::Fd& socket);
 
 /// Replace this process by the command. Only returns the reason why it could not; the slate no
 /// longer says "filtered" then.

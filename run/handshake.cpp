@@ -43,6 +43,9 @@ Result<void> say_spec(const Fd& socket, const std::vector<std::string>& packed) 
 Result<void> say_rootfs(const Fd& socket, const Fd& mount) {
     return say(socket, Said::rootfs, "", &mount);
 }
+Result<void> say_proc(const Fd& socket, const Fd& proc) {
+    return say(socket, Said::proc, "", &proc);
+}
 Result<void> say_tree(const Fd& socket, const Fd& mount) {
     return say(socket, Said::tree, "", &mount);
 }
@@ -64,6 +67,12 @@ Result<void> say_listener(const Fd& socket, const Fd& listener) {
 }
 Result<void> say_ready(const Fd& socket) {
     return say(socket, Said::ready, "");
+}
+Result<void> say_line(const Fd& socket, const Fd& other_end) {
+    return say(socket, Said::line, "", &other_end);
+}
+Result<void> say_born(const Fd& socket, pid_t child) {
+    return say(socket, Said::born, std::to_string(child));
 }
 Result<void> say_note(const Fd& socket, const std::string& line) {
     return say(socket, Said::note, line);
@@ -137,6 +146,7 @@ void fact_fields(auto& field, auto& facts) {
     field("meets", facts.meets);
     field("gated", facts.gated);
     field("orphan", facts.orphan);
+    field("bornLate", facts.born_late);
     field("state", facts.state);
     field("signalMask", facts.signal_mask);
     field("watched", facts.watched);

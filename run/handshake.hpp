@@ -44,6 +44,7 @@ enum class Said : char {
     go = 'G',
     spec = 'W',
     rootfs = 'R',
+    proc = 'p',
     tree = 'T',
     slate = 'S',
     done = 'D',
@@ -52,6 +53,8 @@ enum class Said : char {
     mounted = 'M',
     proceed = 'P',
     ready = 'Y',
+    line = 'l', ///< these two only with a late birth (run/newcomer.hpp)
+    born = 'B',
     listener = 'L',
     before = 'b', ///< these three only with a watcher (run/watch.hpp)
     called = 'c',
@@ -72,6 +75,7 @@ struct Message {
 Result<void> say_go(const Fd& socket);
 Result<void> say_spec(const Fd& socket, const std::vector<std::string>& packed);
 Result<void> say_rootfs(const Fd& socket, const Fd& mount);
+Result<void> say_proc(const Fd& socket, const Fd& proc);
 Result<void> say_tree(const Fd& socket, const Fd& mount);
 Result<void> say_slate(const Fd& socket, const Fd& memory);
 Result<void> say_done(const Fd& socket);
@@ -79,6 +83,8 @@ Result<void> say_mounted(const Fd& socket);
 Result<void> say_proceed(const Fd& socket);
 Result<void> say_listener(const Fd& socket, const Fd& listener);
 Result<void> say_ready(const Fd& socket);
+Result<void> say_line(const Fd& socket, const Fd& other_end);
+Result<void> say_born(const Fd& socket, pid_t child);
 Result<void> say_note(const Fd& socket, const std::string& line);
 Result<void> say_console(const Fd& socket, const Fd& master);
 /// `told`: JSON of run/watch.cpp's.

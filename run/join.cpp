@@ -185,9 +185,9 @@ Result<void> Joins::join_tree() const {
 
 // In the child: in the joined user and PID namespaces. The mount namespace is the last, since the
 // host's tree is out of reach from there.
-Result<void> Joins::join_rest() const {
+Result<void> Joins::join_rest(bool born_late) const {
     if (process_ >= 0) {
-        auto entered = sys::setns(process_, at_once_);
+        auto entered = sys::setns(process_, at_once_ | (born_late ? CLONE_NEWPID : 0));
         if (!entered && entered.error().code == EPERM)
             entered.error().hint = kPowerless;
         return entered;

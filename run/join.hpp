@@ -47,8 +47,11 @@ public:
     sys::Result<void> join_pid() const;
     /// The mount namespace alone, with its root.
     sys::Result<void> join_tree() const;
-    /// The rest, in the child; the mount namespace may be joined already.
-    sys::Result<void> join_rest() const;
+    /// The rest, in the child; the mount namespace may be joined already. `born_late`: and its own
+    /// children are born in the PID namespace.
+    sys::Result<void> join_rest(bool born_late) const;
+    /// May the child be born late (run/newcomer.hpp)?
+    bool by_one_call() const { return process_ >= 0; }
     /// The time namespace's descriptor, or -1: it can be joined after the re-exec only.
     int time() const;
 

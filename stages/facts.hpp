@@ -33,6 +33,7 @@ struct Facts {
     bool meets = false;            ///< when all is mounted, tells the parent and waits for its word
     bool gated = false;            ///< waits at the gate before the last stages
     bool orphan = false;           ///< lives on when its parent ends
+    bool born_late = false;        ///< the command is another process (run/newcomer.hpp)
     std::string state;             ///< for its hooks: the state's JSON, without status and pid
     std::uint64_t signal_mask = 0; ///< the caller's blocked signals, bit N-1 for signal N
     bool watched = false;          ///< the child tells of each step and call (run/watch.hpp)

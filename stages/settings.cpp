@@ -37,16 +37,6 @@ Result<void> write_within(const Fd& proc, const std::string& path, std::string_v
     return {};
 }
 
-/// The host's, as it was before anything of ours.
-Result<Fd> outer_proc() {
-    Fd proc = TRY(sys::openat(AT_FDCWD, "/proc", O_PATH | O_DIRECTORY | O_NOFOLLOW));
-    constexpr ino_t kRoot = 1; // the kernel's PROC_ROOT_INO
-    if (TRY(sys::fstatfs(proc.get())).f_type != PROC_SUPER_MAGIC ||
-        TRY(sys::fstat(proc.get())).st_ino != kRoot)
-        return sys::wrong("\"/proc\" is not procfs", "something is mounted over /proc");
-    return proc;
-}
-
 /// "0-3,7" to bits, 64 in a word.
 Result<std::vector<std::uint64_t>> bits_of(const std::string& list) {
     std::vector<bool> members = TRY(sys::members_of(list));
@@ -155,7 +145,18 @@ Result<void> need_selinux(const Fd& proc) {
 
 } // namespace
 
-Result<Fd> private_proc() {
+Result<Fd> outer_proc() {
+    Fd proc = TRY(sys::openat(AT_FDCWD, "/proc", O_PATH | O_DIRECTORY | O_NOFOLLOW));
+    constexpr ino_t kRoot = 1; // the kernel's PROC_ROOT_INO
+    if (TRY(sys::fstatfs(proc.get())).f_type != PROC_SUPER_MAGIC ||
+        TRY(sys::fstat(proc.get())).st_ino != kRoot)
+        return sys::wrong("\"/proc\" is not procfs", "something is mounted over /proc");
+    return proc;
+}
+
+Result<Fd> private_proc(const Inside& inside) {
+    if (inside.proc.valid())
+        return sys::openat(inside.proc.get(), ".", O_PATH | O_DIRECTORY);
     auto own = new_filesystem("proc", {"subset=pid"}, kQuiet);
     // Of a pid namespace that belongs to an outer user namespace there is none to be had.
     return own ? std::move(own) : outer_proc();
@@ -205,7 +206,7 @@ Result<void> set_parameters(const Inside& inside) {
     bool sysctl = !spec.sysctl.empty() && !spec.inside_already; // else they were set long ago
     if (!sysctl && !spec.process.oom_score_adj)
         return {};
-    Fd proc = TRY(spec.inside_already ? private_proc() : outer_proc());
+    Fd proc = TRY(spec.inside_already ? private_proc(inside) : outer_proc());
     if (sysctl)
         for (const auto& [name, value] : spec.sysctl)
             TRY(write_within(proc, "sys/" + name, value));
@@ -217,10 +218,11 @@ namespace {
 
 /// Before the gate, so that `create` fails for a label that this host does not know. A
 /// startContainer hook is an exec, and so has it too, as with runc.
-Result<void> label_next_exec(const spec::Process& process) {
+Result<void> label_next_exec(const Inside& inside) {
+    const spec::Process& process = inside.spec.process;
     if (process.apparmor.empty() && process.selinux.empty())
         return {};
-    Fd proc = TRY(private_proc());
+    Fd proc = TRY(private_proc(inside));
     if (!process.apparmor.empty())
         TRY(write_label(proc, "apparmor/", "exec " + process.apparmor, "AppArmor"));
     if (process.selinux.empty())
@@ -237,7 +239,7 @@ Result<void> set_process(Inside& inside) {
     TRY(set_scheduling(process));
     if (process.landlock)
         inside.landlock = TRY(make_ruleset(*process.landlock));
-    return label_next_exec(process);
+    return label_next_exec(inside);
 }
 
 Result<void> set_confinement(Inside& inside) {

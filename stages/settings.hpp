@@ -37,6 +37,9 @@ Result<void> set_confinement(Inside& inside);
 
 /// A procfs that nothing of an image's or another process's can stand in for: a private one of our
 /// pid namespace, else /proc if it is one.
-Result<Fd> private_proc();
+Result<Fd> private_proc(const Inside& inside);
+
+/// The host's, as it was before anything of ours: O_PATH.
+Result<Fd> outer_proc();
 
 } // namespace stages

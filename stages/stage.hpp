@@ -56,6 +56,7 @@ struct Launch {
     Fd container;             ///< pidfd of the process whose namespaces are joined, all of them
     pid_t container_pid = 0;  ///< and its number
     Fd rootfs;                ///< copy of the rootfs's mount, for the child
+    Fd proc;                  ///< the host's /proc, for a child that has no other
     std::vector<Fd> trees;    ///< likewise of what Facts.sent_mounts names
     spec::NetMode net = spec::NetMode::none; ///< what --net has come to on this host
     std::string helper;                      ///< path of slirp4netns or pasta, when one is used
@@ -86,6 +87,7 @@ struct Inside {
     Fd empty; ///< the mount that hides directories, when there is one already (mask())
     /// Mounts that become read-only when nothing has to be made in them any more.
     std::vector<Fd> read_only_later;
+    Fd proc;     ///< the host's /proc, where we have no number in the container's
     Fd landlock; ///< stages/settings.hpp: the ruleset that is to be in force
 };
 

@@ -41,6 +41,25 @@ Result<pid_t> fork() {
     return static_cast<pid_t>(pid);
 }
 
+Result<pid_t> fork_sibling() {
+    return static_cast<pid_t>(TRY(invoke(
+        "clone",
+        [] { return syscall(SYS_clone, CLONE_PARENT | SIGCHLD, nullptr, nullptr, nullptr, 0); },
+        Shown{"CLONE_PARENT|SIGCHLD"})));
+}
+
+bool is_child(pid_t pid) {
+    siginfo_t info{};
+    return invoke(
+               "waitid",
+               [&] {
+                   return ::waitid(P_PID, static_cast<id_t>(pid), &info,
+                                   WEXITED | WNOHANG | WNOWAIT);
+               },
+               Shown{"P_PID"}, pid)
+        .has_value();
+}
+
 Result<void> unshare(std::uint64_t flags) {
     return done(invoke(
         "unshare", [&] { return ::unshare(static_cast<int>(flags)); }, Flags{flags, names::clone}));

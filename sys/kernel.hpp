@@ -91,6 +91,10 @@ pid_t getpid();
 pid_t getppid();
 /// Fork without an exec to follow: only for PID 1's --init.
 Result<pid_t> fork();
+/// Likewise a child of our parent's (CLONE_PARENT), by the older call, which most filters let pass.
+Result<pid_t> fork_sibling();
+/// Is it a child of ours that has not been waited for?
+bool is_child(pid_t pid);
 [[noreturn]] void exit_now(int status);
 
 // --- files -------------------------------------------------------------------------------------

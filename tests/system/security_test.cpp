@@ -468,6 +468,64 @@ TEST_F(Executed, IsNeverSeenWithTheHostsRoot) {
     EXPECT_EQ(support::slurp(image("/escapes")), "");
 }
 
+TEST_F(Executed, HasNothingThatItsCommandWillNotHave) {
+    if (!support::is_root())
+        GTEST_SKIP() << "the capability to trace what this machine's root starts takes root";
+    every_capability(); // with CAP_SYS_PTRACE no process can be hidden (ptrace(2))
+    // Whoever is in there looks at all that a newcomer has, for as long as it is none of the
+    // image's programs. It reads the image's /etc/passwd, and nothing else that has a path.
+    std::string look =
+        "of() { grep CapPrm $1/status; stat -L -c %d:%i $1/root/. $1/cwd/.; }; own=$(of "
+        "/proc/self); "
+        "while :; do for p in /proc/[0-9]*; do case $(readlink $p/exe) in *busybox*|'') continue;; "
+        "esac; seen=$(of $p 2>&1); kept=$(ls -l $p/fd 2>&1 | grep -vE ' -> "
+        "/(dev/null|etc/passwd)$' | grep ' -> "
+        "/');"
+        // It may have become the command meanwhile, or have ended.
+        "case $(readlink $p/exe) in *busybox*|'') continue;; esac; touch /seen; "
+        "[ \"$seen\" = \"$own\" ] && [ -z \"$kept\" ] || echo \"$seen $kept\" >>/gained; done; "
+        "done";
+    support::spill(image("/gained"), "");
+    config()["root"]["readonly"] = false;
+    config()["process"]["cwd"] = "/";
+    keep({"sh", "-c", look});
+    // …and each step between its birth and its command takes its time.
+    for (const char* call : {"execve", "read"}) {
+        Strings words{"strace", "-f",
+                      "-o",     "/dev/null",
+                      "-e",     std::string("trace=") + call,
+                      "-e",     std::string("inject=") + call + ":delay_enter=100000"};
+        if (call == std::string("read")) // not every one of the runtime's own
+            words.back() += ":when=2+4";
+        Strings command = bundle_.command({"exec", bundle_.id(), "true"}).argv;
+        words.insert(words.end(), command.begin(), command.end());
+        Ended ended = support::run({.argv = words});
+        EXPECT_EQ(ended.status, 0) << ended.err;
+    }
+    EXPECT_TRUE(fs::exists(image("/seen"))); // else it has looked at nothing
+    EXPECT_EQ(support::slurp(image("/gained")), "");
+}
+
+TEST_F(Executed, IsTheCommandItselfWhereMembersMayTrace) {
+    every_capability();
+    keep();
+    EXPECT_EQ(exec({"sh", "-c", "exit 7"}).status, 7);
+    EXPECT_EQ(exec({"nosuch"}).status, 255);
+    EXPECT_THAT(exec({"nosuch"}).err, HasSubstr("executable file not found in $PATH"));
+    EXPECT_EQ(exec({"sh", "-c", "kill -9 $$"}).status, 137);
+    std::string file = bundle_.path() + "/pid";
+    ASSERT_EQ(support::run(bundle_.detached({"exec", "--detach", "--pid-file", file, bundle_.id(),
+                                             "sleep", "1000"}))
+                  .status,
+              0);
+    pid_t pid = std::stoi(support::slurp(file));
+    EXPECT_EQ(support::command_line(pid), (Strings{"sleep", "1000"}));
+    EXPECT_EQ(support::cgroup_of(pid), support::cgroup_of(bundle_.pid()));
+    for (const char* space : {"pid", "mnt", "net", "uts", "ipc", "cgroup"})
+        EXPECT_EQ(fs::read_symlink("/proc/" + std::to_string(pid) + "/ns/" + space),
+                  fs::read_symlink("/proc/" + std::to_string(bundle_.pid()) + "/ns/" + space));
+}
+
 TEST_F(Executed, TakesNoOddUser) {
     keep();
     for (const char* user : {":", "-1", "+0", " 0", "0x0", "4294967295", "4294967296", "0:-1",

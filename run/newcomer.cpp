@@ -1,0 +1,61 @@
+// The child's last act, and the change of who is the parent's child.
+#include "run/newcomer.hpp"
+
+#include "stages/caps.hpp"
+#include "stages/stages.hpp"
+
+#include <sys/socket.h>
+
+#include <charconv>
+
+namespace run {
+
+Result<void> change_line(const Fd& socket) {
+    auto [theirs, ours] = TRY(sys::socketpair(SOCK_SEQPACKET));
+    TRY(say_line(socket, theirs));
+    TRY(sys::dup2(ours.get(), socket.get()));
+    return sys::set_cloexec(socket.get(), true);
+}
+
+Result<Fd> other_line(const Fd& socket) {
+    Message message = TRY(hear(socket));
+    if (message.said == Said::failed)
+        return std::unexpected(error_of(message));
+    if (message.said != Said::line)
+        return sys::wrong("the process that was to join the container was killed");
+    return std::move(message.fd);
+}
+
+// Standing: in the container, but for its PID namespace; the command's user, capabilities and
+// filter.
+Result<void> be_born(const Fd& socket, bool orphan) {
+    auto [end, held] = TRY(sys::pipe());
+    pid_t newcomer = TRY(sys::fork_sibling());
+    if (newcomer != 0) {
+        // When the parent is gone there is nobody left to tell, and the newcomer sees that itself.
+        (void)say_born(socket, newcomer);
+        sys::exit_now(0);
+    }
+    held.close();
+    char none = 0;
+    TRY(sys::read(end.get(), std::span(&none, 1)));
+    return orphan ? Result<void>() : stages::die_with_parent(); // a fork clears it
+}
+
+Result<void> adopt(stages::Launch& launch, const Message& born) {
+    pid_t newcomer = 0;
+    const std::string& text = born.text;
+    auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), newcomer);
+    // Who has taken over the newcomer may say anything, but there is only one other child of ours.
+    if (error != std::errc{} || newcomer <= 0 || newcomer == launch.child ||
+        !sys::is_child(newcomer))
+        return sys::wrong("the process that was born into the container is none of ours");
+    Fd pidfd = TRY(sys::pidfd_open(newcomer)); // not waited for: still it
+    TRY(sys::waitpid(launch.child, 0));
+    launch.child = newcomer;
+    launch.ledger->child = newcomer;
+    launch.pidfd = std::move(pidfd);
+    return {};
+}
+
+} // namespace run

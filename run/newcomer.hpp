@@ -1,0 +1,38 @@
+// A command that is born into a running container as the last thing that we do.
+//
+// Whoever has CAP_SYS_PTRACE in our user namespace and sees a process of ours has all that it has,
+// whatever it does to hide (ptrace(2)): its memory, its descriptors (pidfd_getfd(2), also of whom a
+// socket of its leads to, SO_PEERPIDFD), its capabilities. So into a container with such members
+// nothing of ours is born that has anything: the child joins everything but the PID namespace,
+// where nobody in there has a number for it, becomes what the command is to be, and only then has
+// it born:
+//
+//   parent                    child                                  newcomer
+//     │ clone3 ─────────────►   │ setns: all; pid for its children     .
+//     │   ◄───────── line {+fd} │ a socket whose other end is the       .
+//     │                         │ child's own, no more the parent's     .
+//     │   ◄───────── console …  │ every stage; every descriptor closed  .
+//     │                         │ clone(CLONE_PARENT) ──────────────►   │ in the PID namespace;
+//     waits │   ◄────────── born PID  │ ends                                  │ for that end │
+//     waits for the child                                             │ execve │
+//     ◄───────────────────────────────────────────── failed or EOF  │
+//
+// What it has by then is the command's own: user, capabilities, filter, label, standard streams.
+#pragma once
+
+#include "run/handshake.hpp"
+#include "stages/stage.hpp"
+
+namespace run {
+
+/// In the child: `socket` is another from now on, of which the parent gets the other end.
+Result<void> change_line(const Fd& socket);
+/// In the parent: that other end. What the child failed by before it, as an error.
+Result<Fd> other_line(const Fd& socket);
+
+/// In the child, which has closed all that the command is not to have: returns in the newcomer.
+Result<void> be_born(const Fd& socket, bool orphan);
+/// In the parent: `launch.child` is the one that `born` tells of.
+Result<void> adopt(stages::Launch& launch, const Message& born);
+
+} // namespace run
