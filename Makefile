@@ -53,6 +53,18 @@ FIRST := $(if $(SANITIZERS),,-lstdc++ -lm -Wl$(comma)--start-group -lgcc -lgcc_e
 .PHONY: all
 all: $(BIN)
 
+# These call make again for what they need, on every core. At the same time as another goal they would
+# build the same objects: they come after it, and one after the other.
+STEPS := shell lab site bench asan lint test test-host test-site test-vm \
+	test-unit test-stage test-system test-lessons test-engines
+STEPS_NOW := $(filter $(STEPS),$(MAKECMDGOALS))
+ifneq ($(STEPS_NOW),)
+$(STEPS_NOW): | $(filter-out $(STEPS),$(MAKECMDGOALS))
+ifneq ($(word 2,$(STEPS_NOW))$(filter test,$(STEPS_NOW)),)
+.NOTPARALLEL:
+endif
+endif
+
 # Without symbols: a launch may have to copy the file. `make debug` links one with them. And written
 # by one call, as the linker does not: file systems with large folios (ext4 since Linux 6.16, xfs,
 # btrfs) then have its first 2 MiB as one piece in the page cache, and each start of it takes half

@@ -14,10 +14,6 @@ using causes::Id;
 
 namespace {
 
-std::string quoted(const std::string& text) {
-    return "\"" + text + "\"";
-}
-
 std::string text_of(const std::string& path) {
     return sys::read_file(path).value_or(""); // what can't be read tells nothing
 }

@@ -8,10 +8,6 @@ namespace stages::cgroup {
 
 namespace {
 
-std::string quoted(const std::string& text) {
-    return "\"" + text + "\"";
-}
-
 /// Does some disk's scheduler, or its cost model, look at weights? Both are off unless switched on.
 struct Weighing {
     bool bfq = false;

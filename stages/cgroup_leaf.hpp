@@ -1,13 +1,10 @@
 // Making the leaf: what the cgroup stage's files share.
 #pragma once
 
+#include "stages/cgroup_names.hpp"
 #include "stages/cgroup_place.hpp"
 
 namespace stages::cgroup {
-
-inline std::string quoted(const std::string& text) {
-    return "\"" + text + "\"";
-}
 
 /// What one launch asks of its cgroup.
 struct Asked {

@@ -11,10 +11,6 @@ namespace stages::cgroup {
 
 namespace {
 
-std::string quoted(const std::string& text) {
-    return "\"" + text + "\"";
-}
-
 template <class T>
 std::string or_max(T value) {
     return value < 0 ? "max" : std::to_string(value);

@@ -3,7 +3,14 @@
 
 #include "spec/spec.hpp"
 
+#include <string>
+
 namespace stages::cgroup {
+
+/// As an error shows an object of its own.
+inline std::string quoted(const std::string& text) {
+    return "\"" + text + "\"";
+}
 
 struct Name {
     const char* option;

@@ -1,6 +1,7 @@
 // Documentation/admin-guide/cgroup-v2.rst, "Core Interface Files".
 #include "stages/cgroup_ops.hpp"
 
+#include "stages/cgroup_names.hpp"
 #include "stages/cgroup_place.hpp"
 #include "stages/cgroup_tree.hpp"
 #include "stages/systemd.hpp"
@@ -13,10 +14,6 @@
 namespace stages::cgroup {
 
 namespace {
-
-std::string quoted(const std::string& text) {
-    return "\"" + text + "\"";
-}
 
 Error busy(std::string what, std::string hint) {
     Error error = sys::wrong(std::move(what), std::move(hint)).error();

@@ -4,9 +4,12 @@
 #include "tests/support/container.hpp"
 #include "tests/support/proc.hpp"
 
+#include <grp.h>
 #include <pwd.h>
 #include <sched.h>
+#include <seccomp.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
@@ -18,6 +21,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <sstream>
+#include <stdexcept>
 #include <utility>
 
 namespace support {
@@ -222,6 +226,37 @@ std::string strays(Duration patience, const std::vector<pid_t>& known) {
         },
         patience);
     return left;
+}
+
+namespace {
+constexpr id_t kNobody = 65534;
+} // namespace
+
+void become_ordinary() {
+    if (getuid() != 0)
+        return;
+    if (setgroups(0, nullptr) != 0 || setresgid(kNobody, kNobody, kNobody) != 0 ||
+        setresuid(kNobody, kNobody, kNobody) != 0)
+        fail_with_errno("setresuid");
+    prctl(PR_SET_DUMPABLE, 1); // or /proc/self belongs to root still
+}
+
+unsigned ordinary() {
+    return getuid() != 0 ? getuid() : kNobody;
+}
+
+std::string program(const std::string& name) {
+    std::string path = run({.argv = {"sh", "-c", "command -v " + name}}).out;
+    return path.substr(0, path.find('\n'));
+}
+
+void deny(const char* call, int code) {
+    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+    if (seccomp_rule_add(filter, SCMP_ACT_ERRNO(static_cast<std::uint16_t>(code)),
+                         seccomp_syscall_resolve_name(call), 0) != 0 ||
+        seccomp_load(filter) != 0)
+        throw std::runtime_error("seccomp");
+    seccomp_release(filter);
 }
 
 void enter_own_mounts(bool shared) {

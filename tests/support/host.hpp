@@ -61,6 +61,15 @@ std::string strays(Duration patience = Duration{10'000}, const std::vector<pid_t
 
 bool is_root();
 
+/// For a Command's before_exec. Root's tests of what befalls ordinary users run as one.
+void become_ordinary();
+/// Who that is, or the caller.
+unsigned ordinary();
+/// For a Command's before_exec: `call` fails with this errno from now on.
+void deny(const char* call, int code);
+/// A program of this machine's, by its path; "" when there is none.
+std::string program(const std::string& name);
+
 /// For a Command's before_exec: a mount namespace that the test may change, in which everything is
 /// private, or shared as under systemd. An ordinary user needs a user namespace for it, in which
 /// he keeps his own id and no other exists: launch with `--map single`.

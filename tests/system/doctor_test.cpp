@@ -27,16 +27,6 @@ using Json = nlohmann::json;
 
 namespace {
 
-/// Root's tests of what befalls ordinary users run as one.
-void become_ordinary() {
-    if (getuid() != 0)
-        return;
-    constexpr id_t nobody = 65534;
-    if (setgroups(0, nullptr) != 0 || setresgid(nobody, nobody, nobody) != 0 ||
-        setresuid(nobody, nobody, nobody) != 0)
-        fail_with_errno("setresuid");
-    prctl(PR_SET_DUMPABLE, 1); // or /proc/self belongs to root still
-}
 /// In a user namespace of his own, where nobody has any other id to give him.
 void in_own_mounts() {
     become_ordinary();
@@ -44,24 +34,6 @@ void in_own_mounts() {
     mount_in("/dev/null", "/etc/subuid", "", MS_BIND);
     mount_in("/dev/null", "/etc/subgid", "", MS_BIND);
 }
-std::string ordinary() {
-    return std::to_string(getuid() != 0 ? getuid() : 65534);
-}
-
-std::string program(const std::string& name) {
-    std::string path = run({.argv = {"sh", "-c", "command -v " + name}}).out;
-    return path.substr(0, path.find('\n'));
-}
-
-void deny(const char* call, int code) {
-    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
-    if (seccomp_rule_add(filter, SCMP_ACT_ERRNO(static_cast<std::uint16_t>(code)),
-                         seccomp_syscall_resolve_name(call), 0) != 0 ||
-        seccomp_load(filter) != 0)
-        throw std::runtime_error("seccomp");
-    seccomp_release(filter);
-}
-
 /// What `parent` is asked for, to have just this stage, and what it takes, done.
 const std::map<std::string, Strings> kAlone = {
     {"user", {"--only", "user"}},
@@ -187,7 +159,7 @@ TEST_F(Doctor, FindsNewuidmapWithoutItsSetuidBit) {
     fs::copy_file(real, scratch_ / "newuidmap");
     chmod((scratch_ / "newuidmap").c_str(), 0755);
     std::string bare = scratch_ / "newuidmap";
-    std::string ids = scratch_.file("subid", ordinary() + ":100000:65536\n");
+    std::string ids = scratch_.file("subid", std::to_string(ordinary()) + ":100000:65536\n");
     auto worsen = [bare, ids, path = fs::canonical(real)] {
         in_own_mounts();
         mount_in(ids, "/etc/subuid", "", MS_BIND);
@@ -205,7 +177,7 @@ TEST_F(Doctor, FindsThatNewuidmapIsMissing) {
     std::string real = program("newuidmap");
     if (real.empty())
         GTEST_SKIP() << "host lacks newuidmap"; // then it can't be hidden
-    std::string ids = scratch_.file("subid", ordinary() + ":100000:65536\n");
+    std::string ids = scratch_.file("subid", std::to_string(ordinary()) + ":100000:65536\n");
     auto worsen = [ids, path = fs::canonical(real)] {
         in_own_mounts();
         mount_in(ids, "/etc/subuid", "", MS_BIND);

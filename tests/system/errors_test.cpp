@@ -43,25 +43,6 @@ Ended quiet(Strings options, const Strings& command, Command with = {}) {
     return launch(options, command, std::move(with));
 }
 
-/// Root's tests of what befalls ordinary users run as one.
-void become_ordinary() {
-    if (getuid() != 0)
-        return;
-    constexpr id_t nobody = 65534;
-    if (setgroups(0, nullptr) != 0 || setresgid(nobody, nobody, nobody) != 0 ||
-        setresuid(nobody, nobody, nobody) != 0)
-        fail_with_errno("setresuid");
-    prctl(PR_SET_DUMPABLE, 1); // or /proc/self belongs to root still
-}
-unsigned ordinary() {
-    return getuid() != 0 ? getuid() : 65534;
-}
-
-std::string program(const std::string& name) {
-    std::string path = run({.argv = {"sh", "-c", "command -v " + name}}).out;
-    return path.substr(0, path.find('\n'));
-}
-
 /// An ordinary user with these subordinate ids, in a mount namespace of its own.
 std::function<void()> with_ranges(const Scratch& scratch, const std::string& ranges,
                                   const std::function<void()>& more = {}) {
@@ -266,11 +247,7 @@ TEST_F(Errors, ASeccompFilterLikeDockers) {
     for (const char* call : {"clone3", "unshare", "mount_setattr", "fsopen"}) {
         Ended ended = quiet({"--map", "single"}, {"true"}, {.before_exec = [call] {
                                 become_ordinary();
-                                scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
-                                if (seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM),
-                                                     seccomp_syscall_resolve_name(call), 0) != 0 ||
-                                    seccomp_load(filter) != 0)
-                                    throw std::runtime_error("seccomp");
+                                deny(call, EPERM);
                             }});
         expect_error(ended, 125,
                      {call, "EPERM", "a seccomp filter is on this process", "--privileged"});
@@ -280,11 +257,7 @@ TEST_F(Errors, ASeccompFilterLikeDockers) {
 TEST_F(Errors, AKernelOrFilterWithoutTheCall) {
     Ended ended = quiet({"--map", "single"}, {"true"}, {.before_exec = [] {
                             become_ordinary();
-                            scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
-                            if (seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS),
-                                                 seccomp_syscall_resolve_name("clone3"), 0) != 0 ||
-                                seccomp_load(filter) != 0)
-                                throw std::runtime_error("seccomp");
+                            deny("clone3", ENOSYS);
                         }});
     expect_error(ended, 125, {"clone3", "ENOSYS", "Linux 5.12"});
 }

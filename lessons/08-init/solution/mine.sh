@@ -2,7 +2,7 @@
 # Lesson 8: number 1. A trap interrupts `wait` with a status above 128, and so does a command that was
 # ended by a signal: whether it is still there tells them apart. The shell reaps orphans by itself, as
 # any process that it finds when it waits. SIGINT is not to be had from a shell: what it starts in the
-# background ignores that (POSIX).
+# background ignores that (POSIX); GNU's env --default-signal=INT before "$@" would undo it.
 exec 3<&0 # what is started in the background gets /dev/null as its input, unless told otherwise
 "$@" <&3 3<&- &
 command=$!
