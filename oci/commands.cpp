@@ -154,7 +154,22 @@ Result<int> do_start(const Call& call) {
     return 0;
 }
 
+/// What a process.json says already, so that nothing that was typed is left unheard.
+Result<void> check_alone(const Arguments& arguments) {
+    if (!arguments.given("process"))
+        return {};
+    for (const char* option : {"cwd", "env", "tty", "user", "additional-gids", "process-label",
+                               "apparmor", "no-new-privs", "cap"})
+        if (arguments.given(option))
+            return sys::wrong(std::string("exec: --process says all of the process: leave out --") +
+                              option);
+    if (arguments.rest().size() > 1)
+        return sys::wrong("exec: --process says all of the process: leave out the command");
+    return {};
+}
+
 Result<ExecOptions> exec_options(const Arguments& arguments) {
+    TRY(check_alone(arguments));
     ExecOptions out;
     out.process = arguments.value("process");
     out.args.assign(arguments.rest().begin() + 1, arguments.rest().end());

@@ -112,7 +112,8 @@ Result<void> apply_options(spec::Spec& spec, const ExecOptions& options) {
     if (!options.groups.empty()) {
         if (!process.ids)
             process.ids.emplace();
-        process.ids->groups = options.groups;
+        auto& groups = process.ids->groups;
+        groups.insert(groups.end(), options.groups.begin(), options.groups.end());
     }
     TRY(add_capabilities(spec.capabilities, options.capabilities));
     if (!options.apparmor.empty())

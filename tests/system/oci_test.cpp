@@ -350,6 +350,34 @@ TEST_F(Exec, TakesAProcessFile) {
     EXPECT_THAT(ended.out, StartsWith(token + "\n"));
 }
 
+TEST_F(Exec, LeavesNothingUnheardBesideAProcessFile) {
+    std::string file = bundle_.folder().file("process.json", bundle_.config["process"].dump());
+    for (const Strings& option : {Strings{"--env", "A=1"},
+                                  {"--user", "1"},
+                                  {"--tty"},
+                                  {"--no-new-privs"},
+                                  {"--cap", "CAP_CHOWN"}}) {
+        Strings options{"--process", file};
+        options.insert(options.end(), option.begin(), option.end());
+        Ended ended = exec(options, {});
+        EXPECT_EQ(ended.status, 255) << option.front();
+        EXPECT_THAT(ended.err, HasSubstr("leave out " + option.front()));
+    }
+    EXPECT_THAT(exec({"--process", file}, {"true"}).err, HasSubstr("leave out the command"));
+}
+
+TEST_F(Exec, HasMoreGroupsThanTheContainer) {
+    if (!support::is_root())
+        GTEST_SKIP() << "other groups than one's own take root";
+    Bundle bundle;
+    bundle.config["process"]["user"]["additionalGids"] = {7};
+    bundle.args({"sleep", "1000"});
+    bundle.start();
+    Ended ended = bundle.runtime(
+        {"exec", "--additional-gids", "8", bundle.id(), "grep", "^Groups", "/proc/self/status"});
+    EXPECT_EQ(ended.out, "Groups:\t7 8 \n") << ended.err;
+}
+
 TEST_F(Exec, DetachesAndSaysItsPid) {
     Strings words{"sh", "-c", "exec \"$@\" >/dev/null 2>&1", "sh"};
     Strings command = bundle_
