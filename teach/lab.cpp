@@ -24,8 +24,8 @@ bool can_limit_processes() {
 constexpr const char* kUsage =
     R"(Usage: gocontainer lab start N             what is to be written for lesson N
        gocontainer lab check N [PROGRAM] [--again]
-                                           try what you have written; once passed,
-                                           only with --again
+                                           try what you have written; when that
+                                           has passed, only with --again
        gocontainer lab watch N [PROGRAM] [--poll]
                                            the same at each change, until ^C
        gocontainer lab hint N              a hint; the next one each time

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 
@@ -152,6 +153,10 @@ TEST(Classroom, HelpIsHelpEverywhereAndWhatIsUnknownIsNamed) {
             EXPECT_EQ(help.status, 0) << help.err;
             EXPECT_THAT(help.out, testing::StartsWith("Usage: gocontainer " + command.front()));
             EXPECT_EQ(help.err, "");
+            for (const std::string& line : lines(help.out))
+                EXPECT_LE(std::ranges::count_if(line, [](char c) { return (c & 0xc0) != 0x80; }),
+                          80)
+                    << line;
         }
         Ended wrong = ours(command, {"3", unknown});
         EXPECT_EQ(wrong.status, 125);
