@@ -42,7 +42,7 @@ constexpr const char* kDiffHelp = R"(Usage: gocontainer diff [OPTIONS] A B
 
 What two processes differ in, each a PID, a container's ID, self, or a file that
 'gocontainer inspect --json' has written: earlier, perhaps, of the same process.
-Or what a stage has changed, or several, when 'parent --record FILE' recorded it.
+Or what a stage has changed, or several, by what 'parent --record FILE' wrote.
 What changes by itself, as the memory in use, is left out.
 
   --json            JSON instead of text
