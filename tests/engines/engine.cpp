@@ -35,13 +35,17 @@ public:
             why_not_ = "host lacks subordinate ids for rootless Podman";
         // As printed, and what this machine needs more: it is for the infra containers of pods,
         // which no option reaches.
-        std::string config = readme_block("/etc/containers/containers.conf") + "\n[containers]\n";
+        std::string config = readme_block("/etc/containers/containers.conf");
+        constexpr std::string_view kTable = "[engine]\n";
+        config.insert(config.find(kTable) + kTable.size(), "infra_image = \"" + kImage + "\"\n");
+        config += "\n[containers]\n";
         if (!has_controller("pids"))
             config += "pids_limit = 0\n";
         if (is_root() && !may_raise_limits())
             config += "default_ulimits = [\"nofile=1024:1024\", \"nproc=1024:1024\"]\n";
         enclosure_.folder().file("containers.conf", config);
-        Ended made = (*this)({"import", enclosure_.layer(), kImage});
+        Ended made = (*this)(
+            {"import", "--change", "CMD [\"sleep\", \"1000000\"]", enclosure_.layer(), kImage});
         if (made.status != 0)
             why_not_ = "Podman can't work here: " + made.err;
     }

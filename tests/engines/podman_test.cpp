@@ -36,10 +36,7 @@ TEST_F(PodmanOnly, KnowsTheRuntime) {
 }
 
 TEST_F(PodmanOnly, RunsPods) {
-    ASSERT_EQ(podman({"pod", "create", "--name", word, "--network=none", "--infra-image", kImage,
-                      "--infra-command", "sleep 1000"})
-                  .status,
-              0);
+    ASSERT_EQ(podman({"pod", "create", "--name", word, "--network=none"}).status, 0);
     {
         Box one(podman, {"--pod", word}, {"sleep", "1000"});
         Box two(podman, {"--pod", word}, {"sh", "-c", "echo up > /dev/shm/x; exec sleep 1000"});
@@ -55,6 +52,57 @@ TEST_F(PodmanOnly, RunsPods) {
     }
     Ended removed = podman({"pod", "rm", "--force", word});
     EXPECT_EQ(removed.status, 0) << removed.err;
+}
+
+// A Pod of Kubernetes', from the file that a cluster would take.
+TEST_F(PodmanOnly, PlaysAPodOfKubernetes) {
+    std::string file = enclosure().folder().file(word + ".yaml", R"(
+apiVersion: v1
+kind: Pod
+metadata: {name: )" + word + R"(}
+spec:
+  hostname: played
+  shareProcessNamespace: true
+  securityContext: {runAsUser: 1000, runAsGroup: 2000, supplementalGroups: [3000]}
+  volumes: [{name: shared, emptyDir: {}}]
+  containers:
+  - name: one
+    image: )" + kImage + R"(
+    imagePullPolicy: Never
+    command: [sh, -c, "echo $WORD >/shared/file; exec sleep 1000"]
+    env: [{name: WORD, value: )" + word + R"(}]
+    volumeMounts: [{name: shared, mountPath: /shared}]
+    securityContext: {runAsUser: 0}
+  - name: two
+    image: )" + kImage + R"(
+    imagePullPolicy: Never
+    command: [sleep, "1000"]
+    volumeMounts: [{name: shared, mountPath: /shared, readOnly: true}]
+    securityContext:
+      readOnlyRootFilesystem: true
+      allowPrivilegeEscalation: false
+      capabilities: {drop: [ALL]}
+)");
+    Ended played = podman({"kube", "play", "--network=none", file});
+    ASSERT_EQ(played.status, 0) << played.err;
+    Strings look{"inspect", "--format", "{{.State.Pid}}", word + "-one", word + "-two"};
+    std::istringstream pids(podman(look).out);
+    pid_t one = 0, two = 0;
+    EXPECT_TRUE(pids >> one >> two);
+    for (const char* name : {"net", "ipc", "uts", "pid"}) {
+        EXPECT_EQ(namespace_of(one, name), namespace_of(two, name)) << name;
+        EXPECT_FALSE(shares(one, name)) << name;
+    }
+    EXPECT_TRUE(eventually([&] { return Root(two).read("/shared/file") == word + "\n"; }));
+    EXPECT_EQ(podman({"exec", word + "-two", "sh", "-c", "hostname; id -u; id -G"}).out,
+              "played\n1000\n2000 3000\n");
+    EXPECT_EQ(status(two)["NoNewPrivs"], "1");
+    EXPECT_EQ(status_bits(two, "CapBnd"), 0U);
+    auto table = mountinfo(two);
+    EXPECT_TRUE(mounted_at(table, "/")->has("ro"));
+    EXPECT_TRUE(mounted_at(table, "/shared")->has("ro"));
+    Ended down = podman({"kube", "down", file});
+    EXPECT_EQ(down.status, 0) << down.err;
 }
 
 TEST_F(PodmanOnly, SharesAProcessNamespace) {
