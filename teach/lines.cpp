@@ -1,6 +1,8 @@
 // Breaking calls and commands where a reader, or a shell, takes them up again.
 #include "teach/lines.hpp"
 
+#include "sys/seam.hpp"
+
 #include <algorithm>
 
 namespace teach {
@@ -61,6 +63,7 @@ std::string message(std::string_view line, std::size_t width) {
 }
 
 std::string message(std::string_view line) {
+    sys::Unheard unheard; // how it is said is no part of what is told
     return sys::isatty(STDERR_FILENO) ? message(line, terminal_width()) : std::string(line) + "\n";
 }
 

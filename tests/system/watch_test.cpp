@@ -101,7 +101,8 @@ bool is_background(Traced call, const std::string& who) {
                 (call.name == "sendmsg" || call.name == "recvmsg" || call.name == "recvfrom");
     // libcap asks which version of the structure the kernel has.
     bool version = call.name == "capget" && call.arguments.ends_with("NULL)");
-    bool said = call.name == "write" && call.arguments.starts_with("(2,");
+    bool said = (call.name == "write" || call.name == "ioctl") && // is it a terminal?
+                call.arguments.starts_with("(2,");
     // Memory that is shared is the story's, not libc's.
     bool shared = call.name == "mmap" && call.arguments.contains("MAP_SHARED");
     return (names.contains(call.name) && !shared) || wire || version || said;
