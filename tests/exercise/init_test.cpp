@@ -53,7 +53,7 @@ TEST(Init, ItReapsOrphans) {
     launcher.until("ready");
     EXPECT_TRUE(
         eventually([&] { return std::ranges::none_of(descendants_of(launcher.pid()), zombie); },
-                   Duration{2000}))
+                   Duration{5000}))
         << "processes whose parent has ended are still there, as zombies";
     EXPECT_GT(running(launcher.pid(), shell), 0);
     launcher.type("exit\n");

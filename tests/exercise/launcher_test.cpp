@@ -61,7 +61,7 @@ TEST(Launcher, NothingIsLeftWhenItIsKilled) {
     ASSERT_NE(box.shell, box.launcher.pid()) << "nobody waits for the command";
     box.launcher.kill(SIGKILL);
     (void)box.launcher.wait();
-    bool ended = eventually([&] { return !runs(box.shell); }, Duration{2000});
+    bool ended = eventually([&] { return !runs(box.shell); }, Duration{5000});
     EXPECT_TRUE(ended) << "the command is still there";
     if (!ended)
         kill(box.shell, SIGKILL);

@@ -81,6 +81,6 @@ TEST_F(Slirp, ItEndsWithTheCommandAndItsStatus) {
     Ended ended = run({.argv = with_network({"sh", "-c", "exit 7"})});
     EXPECT_EQ(ended.status, 7) << ended.err;
     EXPECT_TRUE(eventually([&] { return slurp(of("dev")).find(device) == std::string::npos; },
-                           Duration{2000}))
+                           Duration{5000}))
         << "the device is still there: somebody holds it";
 }

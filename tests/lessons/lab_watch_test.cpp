@@ -84,7 +84,7 @@ TEST_F(LabWatch, EndsByControlCEvenInTheMidstOfACheck) {
     lab.type("\003");
     EXPECT_EQ(lab.wait().status, 0);
     EXPECT_EQ(lab.modes().c_lflag, before.c_lflag);
-    EXPECT_TRUE(eventually([&] { return fs::is_empty(scratch.folder("tmp")); }, Duration{3000}));
+    EXPECT_TRUE(eventually([&] { return fs::is_empty(scratch.folder("tmp")); }));
 }
 
 TEST_F(LabWatch, WhatIsBuiltOfCppIsCheckedOnce) {
