@@ -182,6 +182,13 @@ constexpr Row kRows[] = {
      "nothing: it makes ordinary connections as the user who runs it"},
     {Id::pasta_missing, "pasta-missing", "pasta is not installed", "'@1', or go on with --net none",
      "sudo @1", "nothing: it makes ordinary connections as the user who runs it"},
+    {Id::slirp_bounded, "slirp4netns-bounded",
+     "root's slirp4netns needs CAP_SYS_ADMIN for its sandbox, and the container that we are in was "
+     "not given that",
+     "be an ordinary user in it, whose sandbox is in a user namespace, or go on with --net pasta or "
+     "--net none",
+     "setpriv --reuid 1000 --regid 1000 --clear-groups @program …   # as root of the container",
+     "nothing: it can do less than before"},
     {Id::ping_closed, "ping-closed",
      "group @1 may not ping (net.ipv4.ping_group_range=@2), so nothing outside answers a ping from "
      "the container",

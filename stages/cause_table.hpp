@@ -58,6 +58,7 @@ enum class Id : unsigned char {
     tun_other,
     slirp_missing,
     pasta_missing,
+    slirp_bounded,
     ping_closed,
     cgroup_none,
     cgroup_v1,

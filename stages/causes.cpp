@@ -167,6 +167,12 @@ std::string no_proc(int code) {
     return hint_of(Id::proc_masked);
 }
 
+std::string no_sandbox() {
+    if (std::string why = powerless_root(EPERM); !why.empty())
+        return why;
+    return lacks_sys_admin() ? hint_of(Id::slirp_bounded) : "";
+}
+
 std::string no_id_map(const std::string& path, const std::string& said) {
     auto info = sys::fstatat(AT_FDCWD, path, 0);
     // Some distributions give it file capabilities instead of the setuid bit.

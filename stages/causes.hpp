@@ -15,6 +15,8 @@ std::string no_namespace(const std::string& kind, int code);
 std::string powerless_root(int code);
 /// A new /proc was refused.
 std::string no_proc(int code);
+/// Root's slirp4netns was refused the mount namespace for its sandbox.
+std::string no_sandbox();
 /// newuidmap or newgidmap at `path` failed and said `said`.
 std::string no_id_map(const std::string& path, const std::string& said);
 /// The rootfs at `path` can't be used; `code` is what opening it said.

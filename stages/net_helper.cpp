@@ -1,4 +1,5 @@
 // Starting, awaiting and ending slirp4netns or pasta.
+#include "stages/causes.hpp"
 #include "stages/net.hpp"
 #include "stages/stages.hpp"
 #include "stages/waiting.hpp"
@@ -91,9 +92,12 @@ Result<Helper> start(Launch& launch, sys::Strings arguments, int ready_fd,
     // Root's slirp4netns puts its sandbox together on /tmp, which on many machines is a mount
     // that is shared with the namespace around it: without this one, everybody's /tmp is covered.
     // An ordinary user's is in the container's user namespace, from which no mount reaches ours.
-    spawn.own_mounts = sys::geteuid() == 0;
+    spawn.own_mounts = helper.name == "slirp4netns" && sys::geteuid() == 0;
     launch.ledger->helper_started = 0;
-    pid_t pid = TRY(sys::start(spawn));
+    auto started = sys::start(spawn);
+    if (!started && spawn.own_mounts && started.error().code == EPERM)
+        started.error().hint = causes::no_sandbox();
+    pid_t pid = TRY(std::move(started));
     launch.ledger->helper_started = TRY(sys::start_time(pid));
     return helper;
 }

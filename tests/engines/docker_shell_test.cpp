@@ -127,6 +127,18 @@ TEST_F(DockerShell, WithTheNarrowOptionsTeachesAllButLimits) {
                 testing::MatchesRegex("1000\n" + word + "\n +0 +1000 +1\n +1 +100000 +65536\n1\n"));
 }
 
+// Whose sandbox is not in a user namespace.
+TEST_F(DockerShell, WithTheNarrowOptionsRootIsToldWhatSlirpLacks) {
+    if (!fs::exists("/dev/net/tun"))
+        GTEST_SKIP() << "host lacks /dev/net/tun";
+    Strings options = kNarrow;
+    options.insert(options.end(), {"--env", "AS=root"});
+    Ended ended = enter(options, {"./gocontainer", "parent", "--net", "slirp", "true"});
+    EXPECT_EQ(ended.status, 125);
+    EXPECT_THAT(ended.err, HasSubstr("net: unshare(CLONE_NEWNS): EPERM"));
+    EXPECT_THAT(ended.err, HasSubstr("root's slirp4netns needs CAP_SYS_ADMIN for its sandbox"));
+}
+
 TEST_F(DockerShell, PrivilegedTeachesEverything) {
     if (!may_raise_limits())
         GTEST_SKIP() << "host lacks CAP_SYS_RESOURCE, which Docker gives with --privileged";
