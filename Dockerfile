@@ -9,7 +9,7 @@ FROM ${BASE}
 # What the lessons type, what is needed to build, and an ordinary user with ids to map. Where all of it
 # is there, nothing is fetched. PACKAGES are groups of tools/install. As a setuid program newuidmap needs
 # CAP_SYS_ADMIN, which a container without --privileged does not have; with a file capability, only that.
-ARG PACKAGES="build shell lesson"
+ARG PACKAGES="build shell lesson lab"
 COPY tools/install /tmp/gocontainer/tools/
 RUN /tmp/gocontainer/tools/install ${PACKAGES} \
     && rm -rf /tmp/gocontainer /var/lib/apt/lists/* \
