@@ -271,6 +271,7 @@ TEST(Packed, BringsSpecAndFactsBackByteForByte) {
                         .meets = true,
                         .gated = true,
                         .orphan = true,
+                        .born_late = true,
                         .state = "{}",
                         .signal_mask = ~std::uint64_t{0},
                         .watched = true,
@@ -279,8 +280,8 @@ TEST(Packed, BringsSpecAndFactsBackByteForByte) {
     ASSERT_TRUE(back) << sys::to_line(back.error());
     EXPECT_EQ(back->spec, spec);
     auto& [uids, gids, groups_denied, resolv_conf, filter, flags, may_silence, sent, sent_mounts,
-           addresses, slated, awaits, meets, gated, orphan, state, mask, watched, default_signals] =
-        back->facts;
+           addresses, slated, awaits, meets, gated, orphan, born_late, state, mask, watched,
+           default_signals] = back->facts;
     EXPECT_EQ(uids, facts.uids);
     EXPECT_EQ(gids, facts.gids);
     EXPECT_FALSE(groups_denied || default_signals); // what the re-exec has behind it
@@ -296,6 +297,7 @@ TEST(Packed, BringsSpecAndFactsBackByteForByte) {
     EXPECT_TRUE(meets);
     EXPECT_TRUE(gated);
     EXPECT_TRUE(orphan);
+    EXPECT_TRUE(born_late);
     EXPECT_EQ(state, facts.state);
     EXPECT_EQ(mask, facts.signal_mask);
     EXPECT_TRUE(watched);
