@@ -154,12 +154,13 @@ Result<int> do_start(const Call& call) {
     return 0;
 }
 
-/// What a process.json says already, so that nothing that was typed is left unheard.
+/// What a process.json says already, so that nothing that was typed is left unheard. conmon says
+/// --tty as well, which only adds to it.
 Result<void> check_alone(const Arguments& arguments) {
     if (!arguments.given("process"))
         return {};
-    for (const char* option : {"cwd", "env", "tty", "user", "additional-gids", "process-label",
-                               "apparmor", "no-new-privs", "cap"})
+    for (const char* option : {"cwd", "env", "user", "additional-gids", "process-label", "apparmor",
+                               "no-new-privs", "cap"})
         if (arguments.given(option))
             return sys::wrong(std::string("exec: --process says all of the process: leave out --") +
                               option);

@@ -205,6 +205,7 @@ Result<Template> load_template(const Global& global, const ExecOptions& options,
     spec::Process& process = from.spec.process;
     TRY(options.process.empty() ? apply_options(from.spec, options)
                                 : apply_process(global, from, options.process));
+    process.terminal |= options.tty;
     if (!from.affinity.initial.empty())
         TRY(sys::set_affinity(from.affinity.initial));
     if (!from.affinity.final.empty())

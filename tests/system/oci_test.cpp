@@ -354,7 +354,6 @@ TEST_F(Exec, LeavesNothingUnheardBesideAProcessFile) {
     std::string file = bundle_.folder().file("process.json", bundle_.config["process"].dump());
     for (const Strings& option : {Strings{"--env", "A=1"},
                                   {"--user", "1"},
-                                  {"--tty"},
                                   {"--no-new-privs"},
                                   {"--cap", "CAP_CHOWN"}}) {
         Strings options{"--process", file};
