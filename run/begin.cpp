@@ -266,6 +266,20 @@ Result<void> tell(const Launch& launch, const std::vector<std::string>& packed, 
     return {};
 }
 
+/// From "go" on: until the child has left our memory, and what the stages do while it walks.
+Result<void> accompany(Launch& launch, const std::vector<const Stage*>& order, const Joins& joins,
+                       const Fd& executed, Fd& socket) {
+    TRY(wait_for_exec(executed));
+    launch.trees.clear();
+    launch.proc.close();
+    if (launch.facts.born_late)
+        socket = TRY(other_line(socket));
+    if (joins.has(CLONE_NEWUSER | CLONE_NEWPID))
+        TRY(sys::prctl(PR_SET_DUMPABLE, "PR_SET_DUMPABLE", 1)); // hidden no more
+    TRY(each(order, Half::meanwhile, &Stage::meanwhile, launch));
+    return launch.facts.awaits ? unless_gone(say_done(socket)) : Result<void>();
+}
+
 } // namespace
 
 void end_child(Launch& launch) {
@@ -323,18 +337,9 @@ Result<Fd> begin(Launch& launch) {
     }
     // Kept as long as the child is in our memory: giving memory back there isn't ours alone either.
     std::vector<std::string> packed = pack(spec, launch.facts);
-    auto told = [&]() -> Result<void> {
-        TRY(unless_gone(tell(launch, packed, ours)));
-        TRY(wait_for_exec(executed));
-        launch.trees.clear();
-        launch.proc.close();
-        if (launch.facts.born_late)
-            ours = TRY(other_line(ours));
-        if (joins.has(CLONE_NEWUSER | CLONE_NEWPID))
-            TRY(sys::prctl(PR_SET_DUMPABLE, "PR_SET_DUMPABLE", 1)); // hidden no more
-        TRY(each(order, Half::meanwhile, &Stage::meanwhile, launch));
-        return launch.facts.awaits ? unless_gone(say_done(ours)) : Result<void>();
-    }();
+    auto told = unless_gone(tell(launch, packed, ours));
+    if (told)
+        told = accompany(launch, order, joins, executed, ours);
     if (!told) {
         end_child(launch);
         return std::unexpected(std::move(told).error());

@@ -352,10 +352,8 @@ TEST_F(Exec, TakesAProcessFile) {
 
 TEST_F(Exec, LeavesNothingUnheardBesideAProcessFile) {
     std::string file = bundle_.folder().file("process.json", bundle_.config["process"].dump());
-    for (const Strings& option : {Strings{"--env", "A=1"},
-                                  {"--user", "1"},
-                                  {"--no-new-privs"},
-                                  {"--cap", "CAP_CHOWN"}}) {
+    for (const Strings& option :
+         {Strings{"--env", "A=1"}, {"--user", "1"}, {"--no-new-privs"}, {"--cap", "CAP_CHOWN"}}) {
         Strings options{"--process", file};
         options.insert(options.end(), option.begin(), option.end());
         Ended ended = exec(options, {});
