@@ -33,16 +33,22 @@ Error at(const Join& join, Error error) {
 /// What `spec` asks for that is `stage`'s namespace's, and so the host's where that is joined
 /// (`--network host`); nullptr: nothing.
 const char* would_change(const spec::Spec& spec, spec::Stage stage) {
+    constexpr std::string_view kDomainName = "kernel/domainname"; // uts's, among those of ipc
     auto sysctl = [&](std::string_view prefix) {
-        return std::ranges::any_of(
-            spec.sysctl, [&](const auto& line) { return line.first.starts_with(prefix); });
+        return std::ranges::any_of(spec.sysctl, [&](const auto& line) {
+            return line.first.starts_with(prefix) &&
+                   (prefix == kDomainName || line.first != kDomainName);
+        });
     };
     if (spec.inside_already)
         return nullptr;
     switch (stage) {
+    case spec::Stage::user:
+        return sysctl("user/") ? "a user.* sysctl" : nullptr;
     case spec::Stage::uts:
-        return !spec.uts.hostname.empty() || !spec.uts.domainname.empty() ? "its new name"
-                                                                          : nullptr;
+        return !spec.uts.hostname.empty() || !spec.uts.domainname.empty() || sysctl(kDomainName)
+                   ? "its new name"
+                   : nullptr;
     case spec::Stage::net:
         return !spec.net_devices.empty() ? "a device that goes there"
                : sysctl("net/")          ? "a net.* sysctl"

@@ -189,6 +189,30 @@ TEST(Lifecycle, RefusesToChangeTheHostThroughAJoinedNamespace) {
     EXPECT_STREQ(after, before);
 }
 
+// By the name of a kernel parameter it is the same change.
+TEST(Lifecycle, RefusesToChangeTheHostsDomainNameByASysctl) {
+    auto domain = [] { return support::slurp("/proc/sys/kernel/domainname"); };
+    std::string before = domain();
+    for (const char* type : {"uts", "ipc"}) {
+        if (type == std::string("ipc") && !support::is_root())
+            continue; // whose kernel keeps /proc/sys/kernel to itself
+        Bundle bundle;
+        for (json& space : bundle.config["linux"]["namespaces"])
+            if (space["type"] == type)
+                space["path"] = std::string("/proc/self/ns/") + type;
+        bundle.config.erase("hostname");
+        bundle.config["linux"]["sysctl"] = {{"kernel.domainname", support::token()}};
+        bundle.args({"true"});
+        bundle.save();
+        Ended ended = bundle.runtime({"run", bundle.id()});
+        if (type == std::string("uts"))
+            EXPECT_THAT(ended.err, HasSubstr("would change the host"));
+        else // it is the UTS namespace's, which is the container's own
+            EXPECT_EQ(ended.status, 0) << ended.err;
+        EXPECT_EQ(domain(), before);
+    }
+}
+
 TEST(Lifecycle, NamesTheWrongProperty) {
     Bundle bundle;
     bundle.config["linux"]["resources"]["pids"]["limit"] = "many";
