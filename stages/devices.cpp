@@ -131,11 +131,13 @@ Result<void> fill_dev(Inside& inside) {
     bool ours = std::ranges::none_of(root.mounts, dev_is);
     Fd dev = TRY(real_directory(inside, "dev"));
     if (ours) {
-        for (const UsualNode& node : kNodes)
-            TRY(make_node(dev, node.name,
-                          {.path = std::string("/dev/") + node.name,
-                           .major = node.major,
-                           .minor = node.minor}));
+        for (const UsualNode& node : kNodes) {
+            std::string path = std::string("/dev/") + node.name;
+            // One of the bundle's own in its place says what it is to be.
+            if (std::ranges::find(root.devices, path, &spec::Device::path) == root.devices.end())
+                TRY(make_node(dev, node.name,
+                              {.path = path, .major = node.major, .minor = node.minor}));
+        }
         for (const DevLink& link : kLinks)
             TRY(make_link(dev, link));
     }
@@ -146,11 +148,7 @@ Result<void> fill_dev(Inside& inside) {
         Fd directory =
             TRY(sys::in_root(in_dev ? dev.get() : inside.rootfs.get(),
                              device.path.substr(from, slash - from), sys::Want::directory));
-        std::string name = device.path.substr(slash + 1);
-        bool usual = in_dev && slash == 4 &&
-                     std::ranges::any_of(kNodes, [&](const auto& n) { return n.name == name; });
-        if (!usual || !ours)
-            TRY(make_node(directory, name, device));
+        TRY(make_node(directory, device.path.substr(slash + 1), device));
     }
     return inside.spec.process.terminal ? make_console(inside, dev) : Result<void>{};
 }

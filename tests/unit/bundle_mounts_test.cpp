@@ -325,6 +325,14 @@ TEST_F(BundleMounts, GetTheDevicesOfTheList) {
                                    "/etc/pipe fifo 0:0 622 0:0\n");
 }
 
+TEST_F(BundleMounts, GetTheUsualDevicesAsTheListHasThem) {
+    Spec spec = own("cd /dev; stat -c '%n %t:%T %a %u:%g' null zero full");
+    spec.root.devices = {
+        {.path = "/dev/null", .major = 1, .minor = 5},
+        {.path = "/dev/zero", .major = 1, .minor = 5, .mode = 0640, .uid = 3, .gid = 4}};
+    EXPECT_EQ(unit::run(spec).out, "null 1:5 666 0:0\nzero 1:5 640 3:4\nfull 1:7 666 0:0\n");
+}
+
 TEST_F(BundleMounts, GetTheHostsDevicesInAUserNamespace) {
     Spec spec = bundle("echo x >/dev/null && head -c 3 /dev/zero | wc -c && ls /dev/full");
     spec.stages.add(spec::Stage::user);
