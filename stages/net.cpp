@@ -13,7 +13,8 @@ using spec::NetMode;
 Result<void> child(Inside& inside) {
     if (inside.spec.net.mode == NetMode::host)
         return {};
-    TRY(sys::link_up("lo"));
+    if (!joined(inside.spec, spec::Stage::net)) // else that is its owner's affair
+        TRY(sys::link_up("lo"));
     TRY(take_devices(inside));
     // tap0 lost its carrier with the descriptor that made it, and got it back with the helper's.
     // The kernel looks at such changes once a second: until then, or until somebody asks (Linux

@@ -36,8 +36,12 @@ Result<void> note_devices(Launch& launch) {
 Result<void> move_devices(const Launch& launch) {
     if (launch.spec.net_devices.empty())
         return {};
-    Fd netns =
-        TRY(sys::openat(AT_FDCWD, "/proc/" + std::to_string(launch.child) + "/ns/net", O_RDONLY));
+    // The child joins one that is there only after this.
+    std::string path = "/proc/" + std::to_string(launch.child) + "/ns/net";
+    for (const spec::Join& join : launch.spec.joins)
+        if (join.stage == spec::Stage::net)
+            path = join.path;
+    Fd netns = TRY(sys::openat(AT_FDCWD, path, O_RDONLY));
     for (const spec::NetDevice& device : launch.spec.net_devices) {
         unsigned index = TRY(sys::link_index(device.name));
         TRY(hint(sys::move_link(index, netns.get(), name_inside(device)),

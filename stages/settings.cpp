@@ -199,10 +199,6 @@ OomScore::~OomScore() {
 
 Result<void> set_parameters(const Inside& inside) {
     const spec::Spec& spec = inside.spec;
-    // Rather none than one without what it was to have.
-    if (!spec.net_devices.empty() && joined(spec, spec::Stage::net) && !spec.inside_already)
-        return sys::wrong("linux.netDevices: moving a device into a network namespace that is "
-                          "joined is not supported");
     bool sysctl = !spec.sysctl.empty() && !spec.inside_already; // else they were set long ago
     if (!sysctl && !spec.process.oom_score_adj)
         return {};

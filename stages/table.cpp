@@ -84,8 +84,13 @@ std::uint64_t clone_flags(const spec::Spec& spec) {
 
 std::vector<const Stage*> wanted(const spec::Spec& spec) {
     std::vector<const Stage*> out;
+    // Into a network that is there, devices may still go.
+    auto nothing_to_do = [&](const Stage& stage) {
+        return stage.only_makes && joined(spec, stage.id) &&
+               (stage.id != spec::Stage::net || spec.net_devices.empty());
+    };
     for (const Stage& stage : kTable)
-        if (spec.stages.has(stage.id) && !(stage.only_makes && joined(spec, stage.id)) &&
+        if (spec.stages.has(stage.id) && !nothing_to_do(stage) &&
             (stage.restricts || !spec.inside_already))
             out.push_back(&stage);
     // Without no_new_privs the filter needs CAP_SYS_ADMIN, so it must go before the capabilities.

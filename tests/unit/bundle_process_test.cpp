@@ -6,10 +6,13 @@
 
 #include <gmock/gmock.h>
 
+#include <fcntl.h>
 #include <linux/landlock.h>
 #include <sched.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include <thread>
 
 using spec::Spec;
 using spec::Stage;
@@ -190,6 +193,35 @@ TEST_F(BundleProcess, HasTheHostsDevicesThatItGets) {
     spec.net_devices = {{.name = name, .rename = "one"}, {.name = "other", .rename = "one"}};
     EXPECT_THAT(unit::run(spec).out, HasSubstr("has a device \"one\" already"));
     EXPECT_EQ(ip("link del " + name), 0); // where it was
+}
+
+// Kubernetes' containers join the network of their pod.
+TEST_F(BundleProcess, HasTheHostsDevicesInANetworkThatItJoins) {
+    std::string name = "gc" + sys::random_hex(3).value_or("");
+    std::string pair = " type veth peer name " + name + "p 2>/dev/null";
+    if (system(("ip link add " + name + pair).c_str()) != 0)
+        GTEST_SKIP() << "ip (iproute2) can make no veth device here";
+    ASSERT_EQ(system(("ip addr add 10.77.1.5/24 dev " + name).c_str()), 0);
+    int pod = -1;
+    std::thread([&] {
+        if (unshare(CLONE_NEWNET) == 0)
+            pod = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+    }).join();
+    ASSERT_GE(pod, 0);
+    Spec spec = with_caps("ip addr show dev word; ip link show lo");
+    spec.stages.add(Stage::net);
+    spec.net.mode = spec::NetMode::none;
+    spec.joins.push_back(
+        {Stage::net, "/proc/" + std::to_string(getpid()) + "/fd/" + std::to_string(pod)});
+    spec.net_devices = {{.name = name, .rename = "word"}};
+    std::string out = unit::run(spec).out;
+    EXPECT_THAT(out, AllOf(HasSubstr("inet 10.77.1.5/24"), HasSubstr(",UP")));
+    EXPECT_THAT(out, Not(HasSubstr("LOOPBACK,UP"))) << "its loopback is as the pod has it";
+    EXPECT_NE(system(("ip link show " + name + " >/dev/null 2>&1").c_str()), 0);
+    spec.net_devices.clear();
+    EXPECT_THAT(unit::run(spec).out, HasSubstr("inet 10.77.1.5/24")) << "it stays in the pod";
+    close(pod);
+    (void)system(("ip link del " + name + "p 2>/dev/null").c_str()); // before the kernel does
 }
 
 TEST_F(BundleProcess, RunsOnTheCpusOfTheList) {
