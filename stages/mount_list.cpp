@@ -73,6 +73,15 @@ Result<Fd> place_of(Inside& inside, const spec::Mount& wanted, sys::Want want) {
     return place;
 }
 
+/// Which of a bundle's mounts failed: the call says only what the kernel was asked.
+template <class T>
+Result<T> of_list(const spec::Spec& spec, std::size_t index, Result<T> done) {
+    if (!done && spec.naming == spec::Naming::properties)
+        done.error().stage =
+            "mounts[" + std::to_string(index) + "] \"" + spec.root.mounts[index].destination + "\"";
+    return done;
+}
+
 /// What a file system needs to know of its own options, before the ones that were asked for.
 /// `fresh`: the place was made for it.
 Result<Fd> make_new(Inside& inside, const spec::Mount& wanted, const Fd& place, bool fresh,
@@ -173,21 +182,7 @@ Result<void> check_kind(const spec::Mount& wanted, const Fd& tree) {
                       "\" is not a proc file system, and can't be /proc");
 }
 
-} // namespace
-
-Result<void> make_propagating(Inside& inside) {
-    const std::vector<spec::Mount>& mounts = inside.spec.root.mounts;
-    for (std::size_t i = 0; i < mounts.size(); ++i) {
-        if (!propagates(mounts[i]))
-            continue;
-        inside.trees.resize(mounts.size());
-        if (!inside.trees[i].valid())
-            inside.trees[i] = TRY(make_bind(mounts[i], Fd()));
-    }
-    return {};
-}
-
-Result<void> mount_one(Inside& inside, std::size_t index) {
+Result<void> mount_this(Inside& inside, std::size_t index) {
     const spec::Mount& wanted = inside.spec.root.mounts[index];
     if (wanted.remount)
         return change(inside, wanted);
@@ -233,6 +228,24 @@ Result<void> mount_one(Inside& inside, std::size_t index) {
     return {};
 }
 
+} // namespace
+
+Result<void> make_propagating(Inside& inside) {
+    const std::vector<spec::Mount>& mounts = inside.spec.root.mounts;
+    for (std::size_t i = 0; i < mounts.size(); ++i) {
+        if (!propagates(mounts[i]))
+            continue;
+        inside.trees.resize(mounts.size());
+        if (!inside.trees[i].valid())
+            inside.trees[i] = TRY(of_list(inside.spec, i, make_bind(mounts[i], Fd())));
+    }
+    return {};
+}
+
+Result<void> mount_one(Inside& inside, std::size_t index) {
+    return of_list(inside.spec, index, mount_this(inside, index));
+}
+
 std::vector<std::uint32_t> parents_part(const spec::Spec& spec) {
     std::vector<std::uint32_t> out;
     // What the caller names may be behind directories that only the caller may search, and ids are
@@ -250,7 +263,7 @@ Result<std::vector<Fd>> make_for_child(const spec::Spec& spec,
     std::vector<Fd> out;
     out.reserve(which.size());
     for (std::uint32_t index : which)
-        out.push_back(TRY(make_bind(spec.root.mounts[index], owner)));
+        out.push_back(TRY(of_list(spec, index, make_bind(spec.root.mounts[index], owner))));
     return out;
 }
 

@@ -295,6 +295,19 @@ TEST_F(BundleMounts, CoverNothingOfProcs) {
     EXPECT_THAT(unit::run(spec).out, HasSubstr("can't be /proc"));
 }
 
+TEST_F(BundleMounts, SayWhichOfThemFailed) {
+    Spec spec = own("true");
+    spec.root.mounts.push_back({.type = "tmpfs", .destination = "/v", .options = {"bogus"}});
+    EXPECT_THAT(unit::run(spec).out,
+                AllOf(HasSubstr("mounts[3] \"/v\": "), HasSubstr("Unknown parameter 'bogus'")));
+    spec.root.mounts.back() = volume("/w");
+    spec.root.mounts.back().source += "/missing";
+    EXPECT_THAT(unit::run(spec).out, AllOf(HasSubstr("mounts[3] \"/w\": "), HasSubstr("ENOENT")));
+    // A propagating one is made before the others.
+    spec.root.mounts.back().propagation = "slave";
+    EXPECT_THAT(unit::run(spec).out, AllOf(HasSubstr("mounts[3] \"/w\": "), HasSubstr("ENOENT")));
+}
+
 // Docker's client tells people what to do when it reads "not a directory".
 TEST_F(BundleMounts, SayThatAFileIsNoDirectory) {
     Spec spec = own("true");
