@@ -47,6 +47,13 @@ Result<std::vector<std::uint64_t>> bits_of(const std::string& list) {
     return bits;
 }
 
+/// config.json's name for what the kernel has refused: only a bundle asks for these.
+Result<void> asked_by(const char* property, Result<void> done) {
+    if (!done)
+        done.error().stage = property;
+    return done;
+}
+
 Result<void> join_keyring(const spec::Process& process) {
     if (process.keyring.empty())
         return {};
@@ -59,29 +66,34 @@ Result<void> join_keyring(const spec::Process& process) {
     return joined;
 }
 
+std::string more_than_its_share(const Error& error) {
+    return error.code == EPERM ? "only who has CAP_SYS_NICE on this machine may ask for more than "
+                                 "its share"
+                               : "";
+}
+
 Result<void> set_scheduling(const spec::Process& process) {
     if (process.scheduler) {
         const spec::Scheduler& wanted = *process.scheduler;
-        TRY(hint(sys::sched_setattr({.policy = wanted.policy,
-                                     .flags = wanted.flags,
-                                     .nice = wanted.nice,
-                                     .priority = static_cast<std::uint32_t>(wanted.priority),
-                                     .runtime = wanted.runtime,
-                                     .deadline = wanted.deadline,
-                                     .period = wanted.period}),
-                 [](const Error& error) {
-                     return error.code == EPERM
-                                ? std::string("only who has CAP_SYS_NICE on this machine may ask "
-                                              "for more than its share")
-                                : std::string();
-                 }));
+        auto set = hint(sys::sched_setattr({.policy = wanted.policy,
+                                            .flags = wanted.flags,
+                                            .nice = wanted.nice,
+                                            .priority = static_cast<std::uint32_t>(wanted.priority),
+                                            .runtime = wanted.runtime,
+                                            .deadline = wanted.deadline,
+                                            .period = wanted.period}),
+                        more_than_its_share);
+        TRY(asked_by("process.scheduler", std::move(set)));
     }
     if (process.io_priority)
-        TRY(sys::ioprio_set(process.io_priority->klass << 13 | process.io_priority->priority));
+        TRY(asked_by("process.ioPriority", hint(sys::ioprio_set(process.io_priority->klass << 13 |
+                                                                process.io_priority->priority),
+                                                more_than_its_share)));
     if (process.memory_policy) {
         const spec::MemoryPolicy& wanted = *process.memory_policy;
         auto nodes = TRY(bits_of(wanted.nodes));
-        TRY(sys::set_mempolicy(wanted.mode | static_cast<int>(wanted.flags), nodes));
+        TRY(asked_by("linux.memoryPolicy",
+                     sys::set_mempolicy(wanted.mode | static_cast<int>(wanted.flags), nodes)));
     }
     if (!process.affinity.empty())
         TRY(sys::set_affinity(process.affinity));
@@ -205,7 +217,11 @@ Result<void> set_parameters(const Inside& inside) {
     Fd proc = TRY(spec.inside_already ? private_proc(inside) : outer_proc());
     if (sysctl)
         for (const auto& [name, value] : spec.sysctl)
-            TRY(write_within(proc, "sys/" + name, value));
+            TRY(asked_by("linux.sysctl",
+                         hint(write_within(proc, "sys/" + name, value), [](const Error& error) {
+                             return std::string(
+                                 error.code == ENOENT ? "this kernel has no such parameter" : "");
+                         })));
     return spec.process.oom_score_adj ? set_oom_score(proc, *spec.process.oom_score_adj)
                                       : Result<void>{};
 }

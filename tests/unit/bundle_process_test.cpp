@@ -129,7 +129,8 @@ TEST_F(BundleProcess, IsScheduledAsWanted) {
     EXPECT_THAT(out, HasSubstr("best-effort: prio 6"));
     EXPECT_THAT(out, Not(HasSubstr("64\n")));
     spec.process.scheduler = spec::Scheduler{.policy = 6}; // SCHED_DEADLINE without any times
-    EXPECT_THAT(unit::run(spec).out, AllOf(HasSubstr("sched_setattr("), HasSubstr("EINVAL")));
+    EXPECT_THAT(unit::run(spec).out,
+                AllOf(HasSubstr("process.scheduler: sched_setattr("), HasSubstr("EINVAL")));
 }
 
 TEST_F(BundleProcess, HasItsMemoryWhereItMayBe) {
@@ -239,6 +240,15 @@ TEST_F(BundleProcess, IsNotStartedWithoutWhatCannotBeHad) {
         EXPECT_THAT(ran.out, AllOf(HasSubstr("linux.intelRdt: no resctrl is mounted"),
                                    Not(HasSubstr("started"))));
     }
+    Spec parameter = with_caps("echo started");
+    parameter.sysctl = {{"kernel/no_such", "1"}};
+    EXPECT_THAT(unit::run(parameter).out,
+                AllOf(HasSubstr("linux.sysctl: "), HasSubstr("this kernel has no such parameter"),
+                      Not(HasSubstr("started"))));
+    Spec policy = with_caps("echo started");
+    policy.process.memory_policy = spec::MemoryPolicy{.mode = 2, .flags = 0, .nodes = "63"}; // bind
+    EXPECT_THAT(unit::run(policy).out,
+                AllOf(HasSubstr("linux.memoryPolicy: "), Not(HasSubstr("started"))));
     if (sys::exists("/sys/fs/selinux/enforce"))
         return;
     Spec label = with_caps("echo started");
