@@ -149,6 +149,10 @@ void read_intel_rdt(Node at, spec::Spec& spec) {
     read_line(at["memBwSchema"], "MB:", rdt.schemata);
     at["schemata"].items([&](Node line) { read_line(line, "", rdt.schemata); });
     at["enableMonitoring"].into(rdt.monitoring);
+    // Until 1.2, of a group's cache and of its memory: there is one kind of group for both.
+    for (const char* old : {"enableCMT", "enableMBM"})
+        if (bool on = false; at[old].into(on) && on)
+            rdt.monitoring = true;
 }
 
 void read_memory_policy(Node at, spec::Spec& spec) {

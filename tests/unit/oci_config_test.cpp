@@ -215,6 +215,10 @@ const Right kRight[] = {
      [](auto& s) {
          return s.rdt == spec::IntelRdt{"c", true, {"L3:0=f", "MB:0=5", "L2:0=f"}, true};
      }},
+    {"/linux/intelRdt", R"({"enableCMT": true, "enableMBM": false})",
+     [](auto& s) { return s.rdt->monitoring; }},
+    {"/linux/intelRdt", R"({"enableMBM": true})", [](auto& s) { return s.rdt->monitoring; }},
+    {"/linux/intelRdt", R"({"enableCMT": false})", [](auto& s) { return !s.rdt->monitoring; }},
     {"/linux/intelRdt", R"({})", [](auto& s) { return s.rdt == spec::IntelRdt{}; }},
     {"/linux/intelRdt", R"({"closID": "/"})", [](auto& s) { return s.rdt->group == "/"; }},
     {"/linux/memoryPolicy",
