@@ -23,7 +23,7 @@ constexpr OptionRow kGlobalRows[] = {
     {"root", 0, "DIR", "Where the state of containers is kept"},
     {"log", 0, "FILE", "Write errors there too"},
     {"log-format", 0, "FORMAT", "text (default) or json"},
-    {"debug", 0, nullptr, "Write more than errors into the log"},
+    {"debug", 0, nullptr, "Say more than errors, on standard error"},
     {"systemd-cgroup", 0, nullptr, "cgroupsPath is SLICE:PREFIX:NAME, for systemd"},
     {"cgroup-manager", 0, "MANAGER", "cgroupfs (default), systemd or disabled"},
     {"rootless", 0, "WHEN", "true, false or auto (default)"},
