@@ -138,6 +138,9 @@ Result<void> write_label(const Fd& proc, const char* module, const std::string& 
     // Kernels before 5.8 have one file for whichever module is on.
     if (!written && written.error().code == ENOENT && *module != '\0')
         written = write_within(proc, "thread-self/attr/exec", text);
+    // In backquotes: by that Podman tells that it was a label (libpod, getOCIRuntimeError).
+    if (!written)
+        written.error().detail = "can't write to `/proc/" + own + "`";
     return hint(std::move(written), [&](const Error& error) -> std::string {
         if (error.code == EINVAL || error.code == ENOENT)
             return std::string(what) + " is not on, or does not know this label";
@@ -151,7 +154,7 @@ Result<void> need_selinux(const Fd& proc) {
     auto own = sys::read_file(proc.get(), "thread-self/attr/current", 4096);
     if (own && own->contains(':'))
         return {};
-    return sys::wrong("\"/proc/thread-self/attr/exec\": SELinux is not on, or has no policy",
+    return sys::wrong("`/proc/thread-self/attr/exec`: SELinux is not on, or has no policy",
                       "leave the label out");
 }
 

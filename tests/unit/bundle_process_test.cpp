@@ -249,6 +249,11 @@ TEST_F(BundleProcess, IsNotStartedWithoutWhatCannotBeHad) {
     policy.process.memory_policy = spec::MemoryPolicy{.mode = 2, .flags = 0, .nodes = "63"}; // bind
     EXPECT_THAT(unit::run(policy).out,
                 AllOf(HasSubstr("linux.memoryPolicy: "), Not(HasSubstr("started"))));
+    Spec profile = with_caps("echo started");
+    profile.process.apparmor = "no-such-profile-" + sys::random_hex(4).value_or("");
+    EXPECT_THAT(
+        unit::run(profile).out, // as Podman looks for it
+        AllOf(testing::ContainsRegex("`/proc/[a-z0-9-].+/attr.*`"), Not(HasSubstr("started"))));
     if (sys::exists("/sys/fs/selinux/enforce"))
         return;
     Spec label = with_caps("echo started");
