@@ -201,7 +201,7 @@ const Option kOptions[] = {
      [](Draft& d, Text v) { return choose<spec::ProcMode>(d.spec.proc, v, {{"new", spec::ProcMode::fresh}, {"bind", spec::ProcMode::bind}, {"none", spec::ProcMode::none}}); }},
 
     {"--root", "pivot|chroot|chdir", "root", "How the root filesystem becomes / (default: pivot)",
-     [](Draft& d, Text v) { return choose<spec::RootMode>(d.spec.root.mode, v, {{"pivot", spec::RootMode::pivot}, {"chroot", spec::RootMode::chroot}, {"chdir", spec::RootMode::chdir}}); }},
+     [](Draft& d, Text v) { d.asked.add(root); return choose<spec::RootMode>(d.spec.root.mode, v, {{"pivot", spec::RootMode::pivot}, {"chroot", spec::RootMode::chroot}, {"chdir", spec::RootMode::chdir}}); }},
 
     {"--cap-add", "NAME|all", "caps", "Keep a capability beyond Docker's 14",
      [](Draft& d, Text v) { return append_all<std::string>(d.caps_added, spec::parse_capability(v)); }},
@@ -214,6 +214,7 @@ const Option kOptions[] = {
      [](Draft& d, Text v) -> Applied {
          d.spec.seccomp.mode = v == "default" ? spec::SeccompMode::standard : v == "none" ? spec::SeccompMode::none : spec::SeccompMode::file;
          d.spec.seccomp.file = d.spec.seccomp.mode == spec::SeccompMode::file ? v : "";
+         v == "none" ? d.asked.remove(seccomp) : d.asked.add(seccomp);
          return {}; }},
 
     {"--init", nullptr, "init", "A PID 1 that reaps orphans and forwards signals",

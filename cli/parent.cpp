@@ -171,6 +171,11 @@ std::expected<spec::Spec, std::string> finish(Draft draft, Args command, const R
     for (spec::Stage stage : draft.left_out)
         spec.stages.remove(stage);
 
+    for (spec::Stage stage : {spec::Stage::root, spec::Stage::seccomp})
+        if (draft.asked.has(stage) && !spec.stages.has(stage)) {
+            std::string name{spec::name_of(stage)};
+            return std::unexpected("--" + name + ": needs the " + name + " stage");
+        }
     if (!spec.stages.has(spec::Stage::caps) &&
         !(draft.caps_added.empty() && draft.caps_dropped.empty()))
         return std::unexpected("--cap-add, --cap-drop: need the caps stage");

@@ -450,6 +450,13 @@ TEST(Stages, NothingThatWasAskedForIsIgnoredWithoutItsStage) {
     EXPECT_THAT(bad({"--no-pid", "--proc", "none"}), HasSubstr("needs the pid stage"));
     EXPECT_THAT(bad({"--no-seccomp", "--seccomp", "/f"}), HasSubstr("needs the seccomp stage"));
     EXPECT_THAT(bad({"--no-cgroup", "--pids", "5"}), HasSubstr("needs the cgroup stage"));
+    // The default's own name is asking for it, too.
+    EXPECT_THAT(bad({"--no-seccomp", "--seccomp", "default"}),
+                HasSubstr("needs the seccomp stage"));
+    EXPECT_THAT(bad({"--only", "user", "--seccomp", "default"}),
+                HasSubstr("needs the seccomp stage"));
+    EXPECT_THAT(bad({"--no-root", "--root", "pivot"}), HasSubstr("needs the root stage"));
+    EXPECT_FALSE(good({"--no-seccomp", "--seccomp", "none"}).stages.has(spec::Stage::seccomp));
 }
 
 // --- capabilities --------------------------------------------------------------------------------
