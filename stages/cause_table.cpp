@@ -105,14 +105,14 @@ constexpr Row kRows[] = {
      "no_new_privs is set on this process, so the setuid bit of \"@1\" has no effect",
      "go on with --map single", "", NOTHING},
     {Id::subid_missing, "subid-missing", "these ids are not yours: @1 gives you no such range",
-     "'sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 $USER', or go on with "
-     "--map single",
-     "sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 @user",
+     "'sudo usermod --add-subuids @2 --add-subgids @2 $USER', or go on with --map auto (what is "
+     "yours) or --map single (you alone)",
+     "sudo usermod --add-subuids @2 --add-subgids @2 @user",
      "this user's containers own these 65536 ids of the machine: give them to nobody else"},
     {Id::subid_small, "subid-small",
      "@1 gives you only @2 ids: files of other users of an image can't be made",
      "make it 65536, see subuid(5)",
-     "sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 @user",
+     "sudo usermod --add-subuids @3 --add-subgids @3 @user",
      "this user's containers own these 65536 ids of the machine: give them to nobody else"},
     // --- root filesystems ---
     {Id::rootfs_missing, "rootfs-missing", "there is no root filesystem at \"@1\"",

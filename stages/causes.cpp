@@ -8,6 +8,7 @@
 #include <linux/magic.h>
 #include <sys/statvfs.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <sstream>
@@ -173,6 +174,22 @@ std::string no_sandbox() {
     return lacks_sys_admin() ? hint_of(Id::slirp_bounded) : "";
 }
 
+std::string free_ids() {
+    std::uint64_t first = 100000; // SUB_UID_MIN of login.defs(5)
+    for (const char* file : {"/etc/subuid", "/etc/subgid"}) {
+        std::istringstream lines(sys::read_file(file, 1 << 22).value_or(""));
+        std::string name;
+        std::uint64_t from = 0;
+        std::uint64_t count = 0;
+        for (std::string line; std::getline(lines, line);) {
+            std::ranges::replace(line, ':', ' ');
+            if (std::istringstream(line) >> name >> from >> count)
+                first = std::max(first, from + count);
+        }
+    }
+    return std::to_string(first) + "-" + std::to_string(first + 65535);
+}
+
 std::string no_id_map(const std::string& path, const std::string& said) {
     auto info = sys::fstatat(AT_FDCWD, path, 0);
     // Some distributions give it file capabilities instead of the setuid bit.
@@ -186,7 +203,7 @@ std::string no_id_map(const std::string& path, const std::string& said) {
     if (said.find("not allowed") != std::string::npos ||
         said.find("not owned") != std::string::npos)
         return hint_of(Id::subid_missing,
-                       {path.ends_with("newgidmap") ? "/etc/subgid" : "/etc/subuid"});
+                       {path.ends_with("newgidmap") ? "/etc/subgid" : "/etc/subuid", free_ids()});
     // Whose map it is, is not root: root then needs the capability itself (user_namespaces(7)).
     if (std::string why = apparmor(); !why.empty() || capable || !lacks_sys_admin())
         return why;

@@ -17,6 +17,9 @@ std::string powerless_root(int code);
 std::string no_proc(int code);
 /// Root's slirp4netns was refused the mount namespace for its sandbox.
 std::string no_sandbox();
+/// 65536 ids that /etc/subuid and /etc/subgid give nobody yet, above all that they give, as
+/// usermod(8) takes them: "165536-231071".
+std::string free_ids();
 /// newuidmap or newgidmap at `path` failed and said `said`.
 std::string no_id_map(const std::string& path, const std::string& said);
 /// The rootfs at `path` can't be used; `code` is what opening it said.

@@ -111,9 +111,10 @@ Result<void> subordinate_ids(const Ground&) {
         for (const spec::IdMap& range : *map)
             count += range.count;
         if (count == 1)
-            return causes::wrong(Id::subid_missing, {file});
+            return causes::wrong(Id::subid_missing, {file, causes::free_ids()});
         if (count < 65536)
-            return causes::wrong(Id::subid_small, {file, std::to_string(count)});
+            return causes::wrong(Id::subid_small,
+                                 {file, std::to_string(count), causes::free_ids()});
     }
     return {};
 }

@@ -224,7 +224,11 @@ TEST(NoIdMap, BecauseTheRangeIsSomebodyElses) {
     kernel.mode("/usr/bin/newgidmap", S_IFREG | S_ISUID | 0755);
     EXPECT_THAT(
         causes::no_id_map("/usr/bin/newgidmap", "newgidmap: gid range [0-1) -> [5-6) not allowed"),
-        AllOf(HasSubstr("/etc/subgid"), HasSubstr("usermod --add-subuids")));
+        AllOf(HasSubstr("/etc/subgid"), HasSubstr("usermod --add-subuids 100000-165535")));
+    // What is proposed is nobody's yet.
+    kernel.file("/etc/subuid", "anna:100000:65536\nodd\nben:300000:1000\n");
+    kernel.file("/etc/subgid", "anna:400000:10\n");
+    EXPECT_EQ(causes::free_ids(), "400010-465545");
 }
 
 // --- the rootfs ----------------------------------------------------------------------------------
