@@ -227,12 +227,12 @@ TEST_F(Binary, OfANewcomerIsNeverTheHosts) {
                                    beside.command({"run", beside.id()}).argv}) {
         Strings words{"strace", "-f",
                       "-o",     "/dev/null",
-                      "-e",     "trace=execveat",
-                      "-e",     "inject=execveat:delay_enter=200000"};
+                      "-e",     "trace=execve,execveat",
+                      "-e",     "inject=execve,execveat:delay_enter=200000"};
         words.insert(words.end(), command.begin(), command.end());
         Ended ended = support::run({.argv = words, .cwd = beside.path()});
         EXPECT_EQ(ended.status, 0) << ended.err;
-        EXPECT_TRUE(fs::remove(image("/seen"))); // else it has looked at nothing
+        EXPECT_TRUE(fs::remove(image("/seen"))) << command.back(); // else it has looked at nothing
         EXPECT_EQ(support::slurp(image("/exposed")), "") << command.back();
     }
 }
