@@ -101,12 +101,20 @@ Result<void> destroy(const Global& global, Store& store, Progress& progress) {
     return {};
 }
 
+Result<void> already_running() {
+    return sys::wrong("cannot start an already running container");
+}
+
 /// Until the container's first process has become the command.
 Result<void> pass_gate(const Store& store, const State& state, const Now& now) {
     Fd slate = TRY(store.slate()); // behind the gate there is no way back
-    Fd socket = TRY(store.through_gate());
+    auto socket = store.through_gate();
+    if (!socket && socket.error().code == ECONNREFUSED) // another `start` was first, just now
+        return already_running();
+    if (!socket)
+        return std::unexpected(std::move(socket).error());
     for (;;) {
-        run::Message message = TRY(run::hear(socket));
+        run::Message message = TRY(run::hear(*socket));
         if (message.said == Said::failed)
             return std::unexpected(run::error_of(message));
         if (message.said == Said::listener) {
@@ -159,7 +167,7 @@ Result<void> start(const Global& global, const std::string& id) {
         return sys::wrong("cannot start a container whose creation was cut short",
                           "remove it with 'delete --force'");
     if (now.status != Status::created)
-        return sys::wrong("cannot start an already running container");
+        return already_running();
     std::optional<State> state = TRY(store.state());
     if (!state)
         return sys::wrong("the container's state.json is missing", "'delete --force' removes it");
