@@ -18,8 +18,8 @@ struct Draft {
     spec::Watching watching;
     std::vector<spec::Stage> left_out;
     std::optional<spec::StageSet> only;
-    spec::StageSet
-        asked; ///< named by an option whose value may be the default, which shows nowhere
+    /// Named by an option whose value may be the default, which shows nowhere.
+    spec::StageSet asked;
     std::vector<std::string> caps_added;
     std::vector<std::string> caps_dropped;
     std::vector<std::string> env_files; ///< contents come before -e's

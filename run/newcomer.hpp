@@ -9,13 +9,13 @@
 //
 //   parent                    child                                  newcomer
 //     │ clone3 ─────────────►   │ setns: all; pid for its children     .
-//     │   ◄───────── line {+fd} │ a socket whose other end is the       .
-//     │                         │ child's own, no more the parent's     .
-//     │   ◄───────── console …  │ every stage; every descriptor closed  .
-//     │                         │ clone(CLONE_PARENT) ──────────────►   │ in the PID namespace;
-//     waits │   ◄────────── born PID  │ ends                                  │ for that end │
-//     waits for the child                                             │ execve │
-//     ◄───────────────────────────────────────────── failed or EOF  │
+//     │   ◄───────── line {+fd} │ a socket whose other end is the      .
+//     │                         │ child's own, no more the parent's    .
+//     │   ◄───────── console …  │ every stage; every descriptor closed .
+//     │                         │ clone(CLONE_PARENT) ──────────────►  │ in the PID namespace;
+//     │   ◄─────────── born PID │ ends                                 │ waits for that end
+//     │ waits for the child                                            │ execve
+//     │   ◄────────────────────────────────────────────── failed or EOF │
 //
 // What it has by then is the command's own: user, capabilities, filter, label, standard streams.
 #pragma once
