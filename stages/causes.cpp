@@ -1,6 +1,7 @@
 // Why this machine says no.
 #include "stages/causes.hpp"
 
+#include "stages/passwd.hpp"
 #include "stages/seccomp_profile.hpp"
 
 #include "sys/path.hpp"
@@ -177,15 +178,8 @@ std::string no_sandbox() {
 std::string free_ids() {
     std::uint64_t first = 100000; // SUB_UID_MIN of login.defs(5)
     for (const char* file : {"/etc/subuid", "/etc/subgid"}) {
-        std::istringstream lines(sys::read_file(file, 1 << 22).value_or(""));
-        std::string name;
-        std::uint64_t from = 0;
-        std::uint64_t count = 0;
-        for (std::string line; std::getline(lines, line);) {
-            std::ranges::replace(line, ':', ' ');
-            if (std::istringstream(line) >> name >> from >> count)
-                first = std::max(first, from + count);
-        }
+        for (const SubordinateRange& range : subordinate_ranges(file))
+            first = std::max(first, std::uint64_t{range.first} + range.count);
     }
     return std::to_string(first) + "-" + std::to_string(first + 65535);
 }

@@ -141,4 +141,16 @@ sys::Result<Identity> identify(const std::string& user) {
     return who;
 }
 
+std::vector<SubordinateRange> subordinate_ranges(const char* path) {
+    std::vector<SubordinateRange> ranges;
+    each_line(file(path, 1 << 22), 3, [&](const auto& fields) {
+        std::uint32_t count = 0; // not number(): all ids there are is a count
+        auto parsed = std::from_chars(fields[2].data(), fields[2].data() + fields[2].size(), count);
+        auto first = number(fields[1]);
+        if (first && parsed.ec == std::errc{} && count > 0)
+            ranges.push_back({std::string(fields[0]), *first, count});
+    });
+    return ranges;
+}
+
 } // namespace stages

@@ -28,4 +28,13 @@ std::string home_of(std::uint32_t uid);
 /// The name of `uid`; on the host, before the root is another.
 std::optional<std::string> user_name(std::uint32_t uid);
 
+/// A line of subuid(5) or subgid(5): NAME:FIRST:COUNT, the name may be a number.
+struct SubordinateRange {
+    std::string who;
+    std::uint32_t first = 0;
+    std::uint32_t count = 0; ///< not 0
+};
+/// Those of `path`, /etc/subuid or /etc/subgid; lines that are none are left out.
+std::vector<SubordinateRange> subordinate_ranges(const char* path);
+
 } // namespace stages

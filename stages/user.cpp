@@ -12,7 +12,6 @@
 #include <sys/wait.h>
 
 #include <cerrno>
-#include <charconv>
 #include <sstream>
 
 namespace stages::user {
@@ -21,31 +20,13 @@ using spec::IdMap;
 
 namespace {
 
-/// "name:100000:65536" lines for `name` or `id` of /etc/subuid or /etc/subgid (subuid(5)).
+/// What `file` gives to `name` or `id`.
 std::vector<IdMap> subordinate(const char* file, const std::string& name, uid_t id) {
     std::vector<IdMap> ranges;
-    auto text = sys::read_file(file, 1 << 22);
-    if (!text)
-        return ranges;
-    std::string number = std::to_string(id);
-    std::size_t at = 0;
-    while (at < text->size()) {
-        std::size_t end = std::min(text->find('\n', at), text->size());
-        std::string_view line(text->data() + at, end - at);
-        at = end + 1;
-        std::size_t one = line.find(':');
-        std::size_t two = line.find(':', one == std::string_view::npos ? one : one + 1);
-        if (two == std::string_view::npos)
-            continue;
-        std::string_view who = line.substr(0, one);
-        if (who != number && (name.empty() || who != name))
-            continue;
-        IdMap range{0, 0, 0};
-        auto first = std::from_chars(line.data() + one + 1, line.data() + two, range.outside);
-        auto last = std::from_chars(line.data() + two + 1, line.data() + line.size(), range.count);
-        if (first.ec == std::errc{} && last.ec == std::errc{} && range.count > 0)
-            ranges.push_back(range);
-    }
+    const std::string number = std::to_string(id);
+    for (const SubordinateRange& range : subordinate_ranges(file))
+        if (range.who == number || (!name.empty() && range.who == name))
+            ranges.push_back({0, range.first, range.count});
     return ranges;
 }
 

@@ -110,18 +110,10 @@ std::string security() {
 
 /// "COUNT from FIRST" of the first range of /etc/subuid.
 std::string subordinate(const std::string& name, const std::string& number) {
-    std::istringstream lines(sys::read_file("/etc/subuid", 1 << 22).value_or(""));
-    for (std::string line; std::getline(lines, line);) {
-        std::istringstream fields(line);
-        std::string who;
-        std::string first;
-        std::string count;
-        std::getline(fields, who, ':');
-        std::getline(fields, first, ':');
-        std::getline(fields, count);
-        if (who == name || who == number)
-            return count + " ids from " + first + " in /etc/subuid";
-    }
+    for (const stages::SubordinateRange& range : stages::subordinate_ranges("/etc/subuid"))
+        if (range.who == name || range.who == number)
+            return std::to_string(range.count) + " ids from " + std::to_string(range.first) +
+                   " in /etc/subuid";
     return "none in /etc/subuid";
 }
 
