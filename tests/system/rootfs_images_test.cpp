@@ -284,6 +284,32 @@ TEST_P(Docker, LeavesNothingHalfMadeWhenStopped) {
     }
 }
 
+// docker(1) gives up when its terminal's Ctrl-C reaches it: here, a signal to the script's group
+// hits it in the midst of removing the container.
+TEST_P(Docker, RemovesItsContainerUnderSignals) {
+    auto docker = run({"sh", "-c", "command -v docker"}, setting).out;
+    docker.pop_back();
+    fs::create_directory(ground / "bin");
+    write_file(ground / "bin/docker", "#!/bin/bash\n"
+                                      "docker=" +
+                                          docker + R"sh(
+[[ $1 == rm ]] || exec "$docker" "$@"
+read -ra stat <"/proc/$PPID/stat"
+"$docker" "$@" &
+while kill -0 $! 2>/dev/null; do
+    kill -TERM -- "-${stat[4]}"
+    sleep 0.005
+done
+wait $!
+)sh");
+    fs::permissions(ground / "bin/docker", fs::perms(0755));
+    setting.environment["PATH"] = (ground / "bin").string() + ":/usr/sbin:/usr/bin:/sbin:/bin";
+    auto made = script("docker", {name + ":v1", "root fs"});
+    EXPECT_TRUE(made.succeeded()) << made;
+    EXPECT_EQ(left(), both);
+    EXPECT_EQ(containers(), "");
+}
+
 TEST_P(Docker, ClearsUpAfterAKilledRun) {
     {
         Process process(command("docker", {name + ":v1", "root fs"}), setting);
