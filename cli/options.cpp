@@ -97,9 +97,10 @@ Applied replace(Draft& draft, Text value) {
     return {};
 }
 
-Applied file(std::string& place, Text value) {
+/// Else it would be taken for one that was not asked for.
+Applied named(std::string& place, Text value, const std::string& what) {
     if (value.empty())
-        return std::unexpected("\"\": names no file");
+        return std::unexpected("\"\": names no " + what);
     place = value;
     return {};
 }
@@ -112,6 +113,7 @@ Applied leave_out(Draft& draft, Text) {
 
 Applied map(Draft& draft, Text value) {
     spec::User& user = draft.spec.user;
+    draft.asked["--map"] = spec::Stage::user;
     if (value == "auto" || value == "single") {
         user.mapping = value == "auto" ? spec::Mapping::automatic : spec::Mapping::single;
         return {};
@@ -122,6 +124,13 @@ Applied map(Draft& draft, Text value) {
         return std::unexpected(parsed.error() + ", or auto, or single");
     user.uids.push_back(*parsed);
     return {};
+}
+
+/// The last of one name is the one that counts: lowered first, it could not be raised again.
+Applied limit(std::vector<spec::Rlimit>& limits, Parsed<spec::Rlimit> parsed) {
+    if (parsed)
+        std::erase_if(limits, [&](const auto& one) { return one.resource == parsed->resource; });
+    return append<spec::Rlimit>(limits, std::move(parsed));
 }
 
 using enum spec::Stage;
@@ -185,7 +194,7 @@ const Option kOptions[] = {
      [](Draft& d, Text v) { return store<std::int64_t>(d.spec.time.monotonic, spec::parse_seconds(v)); }},
 
     {"--rootfs", "DIR", "mount", "Root filesystem (default: ./rootfs)",
-     [](Draft& d, Text v) -> Applied { d.spec.root.path = v; return {}; }},
+     [](Draft& d, Text v) -> Applied { d.asked["--rootfs"] = mount; d.spec.root.path = v; return {}; }},
     {"-v,--volume", "SRC:DST[:ro,…]", "mount", "Show SRC of the host at DST",
      [](Draft& d, Text v) { return append<spec::Mount>(d.spec.root.mounts, spec::parse_volume(v)); }},
     {"--tmpfs", "DST[:size=…]", "mount", "An empty file system in memory at DST",
@@ -195,13 +204,13 @@ const Option kOptions[] = {
     {"--overlay", nullptr, "mount", "Changes go to memory and vanish",
      [](Draft& d, Text) -> Applied { d.spec.root.overlay = true; return {}; }},
     {"--upper", "DIR", "mount", "Changes are kept in DIR, not in the root filesystem",
-     [](Draft& d, Text v) -> Applied { d.spec.root.upper = v; return {}; }},
+     [](Draft& d, Text v) { return named(d.spec.root.upper, v, "directory"); }},
 
     {"--proc", "new|bind|none", "pid", "/proc: of the new namespace, the outer one, or none",
      [](Draft& d, Text v) { return choose<spec::ProcMode>(d.spec.proc, v, {{"new", spec::ProcMode::fresh}, {"bind", spec::ProcMode::bind}, {"none", spec::ProcMode::none}}); }},
 
     {"--root", "pivot|chroot|chdir", "root", "How the root filesystem becomes / (default: pivot)",
-     [](Draft& d, Text v) { d.asked.add(root); return choose<spec::RootMode>(d.spec.root.mode, v, {{"pivot", spec::RootMode::pivot}, {"chroot", spec::RootMode::chroot}, {"chdir", spec::RootMode::chdir}}); }},
+     [](Draft& d, Text v) { d.asked["--root"] = root; return choose<spec::RootMode>(d.spec.root.mode, v, {{"pivot", spec::RootMode::pivot}, {"chroot", spec::RootMode::chroot}, {"chdir", spec::RootMode::chdir}}); }},
 
     {"--cap-add", "NAME|all", "caps", "Keep a capability beyond Docker's 14",
      [](Draft& d, Text v) { return append_all<std::string>(d.caps_added, spec::parse_capability(v)); }},
@@ -214,22 +223,23 @@ const Option kOptions[] = {
      [](Draft& d, Text v) -> Applied {
          d.spec.seccomp.mode = v == "default" ? spec::SeccompMode::standard : v == "none" ? spec::SeccompMode::none : spec::SeccompMode::file;
          d.spec.seccomp.file = d.spec.seccomp.mode == spec::SeccompMode::file ? v : "";
-         v == "none" ? d.asked.remove(seccomp) : d.asked.add(seccomp);
+         d.asked["--seccomp"] = seccomp;
+         if (v == "none") d.asked.erase("--seccomp");
          return {}; }},
 
     {"--init", nullptr, "init", "A PID 1 that reaps orphans and forwards signals",
-     [](Draft& d, Text) -> Applied { d.spec.stages.add(init); return {}; }},
+     [](Draft& d, Text) -> Applied { d.asked["--init"] = init; d.spec.stages.add(init); return {}; }},
 
     {"-e,--env", "NAME=VALUE", "process", "Set a variable; NAME alone hands the caller's on",
      [](Draft& d, Text v) { return append<std::string>(d.env, spec::parse_env(v)); }},
     {"--env-file", "FILE", "process", "Variables from FILE, one NAME=VALUE a line",
      [](Draft& d, Text v) -> Applied { d.env_files.push_back(v); return {}; }},
     {"-w,--workdir", "DIR", "process", "Working directory (default: /)",
-     [](Draft& d, Text v) -> Applied { d.spec.process.cwd = v; return {}; }},
+     [](Draft& d, Text v) { return named(d.spec.process.cwd, v, "directory"); }},
     {"-u,--user", "UID[:GID]", "process", "User, or names that the root filesystem's passwd knows",
-     [](Draft& d, Text v) -> Applied { if (v.empty()) return std::unexpected("\"\": names nobody"); d.spec.process.user = v; return {}; }},
+     [](Draft& d, Text v) { return named(d.spec.process.user, v, "user"); }},
     {"--ulimit", "NAME=SOFT[:HARD]", "process", "A resource limit, as nofile=1024:4096",
-     [](Draft& d, Text v) { return append<spec::Rlimit>(d.spec.process.rlimits, spec::parse_ulimit(v)); }},
+     [](Draft& d, Text v) { return limit(d.spec.process.rlimits, spec::parse_ulimit(v)); }},
     {"--name", "NAME", "process", "Name of the container: its host name and its cgroup",
      [](Draft& d, Text v) { return store<std::string>(d.spec.name, spec::parse_name(v)); }},
     {"-q,--quiet", nullptr, "process", "No lines of ours but errors",
@@ -239,9 +249,9 @@ const Option kOptions[] = {
      [](Draft& d, Text) -> Applied { d.watching.explain = true; return {}; }},
     {"--pause", "STAGE,…|all", "watching", "Stop before these stages, and ask what to do", pause},
     {"--trace", "FILE", "watching", "Write each step and each call to FILE as JSON lines",
-     [](Draft& d, Text v) { return file(d.watching.trace, v); }},
+     [](Draft& d, Text v) { return named(d.watching.trace, v, "file"); }},
     {"--record", "FILE", "watching", "Write what the container is like between the stages to FILE, for 'gocontainer inspect'",
-     [](Draft& d, Text v) { return file(d.watching.recording, v); }},
+     [](Draft& d, Text v) { return named(d.watching.recording, v, "file"); }},
     {"--replace", "STAGE=PROGRAM", "watching", "Run PROGRAM in the place of a stage's child half; it ends with: exec \"$GOCONTAINER_NEXT\" \"$@\"", replace},
     {"--break", "FAULT", "", "", // hidden: whoever has a class has the list (lessons/TEACHING.md)
      [](Draft& d, Text v) -> Applied { d.spec.faults.push_back(v); return {}; }},

@@ -4,6 +4,7 @@
 #include "spec/watching.hpp"
 
 #include <expected>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -18,8 +19,9 @@ struct Draft {
     spec::Watching watching;
     std::vector<spec::Stage> left_out;
     std::optional<spec::StageSet> only;
-    /// Named by an option whose value may be the default, which shows nowhere.
-    spec::StageSet asked;
+    /// What was asked for of which stage, where the Spec doesn't show it: its value may be the
+    /// default.
+    std::map<std::string, spec::Stage> asked;
     std::vector<std::string> caps_added;
     std::vector<std::string> caps_dropped;
     std::vector<std::string> env_files; ///< contents come before -e's

@@ -125,7 +125,8 @@ std::string help_text() {
 std::expected<Args, std::string> read_env_file(const std::string& path, const ReadFile& read) {
     auto text = read(path);
     if (!text)
-        return std::unexpected("--env-file " + text.error());
+        return std::unexpected("--env-file: " + text.error() +
+                               ": name a file with one NAME=VALUE a line, or use -e");
     Args out;
     std::istringstream lines(*text);
     std::string line;
@@ -159,6 +160,26 @@ std::vector<std::string> capabilities(const Draft& draft) {
     return out;
 }
 
+/// What was asked for and would do nothing, as far as the Spec doesn't show it: an isolation that
+/// is silently missing, or a typo.
+std::string ignored(const Draft& draft, const spec::Spec& spec) {
+    for (const auto& [option, stage] : draft.asked) {
+        bool either = option == "--rootfs" && spec.stages.has(spec::Stage::root);
+        if (!spec.stages.has(stage) && !either)
+            return option + ": needs the " + std::string(spec::name_of(stage)) + " stage" +
+                   (option == "--rootfs" ? ", or the root stage" : "");
+    }
+    using enum spec::Stage;
+    if (!spec.name.empty() && !spec.stages.has(uts) && !spec.stages.has(cgroup))
+        return "--name: needs the uts stage, whose host name it is, or the cgroup stage";
+    constexpr spec::StageSet all((1U << spec::kStageCount) - 1);
+    for (std::size_t i = 0; i < spec::kStageCount && draft.watching.pauses != all; ++i)
+        if (auto stage = static_cast<spec::Stage>(i);
+            draft.watching.pauses.has(stage) && !spec.stages.has(stage))
+            return "--pause " + std::string(spec::name_of(stage)) + ": the stage is left out";
+    return {};
+}
+
 std::expected<spec::Spec, std::string> finish(Draft draft, Args command, const ReadFile& read) {
     spec::Spec spec = std::move(draft.spec);
     bool init = spec.stages.has(spec::Stage::init);
@@ -171,11 +192,8 @@ std::expected<spec::Spec, std::string> finish(Draft draft, Args command, const R
     for (spec::Stage stage : draft.left_out)
         spec.stages.remove(stage);
 
-    for (spec::Stage stage : {spec::Stage::root, spec::Stage::seccomp})
-        if (draft.asked.has(stage) && !spec.stages.has(stage)) {
-            std::string name{spec::name_of(stage)};
-            return std::unexpected("--" + name + ": needs the " + name + " stage");
-        }
+    if (std::string wrong = ignored(draft, spec); !wrong.empty())
+        return std::unexpected(std::move(wrong));
     if (!spec.stages.has(spec::Stage::caps) &&
         !(draft.caps_added.empty() && draft.caps_dropped.empty()))
         return std::unexpected("--cap-add, --cap-drop: need the caps stage");

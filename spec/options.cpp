@@ -105,6 +105,59 @@ constexpr MountOption kMountOptions[] = {
 };
 constexpr std::string_view kPropagations[] = {"private", "slave", "shared", "unbindable"};
 
+/// All of `text` is a number of this base.
+template <class T>
+bool whole(std::string_view text, T& value, int base = 10) {
+    const char* end = text.data() + text.size();
+    auto [stop, error] = std::from_chars(text.data(), end, value, base);
+    return error == std::errc{} && stop == end;
+}
+
+/// As the kernel's memparse reads it: a number, and perhaps one letter.
+bool amount(std::string_view text) {
+    std::uint64_t value = 0;
+    if (!text.empty() && std::string_view("kKmMgGtTpPeE").contains(text.back()))
+        text.remove_suffix(1);
+    return whole(text, value);
+}
+
+bool is_id(std::string_view text) {
+    std::uint32_t id = 0;
+    return whole(text, id) && id != ~std::uint32_t{0};
+}
+
+/// Options of a tmpfs of its own (tmpfs(5)), and what the kernel takes for their values.
+struct OwnOption {
+    std::string_view name;
+    bool (*right)(std::string_view);
+    const char* wants;
+};
+constexpr OwnOption kTmpfsOptions[] = {
+    {"size",
+     [](std::string_view value) {
+         std::uint64_t percent = 0;
+         return amount(value) ||
+                (value.ends_with('%') && whole(value.substr(0, value.size() - 1), percent));
+     },
+     "a size with k, m or g, as 64m, or a share of the memory, as 10%"},
+    {"mode",
+     [](std::string_view value) {
+         unsigned mode = 0;
+         return whole(value, mode, 8) && mode <= 07777;
+     },
+     "an octal number, as 0755"},
+    {"nr_inodes", amount, "a number, as 1000 or 1k"},
+    {"nr_blocks", amount, "a number, as 1000 or 1k"},
+    {"uid", is_id, "a number, as 1000"},
+    {"gid", is_id, "a number, as 1000"},
+    {"huge",
+     [](std::string_view value) {
+         return value == "never" || value == "always" || value == "within_size" ||
+                value == "advise";
+     },
+     "never, always, within_size or advise"},
+};
+
 /// True when `option` is one that every mount understands, and has been applied.
 bool apply_option(Mount& mount, std::string_view option) {
     for (const MountOption& known : kMountOptions) {
@@ -197,15 +250,18 @@ Parsed<Mount> parse_tmpfs(std::string_view text) {
         return wrong(text, "the destination must be an absolute path");
     if (colon == std::string_view::npos)
         return mount;
-    constexpr std::string_view own[] = {
-        "size=", "mode=", "nr_inodes=", "nr_blocks=", "uid=", "gid=", "huge="};
     for (std::string_view option : split(text.substr(colon + 1), ',')) {
         if (apply_option(mount, option))
             continue;
-        if (std::ranges::none_of(own, [&](auto key) { return option.starts_with(key); }))
+        std::size_t equals = option.find('=');
+        const auto* own =
+            std::ranges::find(kTmpfsOptions, option.substr(0, equals), &OwnOption::name);
+        if (own == std::end(kTmpfsOptions) || equals == std::string_view::npos)
             return wrong(text, "\"" + std::string(option) +
                                    "\" is no option of a tmpfs: size= mode= nr_inodes= nr_blocks= "
                                    "uid= gid= huge= ro noexec exec …");
+        if (!own->right(option.substr(equals + 1)))
+            return wrong(text, "\"" + std::string(option) + "\" wants " + own->wants);
         mount.options.emplace_back(option);
     }
     return mount;

@@ -62,6 +62,8 @@ bool maps_zero(const std::vector<IdMap>& maps) {
 std::string check_user(const Spec& spec) {
     if (spec.user.mapping != Mapping::automatic && !spec.stages.has(Stage::user))
         return "--map: needs the user stage";
+    if (!spec.user.gids.empty() && !spec.stages.has(Stage::user))
+        return "--gid-map: needs the user stage";
     if (spec.user.mapping != Mapping::listed)
         return spec.user.gids.empty() ? "" : "--gid-map: needs a --map C:H:N to go with it";
     if (std::string wrong = check_maps(spec.user.uids, "--map"); !wrong.empty())
@@ -76,12 +78,16 @@ std::string check_user(const Spec& spec) {
     return {};
 }
 
+std::string named(const Mount& mount) {
+    return (mount.type == "tmpfs" ? "--tmpfs \"" : "-v \"") + mount.destination + "\"";
+}
+
 std::string check_mount(const Spec& spec) {
     const Root& root = spec.root;
     bool mount = spec.stages.has(Stage::mount);
     if (!mount) {
         if (!root.mounts.empty())
-            return "\"" + root.mounts.front().destination + "\": a volume needs the mount stage";
+            return named(root.mounts.front()) + ": needs the mount stage";
         if (root.overlay)
             return "--overlay: needs the mount stage";
         if (!root.upper.empty())
@@ -102,16 +108,35 @@ std::string check_mount(const Spec& spec) {
         return "--root: needs the root stage";
     if (spec.proc != ProcMode::automatic && !spec.stages.has(Stage::pid))
         return "--proc: needs the pid stage";
+    if (spec.proc == ProcMode::none && !mount && !spec.stages.has(Stage::root))
+        return "--proc: needs the mount stage, or it would be the host's all the same";
     if (root.overlay && !root.upper.empty())
         return "--overlay: can't go with --upper: one drops the changes, the other keeps them";
     for (const Mount& mount_of : root.mounts) {
         if (!mount_of.destination.starts_with('/'))
-            return "\"" + mount_of.destination + "\": a mount's destination must be absolute";
+            return named(mount_of) + ": a mount's destination must be absolute";
         if (mount_of.destination.find_first_not_of("/.") == std::string::npos) // "/./" too
-            return "\"" + mount_of.destination +
-                   "\": a volume can't replace the root: use --rootfs";
+            return named(mount_of) + ": can't replace the root: use --rootfs";
     }
     return {};
+}
+
+/// The option of a limit that is set; "": none is.
+std::string first_limit(const Resources& limits) {
+    const std::pair<bool, const char*> options[] = {
+        {limits.memory.has_value(), "--memory"},
+        {limits.memory_swap.has_value(), "--memory-swap"},
+        {limits.cpu_quota.has_value(), "--cpus"},
+        {limits.cpu_weight.has_value(), "--cpu-weight"},
+        {!limits.cpuset.empty(), "--cpuset"},
+        {limits.pids.has_value(), "--pids"},
+        {limits.io_weight.has_value(), "--io-weight"},
+        {!limits.io_max.empty(), "--io-max"},
+    };
+    for (auto [set, option] : options)
+        if (set)
+            return option;
+    return limits.any() ? "linux.resources" : ""; // one that only a bundle can ask for
 }
 
 std::string check_rest(const Spec& spec) {
@@ -139,8 +164,12 @@ std::string check_rest(const Spec& spec) {
     if (!spec.net.dns.empty() && !spec.stages.has(Stage::mount))
         return "--dns: needs the mount stage, which puts resolv.conf in place";
     const Resources& limits = spec.cgroup.resources;
-    if ((limits.any() || !spec.cgroup.path.empty()) && !spec.stages.has(Stage::cgroup))
-        return "a limit needs the cgroup stage";
+    if (!spec.stages.has(Stage::cgroup)) {
+        if (std::string option = first_limit(limits); !option.empty())
+            return option + ": needs the cgroup stage";
+        if (!spec.cgroup.path.empty())
+            return "--cgroup: needs the cgroup stage";
+    }
     if (limits.memory_swap.value_or(-1) >= 0 && !limits.memory)
         return "--memory-swap: needs --memory: it is the sum of memory and swap";
     if (limits.memory && limits.memory_swap && *limits.memory_swap >= 0 &&
@@ -148,9 +177,10 @@ std::string check_rest(const Spec& spec) {
         return "--memory-swap: is the sum of memory and swap, so it can't be less than --memory";
     bool none = spec.process.args.empty() && spec.naming == Naming::properties;
     if (!none && (spec.process.args.empty() || spec.process.args.front().empty()))
-        return "COMMAND: is empty";
+        return "COMMAND: is empty: name a program, or leave it out for /bin/sh";
     if (!spec.process.cwd.empty() && !spec.process.cwd.starts_with('/'))
-        return "-w: must be an absolute path";
+        return "-w: \"" + spec.process.cwd + "\" is not an absolute path, as /" + spec.process.cwd +
+               " is";
     return {};
 }
 

@@ -73,7 +73,15 @@ Strings parent_words(const Strings& options, const Strings& command) {
     const char* stand_in = getenv("GOCONTAINER_REPLACE");
     const std::string replaced =
         stand_in == nullptr ? "" : std::string(stand_in).substr(0, std::string(stand_in).find('='));
-    if (!names({"--rootfs"})) {
+    auto only = std::ranges::find(options, "--only");
+    auto runs = [&](const char* stage) {
+        bool named = only == options.end() || only + 1 == options.end() ||
+                     (only + 1)->find(stage) != std::string::npos;
+        return named && !names({("--no-" + std::string(stage)).c_str()});
+    };
+    // Who has neither stage has no use for one, and the launcher says so.
+    bool used = runs("mount") || runs("root");
+    if (used && !names({"--rootfs"})) {
         Strings usual{"--rootfs", rootfs()};
         if (replaced == "caps" || replaced == "seccomp")
             usual = lent();

@@ -184,10 +184,12 @@ const std::map<std::string, Row>& rows() {
                                      .attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
                                      .options = {"size=64m", "mode=0700"}};
           },
-          {"", "d", "/d:", "/d:foo", "/d:size", "/d:bind", "/"}}},
+          {"", "d", "/d:", "/d:foo", "/d:size", "/d:bind", "/", "/d:size=", "/d:size=lots",
+           "/d:size=1mm", "/d:size=%", "/d:mode=9", "/d:mode=10000", "/d:nr_inodes=-1", "/d:uid=-1",
+           "/d:gid=4294967295", "/d:huge=yes"}}},
         {"--read-only", {nullptr, [](const Spec& s) { return s.root.read_only; }, {}}},
         {"--overlay", {nullptr, [](const Spec& s) { return s.root.overlay; }, {}}},
-        {"--upper", {"u", [](const Spec& s) { return s.root.upper == "u"; }, {}}},
+        {"--upper", {"u", [](const Spec& s) { return s.root.upper == "u"; }, {""}}},
         {"--proc",
          {"bind",
           [](const Spec& s) { return s.proc == spec::ProcMode::bind; },
@@ -226,7 +228,8 @@ const std::map<std::string, Row>& rows() {
          {"/env",
           [](const Spec& s) { return s.process.env.back() == "FROM=file"; },
           {"", "/absent", "/broken"}}},
-        {"--workdir", {"/w", [](const Spec& s) { return s.process.cwd == "/w"; }, {"rel", "./x"}}},
+        {"--workdir",
+         {"/w", [](const Spec& s) { return s.process.cwd == "/w"; }, {"", "rel", "./x"}}},
         {"--user", {"1:2", [](const Spec& s) { return s.process.user == "1:2"; }, {""}}},
         {"--ulimit",
          {"NoFile=1:unlimited",
@@ -435,7 +438,7 @@ TEST(Stages, OnlyRunsJustThose) {
     EXPECT_TRUE(has(good({"--init", "--only", "none"}), "init"));
     EXPECT_TRUE(has(good({"--only", "user", "--boottime", "1"}), "time"));
     EXPECT_TRUE(has(good({"--only", "time"}), "time"));
-    EXPECT_FALSE(has(good({"--init", "--no-init"}), "init"));
+    EXPECT_THAT(bad({"--init", "--no-init"}), HasSubstr("--init: needs the init stage"));
     EXPECT_THAT(bad({"--only", "root"}), HasSubstr("needs the mount stage"));
     EXPECT_THAT(bad({"--boottime", "1", "--no-time"}), HasSubstr("need the time stage"));
 }
@@ -457,6 +460,36 @@ TEST(Stages, NothingThatWasAskedForIsIgnoredWithoutItsStage) {
                 HasSubstr("needs the seccomp stage"));
     EXPECT_THAT(bad({"--no-root", "--root", "pivot"}), HasSubstr("needs the root stage"));
     EXPECT_FALSE(good({"--no-seccomp", "--seccomp", "none"}).stages.has(spec::Stage::seccomp));
+    EXPECT_THAT(bad({"--no-user", "--map", "auto"}), StartsWith("--map: needs the user stage"));
+    EXPECT_THAT(bad({"--no-user", "--gid-map", "0:0:1"}), StartsWith("--gid-map: needs the user"));
+    EXPECT_THAT(bad({"--only", "none", "--rootfs", "/r"}), StartsWith("--rootfs: needs the mount"));
+    EXPECT_EQ(good({"--only", "root", "--root", "chroot", "--rootfs", "/r"}).root.path, "/r");
+    EXPECT_THAT(bad({"--only", "user", "--name", "n"}), StartsWith("--name: needs the uts stage"));
+    EXPECT_EQ(good({"--only", "cgroup", "--name", "n"}).name, "n");
+    EXPECT_THAT(bad({"--only", "pid", "--proc", "none"}), StartsWith("--proc: needs the mount"));
+    EXPECT_THAT(bad({"--no-mount", "--no-root", "--tmpfs", "/m"}),
+                StartsWith("--tmpfs \"/m\": needs the mount stage"));
+    EXPECT_THAT(bad({"--pause", "uts,time"}), StartsWith("--pause time: the stage is left out"));
+    EXPECT_EQ(good({"--pause", "all"}).stages, spec::StageSet::defaults());
+    // By name, not as "a limit".
+    const Args limits[] = {{"--memory", "1g"},    {"--memory-swap", "-1"},    {"--cpus", "1"},
+                           {"--cpu-weight", "5"}, {"--cpuset", "0"},          {"--pids", "9"},
+                           {"--io-weight", "5"},  {"--io-max", "8:0:rbps=1"}, {"--cgroup", "x"}};
+    for (const Args& limit : limits)
+        EXPECT_THAT(bad({"--no-cgroup", limit[0], limit[1]}),
+                    StartsWith(limit[0] + ": needs the cgroup stage"));
+}
+
+// "" would stand for what was not asked for.
+TEST(Stages, AnEmptyValueIsNoValue) {
+    for (const char* option : {"--upper", "--workdir", "--user", "--trace", "--record"})
+        EXPECT_THAT(bad({option, ""}), StartsWith(std::string(option) + " \"\": names no "));
+}
+
+TEST(Limits, TheLastOfOneNameCounts) {
+    Spec spec = good({"--ulimit", "fsize=10", "--ulimit", "core=0", "--ulimit", "fsize=20"});
+    EXPECT_THAT(spec.process.rlimits, ElementsAre(spec::Rlimit{RLIMIT_CORE, "core", 0, 0},
+                                                  spec::Rlimit{RLIMIT_FSIZE, "fsize", 20, 20}));
 }
 
 // --- capabilities --------------------------------------------------------------------------------

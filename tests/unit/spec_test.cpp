@@ -427,7 +427,7 @@ const Case kWrong[] = {
          s.user.uids = {{0, 0, 1}};
          s.user.gids = {{1, 0, 1}};
      }},
-    {"\"/d\": a volume needs the mount stage",
+    {"-v \"/d\": needs the mount stage",
      [](Spec& s) {
          s.root.mounts = {{.type = "bind", .source = "/", .destination = "/d"}};
          without(s, Stage::mount);
@@ -480,11 +480,11 @@ const Case kWrong[] = {
          s.root.overlay = true;
          s.root.upper = "u";
      }},
-    {"\"d\": a mount's destination must be absolute",
+    {"-v \"d\": a mount's destination must be absolute",
      [](Spec& s) { s.root.mounts = {{.type = "bind", .source = "/", .destination = "d"}}; }},
-    {"\"/\": a volume can't replace the root",
+    {"-v \"/\": can't replace the root",
      [](Spec& s) { s.root.mounts = {{.type = "bind", .source = "/", .destination = "/"}}; }},
-    {"\"//./..\": a volume can't replace the root",
+    {"-v \"//./..\": can't replace the root",
      [](Spec& s) { s.root.mounts = {{.type = "bind", .source = "/", .destination = "//./.."}}; }},
     {"--boottime, --monotonic: need the time stage", [](Spec& s) { s.time.boottime = 1; }},
     {"--boottime, --monotonic: need the time stage", [](Spec& s) { s.time.monotonic = 1; }},
@@ -531,12 +531,12 @@ const Case kWrong[] = {
          without(s, Stage::mount);
          without(s, Stage::root);
      }},
-    {"a limit needs the cgroup stage",
+    {"--pids: needs the cgroup stage",
      [](Spec& s) {
          s.cgroup.resources.pids = 1;
          without(s, Stage::cgroup);
      }},
-    {"a limit needs the cgroup stage",
+    {"--cgroup: needs the cgroup stage",
      [](Spec& s) {
          s.cgroup.path = "x";
          without(s, Stage::cgroup);
@@ -559,7 +559,7 @@ const Case kWrong[] = {
          s.naming = spec::Naming::properties;
          s.process.args = {"", "x"};
      }},
-    {"-w: must be an absolute path", [](Spec& s) { s.process.cwd = "w"; }},
+    {"-w: \"w\" is not an absolute path", [](Spec& s) { s.process.cwd = "w"; }},
 };
 
 TEST(Validate, TakesTheDefaults) {
