@@ -38,7 +38,7 @@ Result<void> settle(Inside& inside) {
     TRY(stages::give_streams(inside));
     if (!spec.stages.has(spec::Stage::caps))
         TRY(stages::become_user(inside));
-    TRY(set_limits(spec.process));
+    TRY(set_limits(spec));
     TRY(enter_directory(spec));
     if (spec.process.umask)
         TRY(sys::umask(*spec.process.umask));

@@ -2,6 +2,7 @@
 #include "run/command.hpp"
 
 #include "stages/passwd.hpp"
+#include "stages/stage.hpp"
 #include "sys/path.hpp"
 
 #include <elf.h>
@@ -66,6 +67,12 @@ Error not_found(const std::string& command, std::string hint) {
                  .status = 127};
 }
 
+/// A path that names nothing. Who types one may mean this machine's.
+Error no_such(const std::string& command) {
+    return not_found(command, "a path is the container's: copy it into the root filesystem, or "
+                              "bring it in as a volume");
+}
+
 Error not_executable(const std::string& command, int code, std::string hint) {
     return Error{.stage = {},
                  .call = "execve(" + sys::show(command) + ")",
@@ -119,7 +126,7 @@ std::string loader_of(const std::string& path) {
 Error explain(const std::string& path, int code) {
     auto info = sys::fstatat(AT_FDCWD, path, 0);
     if (!info)
-        return not_found(path, "");
+        return no_such(path);
     if (code == ENOENT || code == ENOTDIR) {
         std::string loader = loader_of(path);
         return Error{.stage = {},
@@ -133,17 +140,20 @@ Error explain(const std::string& path, int code) {
                      .status = 127};
     }
     if (S_ISDIR(info->st_mode))
-        return not_executable(path, code, "it is a directory");
+        return not_executable(path, code, "it is a directory: name a program in it");
     if (code == EACCES) {
         auto where = sys::statfs(path);
         if (where && (where->f_flags & ST_NOEXEC) != 0)
-            return not_executable(path, code, "its file system is mounted noexec");
+            return not_executable(path, code,
+                                  "its file system is mounted noexec: leave noexec out, or copy "
+                                  "it elsewhere");
         return not_executable(path, code, "'chmod +x' it in the root filesystem");
     }
     if (code == ENOEXEC)
         return not_executable(path, code,
                               "it is neither a program of this machine's architecture nor a script "
-                              "that starts with #!");
+                              "that starts with #!: build it for this one, or give the script "
+                              "such a first line");
     return not_executable(path, code, "");
 }
 
@@ -163,23 +173,35 @@ sys::Strings candidates(const std::string& command, const std::string& path) {
 }
 
 Error nowhere(const std::string& command, const std::string& path) {
-    return not_found(command, "PATH in the container is \"" + path + "\"");
+    return not_found(command, "PATH in the container is \"" + path +
+                                  "\": install it in the root filesystem, or name its path there");
 }
 
 } // namespace
 
-Result<void> set_limits(const spec::Process& process) {
-    for (const spec::Rlimit& limit : process.rlimits) {
+namespace {
+
+const char* asked(const spec::Spec& spec, const char* option, const char* property) {
+    return spec.naming == spec::Naming::options ? option : property;
+}
+
+std::string beyond_hard_limit(const spec::Rlimit& limit) {
+    auto now = sys::getrlimit(limit.resource);
+    std::string most = now ? std::to_string(now->rlim_max) : "?";
+    return "raising a hard limit takes CAP_SYS_RESOURCE outside of any user namespace: ask for no "
+           "more than the caller's own, " +
+           most + ", or have that raised in /etc/security/limits.conf";
+}
+
+} // namespace
+
+Result<void> set_limits(const spec::Spec& spec) {
+    for (const spec::Rlimit& limit : spec.process.rlimits) {
         auto set =
             sys::prlimit(0, limit.resource, rlimit{limit.soft, limit.hard}, limit.name.c_str());
         if (!set && set.error().code == EPERM)
-            set.error().hint = "raising a hard limit takes CAP_SYS_RESOURCE, outside of any user "
-                               "namespace: the caller's own is " +
-                               [&] {
-                                   auto now = sys::getrlimit(limit.resource);
-                                   return now ? std::to_string(now->rlim_max) : std::string("?");
-                               }();
-        TRY(std::move(set));
+            set.error().hint = beyond_hard_limit(limit);
+        TRY(stages::asked_by(asked(spec, "--ulimit", "process.rlimits"), std::move(set)));
     }
     return {};
 }
@@ -194,7 +216,16 @@ Result<void> enter_directory(const spec::Spec& spec) {
             Fd made = TRY(sys::in_root(root.get(), wanted, sys::Want::directory));
             there = sys::fchdir(made.get());
         }
-        TRY(std::move(there));
+        there = stages::hint(std::move(there), [&](const Error& error) -> std::string {
+            if (error.code == ENOTDIR)
+                return "name a directory";
+            if (error.code == ENOENT)
+                return "make it first: without the root stage it is this machine's";
+            return error.code == EACCES ? "the container's user may not search it: 'chmod o+x' it, "
+                                          "or use another -u"
+                                        : "";
+        });
+        TRY(stages::asked_by(asked(spec, "-w", "process.cwd"), std::move(there)));
     }
     // --root chdir leaves us in the rootfs of a root that is not ours; getcwd finds that fine.
     TRY(sys::getcwd());
@@ -243,7 +274,7 @@ Result<void> find_command(const spec::Spec& spec) {
         found = candidate;
     }
     return std::unexpected(found.empty() ? command.find('/') != std::string::npos
-                                               ? not_found(command, "")
+                                               ? no_such(command)
                                                : nowhere(command, path)
                                          : explain(found, EACCES));
 }

@@ -11,7 +11,7 @@ namespace run {
 inline constexpr const char* kDefaultPath =
     "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-sys::Result<void> set_limits(const spec::Process& process);
+sys::Result<void> set_limits(const spec::Spec& spec);
 
 /// Change to the working directory, making it when it is missing, and prove that it is inside the
 /// root (CVE-2024-21626).

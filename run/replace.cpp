@@ -139,9 +139,11 @@ Result<void> check_replacements(const spec::Spec& spec) {
         if (std::ranges::count(spec.replacements, one.stage, &spec::Replacement::stage) > 1)
             return sys::wrong(option + ": one program a stage");
         if (auto there = sys::faccessat(AT_FDCWD, one.program, X_OK); !there) {
-            there.error().detail = option;
+            there.error().stage = option;
             if (there.error().code == EACCES)
                 there.error().hint = "chmod +x " + one.program;
+            if (there.error().code == ENOENT)
+                there.error().hint = "there is no such program: name it by its path from here";
             return there;
         }
         if (written_on_windows(one.program))

@@ -13,32 +13,66 @@ namespace stages {
 
 namespace {
 
-std::string why_not(const spec::Spec& spec, const spec::Ids& who, const Error& error) {
+/// "0 to 65536, 100000": ranges that follow each other as one.
+std::string ids_of(const std::vector<spec::IdMap>& map) {
+    std::string text;
+    for (std::size_t i = 0; i < map.size(); ++i) {
+        std::uint32_t first = map[i].inside;
+        while (i + 1 < map.size() && map[i + 1].inside == map[i].inside + map[i].count)
+            ++i;
+        std::uint32_t last = map[i].inside + map[i].count - 1;
+        text += (text.empty() ? "" : ", ") + std::to_string(first);
+        if (last != first)
+            text += " to " + std::to_string(last);
+    }
+    return text;
+}
+
+std::string not_mapped(const Inside& inside, const spec::Ids& who, bool group) {
+    const spec::Spec& spec = inside.spec;
+    const auto& map = group ? inside.facts.gids : inside.facts.uids;
+    std::string what = (group ? "gid " : "uid ") + std::to_string(group ? who.gid : who.uid) +
+                       " is not mapped in the container";
+    if (map.empty()) // another made its user namespace
+        return what + ": use an id that stands in " +
+               (group ? "/proc/self/gid_map" : "/proc/self/uid_map");
+    what += ", which has " + ids_of(map) + ": ";
+    if (spec.naming == spec::Naming::properties)
+        return what + "add it to linux." + (group ? "gid" : "uid") + "Mappings";
+    bool alone = map.size() == 1 && map.front().count == 1;
+    if (alone && spec.user.mapping == spec::Mapping::single)
+        return what + "leave out --map single";
+    return what + (alone ? "the caller needs a range in /etc/subuid and /etc/subgid: 'gocontainer "
+                           "doctor' has the command"
+                         : "use one of those, or map it with --map");
+}
+
+std::string why_not(const Inside& inside, const spec::Ids& who, const Error& error) {
+    const spec::Spec& spec = inside.spec;
     if (error.code == EINVAL)
-        return "id " + std::to_string(who.uid) + ":" + std::to_string(who.gid) +
-               " is not mapped in the container (see /proc/self/uid_map): give the caller a "
-               "range in /etc/subuid and /etc/subgid, or use --map";
+        return not_mapped(inside, who, error.call.starts_with("setresgid"));
     if (error.code == EPERM && spec.stages.has(spec::Stage::user))
         return "with a single id mapped, groups can't be set: the container has only user 0";
     return error.code == EPERM ? "only root may become another user: keep the user stage" : "";
 }
 
-Result<void> change_ids(const spec::Spec& spec, const spec::Ids& who) {
-    auto why = [&](const Error& error) { return why_not(spec, who, error); };
+Result<void> change_ids(const Inside& inside, const spec::Ids& who) {
+    auto why = [&](const Error& error) { return why_not(inside, who, error); };
     TRY(hint(sys::setresgid(who.gid), why));
     return hint(sys::setresuid(who.uid), why);
 }
 
-Result<void> become(const spec::Spec& spec, const spec::Ids& who) {
+Result<void> become(const Inside& inside, const spec::Ids& who) {
+    const spec::Spec& spec = inside.spec;
     if (!who.keep_groups) {
         auto set = sys::setgroups({who.groups.begin(), who.groups.end()});
         // Where a single id is mapped, nobody's groups can be changed: the caller's stay.
         bool denied = !set && set.error().code == EPERM && spec.stages.has(spec::Stage::user);
         if (!denied || !who.groups.empty() || !spec.process.ids)
             TRY(hint(std::move(set),
-                     [&](const Error& error) { return why_not(spec, who, error); }));
+                     [&](const Error& error) { return why_not(inside, who, error); }));
     }
-    return change_ids(spec, who);
+    return change_ids(inside, who);
 }
 
 } // namespace
@@ -47,7 +81,7 @@ Result<void> become(const spec::Spec& spec, const spec::Ids& who) {
 Result<void> become_user(const Inside& inside) {
     const spec::Spec& spec = inside.spec;
     if (spec.process.ids)
-        return become(spec, *spec.process.ids);
+        return become(inside, *spec.process.ids);
     if (spec.process.user.empty())
         return {};
     Identity named = TRY(identify(spec.process.user));
@@ -55,9 +89,9 @@ Result<void> become_user(const Inside& inside) {
     bool denied = spec.stages.has(spec::Stage::user) &&
                   TRY(sys::read_file("/proc/self/setgroups", 64)).starts_with("deny");
     if (!denied)
-        return become(spec, who);
+        return become(inside, who);
     // What we are already is fine; its groups can't be changed.
-    return who.uid == 0 && who.gid == 0 ? Result<void>{} : change_ids(spec, who);
+    return who.uid == 0 && who.gid == 0 ? Result<void>{} : change_ids(inside, who);
 }
 
 namespace {

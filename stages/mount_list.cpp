@@ -73,12 +73,16 @@ Result<Fd> place_of(Inside& inside, const spec::Mount& wanted, sys::Want want) {
     return place;
 }
 
-/// Which of a bundle's mounts failed: the call says only what the kernel was asked.
+/// Which of the mounts failed: the call says only what the kernel was asked.
 template <class T>
 Result<T> of_list(const spec::Spec& spec, std::size_t index, Result<T> done) {
-    if (!done && spec.naming == spec::Naming::properties)
-        done.error().stage =
-            "mounts[" + std::to_string(index) + "] \"" + spec.root.mounts[index].destination + "\"";
+    if (done)
+        return done;
+    const spec::Mount& one = spec.root.mounts[index];
+    std::string asked = spec.naming == spec::Naming::properties
+                            ? "mounts[" + std::to_string(index) + "]"
+                            : std::string("mount: ") + (one.type == "tmpfs" ? "--tmpfs" : "-v");
+    done.error().stage = asked + " \"" + one.destination + "\"";
     return done;
 }
 
@@ -116,8 +120,15 @@ Result<Fd> make_new(Inside& inside, const spec::Mount& wanted, const Fd& place, 
     // mqueue takes no such option; its files are labelled by who makes them.
     if (!spec.root.mount_label.empty() && wanted.type != "mqueue")
         options.push_back(spec.root.mount_label_type + "=" + spec.root.mount_label);
-    Fd made = TRY(
-        new_filesystem(wanted.type, options, attributes, causes::powerless_root, wanted.source));
+    auto not_mapped = [&](const Error& error) {
+        return error.code == EINVAL && (has("uid=") || has("gid="))
+                   ? std::string("uid= and gid= must be ids of the container: see "
+                                 "/proc/self/uid_map and gid_map in it")
+                   : std::string();
+    };
+    Fd made = TRY(hint(
+        new_filesystem(wanted.type, options, attributes, causes::powerless_root, wanted.source),
+        not_mapped));
     if (wanted.copy_up)
         TRY(copy_up(place, made));
     return made;

@@ -82,11 +82,13 @@ Result<Fd> new_filesystem(const std::string& type, const std::vector<std::string
     TRY(explain(sys::fsconfig_string(context.get(), "source", source.empty() ? type : source)));
     for (const std::string& option : options) {
         std::size_t equals = option.find('=');
-        if (equals == std::string::npos)
-            TRY(explain(sys::fsconfig_flag(context.get(), option)));
-        else
-            TRY(explain(sys::fsconfig_string(context.get(), option.substr(0, equals),
-                                             option.substr(equals + 1))));
+        auto set = explain(equals == std::string::npos
+                               ? sys::fsconfig_flag(context.get(), option)
+                               : sys::fsconfig_string(context.get(), option.substr(0, equals),
+                                                      option.substr(equals + 1)));
+        if (!set)
+            set.error().call = "fsconfig(\"" + type + "\", " + sys::show(option) + ")";
+        TRY(std::move(set));
     }
     // Some kernels refuse at the one, some at the other.
     auto created = explain(sys::fsconfig_create(context.get()));

@@ -88,7 +88,8 @@ sys::Result<Identity> identify(const std::string& user) {
     std::string_view group =
         colon == std::string::npos ? "" : std::string_view(user).substr(colon + 1);
     if (colon != std::string::npos && group.empty())
-        return sys::wrong("-u \"" + user + "\" has nothing after the colon");
+        return sys::wrong("-u \"" + user + "\": nothing is after the colon",
+                          "name a group there, or leave the colon out");
     if (user.empty())
         name = "0";
 
@@ -110,7 +111,7 @@ sys::Result<Identity> identify(const std::string& user) {
             who.home = fields[5];
     });
     if (!found && !wanted)
-        return sys::wrong("there is no user \"" + std::string(name) +
+        return sys::wrong("-u \"" + user + "\": there is no user \"" + std::string(name) +
                               "\" in /etc/passwd of the root filesystem",
                           "give a number, or a name that stands there");
     if (wanted)
@@ -127,7 +128,7 @@ sys::Result<Identity> identify(const std::string& user) {
                     gid = number(fields[2]);
             });
         if (!gid)
-            return sys::wrong("there is no group \"" + std::string(group) +
+            return sys::wrong("-u \"" + user + "\": there is no group \"" + std::string(group) +
                                   "\" in /etc/group of the root filesystem",
                               "give a number, or a name that stands there");
         who.gid = *gid;

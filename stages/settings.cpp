@@ -47,13 +47,6 @@ Result<std::vector<std::uint64_t>> bits_of(const std::string& list) {
     return bits;
 }
 
-/// config.json's name for what the kernel has refused: only a bundle asks for these.
-Result<void> asked_by(const char* property, Result<void> done) {
-    if (!done)
-        done.error().stage = property;
-    return done;
-}
-
 Result<void> join_keyring(const spec::Process& process) {
     if (process.keyring.empty())
         return {};

@@ -124,4 +124,12 @@ Result<T> hint(Result<T> result, auto make_hint) {
     return result;
 }
 
+/// Name what was asked for, as who has asked wrote it: "--ulimit", or config.json's property.
+template <class T>
+Result<T> asked_by(const char* name, Result<T> result) {
+    if (!result)
+        result.error().stage = name;
+    return result;
+}
+
 } // namespace stages

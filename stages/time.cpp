@@ -31,8 +31,12 @@ Result<void> child(Inside& inside) {
                    std::to_string(spec.time.monotonic_ns) + "\n";
     if (!offsets.empty())
         TRY(hint(sys::write_proc("/proc/self/timens_offsets", offsets), [](const Error& error) {
-            return error.code == ERANGE ? std::string("a clock can't go below zero or so far ahead")
-                                        : std::string();
+            if (error.code != ERANGE)
+                return std::string();
+            std::string uptime = sys::read_file("/proc/uptime").value_or("0");
+            return "a clock can't go below zero, nor ahead for more than 146 years: this machine's "
+                   "is at " +
+                   uptime.substr(0, uptime.find_first_of(". ")) + " seconds";
         }));
     Fd made = TRY(sys::openat(AT_FDCWD, "/proc/self/ns/time_for_children", O_RDONLY));
     return sys::setns(made.get(), CLONE_NEWTIME);

@@ -33,10 +33,13 @@ Result<std::string> read_up_to(int fd, std::size_t most, const std::string& path
             TRY(poll(wait));
             continue;
         }
-        std::size_t length = TRY(std::move(got));
-        if (length == 0)
+        if (!got) { // a descriptor's number says nothing to a person
+            got.error().call = "read(" + show(path) + ")";
+            return std::unexpected(std::move(got).error());
+        }
+        if (*got == 0)
             return text;
-        text.append(piece.data(), length);
+        text.append(piece.data(), *got);
     }
 }
 

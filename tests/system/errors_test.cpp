@@ -137,7 +137,7 @@ TEST_F(Errors, ARootfsOfSomebodyElse) {
 TEST_F(Errors, ACommandThatIsNotThere) {
     expect_error(quiet({}, {"no-such"}), 127,
                  {"exec: \"no-such\"", "not found in $PATH", "/usr/bin"});
-    expect_error(quiet({}, {"/no/such"}), 127, {"exec: \"/no/such\": no such file"});
+    expect_error(quiet({}, {"/no/such"}), 127, {"exec: \"/no/such\": no such file", "as a volume"});
     expect_error(quiet({"-e", "PATH="}, {"no-such"}), 127, {"no-such"});
 }
 
@@ -393,9 +393,10 @@ TEST_F(Errors, BadOptionValues) {
         {{"--cap-drop", ""}, "is no capability"},
         {{"-e", "=x"}, "--env"},
         {{"-e", "NOT_SET_ANYWHERE_AT_ALL"}, "is not set here"},
-        {{"--env-file", "/no/such/file"}, "--env-file"},
-        {{"-w", "relative"}, "must be an absolute path"},
-        {{"-u", ""}, "names nobody"},
+        {{"--env-file", "/no/such/file"}, "--env-file: openat("},
+        {{"--env-file", "/etc"}, "--env-file: read(\"/etc\"): EISDIR"},
+        {{"-w", "relative"}, "\"relative\" is not an absolute path"},
+        {{"-u", ""}, "names no user"},
         {{"--ulimit", "files=5"}, "NAME=SOFT[:HARD]"},
         {{"--ulimit", "nofile=9:5"}, "soft limit is above the hard one"},
         {{"--ulimit", "nofile=many"}, "--ulimit"},
@@ -414,10 +415,24 @@ TEST_F(Errors, BadOptionValues) {
 }
 
 TEST_F(Errors, ThatOnlyTheKernelFinds) {
-    expect_error(quiet({"--tmpfs", "/mnt:size=lots"}, {"true"}), 125, {"mount: ", "size"});
+    // Where, of which option, and what to do.
+    expect_error(quiet({"--map", "single", "--tmpfs", "/mnt:uid=5"}, {"true"}), 125,
+                 {"mount: --tmpfs \"/mnt\": fsconfig(\"tmpfs\", \"uid=5\"): EINVAL",
+                  "ids of the container"});
     expect_error(quiet({"--ulimit", "nofile=2000000000:2000000000"}, {"true"}), 125,
-                 {"nofile", "EPERM", "raising a hard limit"});
-    expect_error(quiet({"-w", "/etc/passwd"}, {"true"}), 125, {"chdir", "ENOTDIR"});
-    expect_error(quiet({"-v", "/etc/passwd:/mnt"}, {"true"}), 125, {"mount: "});
-    expect_error(quiet({"-v", "/etc:/etc/passwd"}, {"true"}), 125, {"mount: ", "ENOTDIR"});
+                 {"gocontainer: --ulimit: prlimit(", "nofile", "EPERM", "raising a hard limit",
+                  "no more than the caller's own, "});
+    expect_error(quiet({"-w", "/etc/passwd"}, {"true"}), 125,
+                 {"gocontainer: -w: chdir(\"/etc/passwd\"): ENOTDIR", "name a directory"});
+    expect_error(quiet({"-v", "/etc/passwd:/mnt"}, {"true"}), 125, {"mount: -v \"/mnt\": "});
+    expect_error(quiet({"-v", "/etc:/etc/passwd"}, {"true"}), 125,
+                 {"mount: -v \"/etc/passwd\": ", "ENOTDIR"});
+    expect_error(quiet({"-u", "nosuch"}, {"true"}), 125,
+                 {"-u \"nosuch\": there is no user", "give a number"});
+    expect_error(quiet({"--map", "single", "-u", "5"}, {"true"}), 125,
+                 {"setresuid(5, 5, 5): EINVAL", "which has 0: ", "leave out --map single"});
+    expect_error(quiet({"--boottime", "-99999999999"}, {"true"}), 125,
+                 {"time: ", "timens_offsets", "ERANGE", " seconds"});
+    expect_error(launch({"--replace", "uts=/no/such"}, {"true"}), 125,
+                 {"gocontainer: --replace uts=/no/such: faccessat(", "ENOENT", "by its path"});
 }

@@ -84,7 +84,7 @@ TEST_F(BundleProcess, IsWhoItsNumbersSay) {
     spec.user.mapping = spec::Mapping::listed;
     spec.user.uids = spec.user.gids = {{.inside = 0, .outside = 100000, .count = 10}};
     spec.process.ids = {.uid = 12, .gid = 34};
-    EXPECT_THAT(unit::run(spec).out, HasSubstr("id 12:34 is not mapped"));
+    EXPECT_THAT(unit::run(spec).out, HasSubstr("gid 34 is not mapped"));
 }
 
 TEST_F(BundleProcess, GetsNewPrivilegesOnlyIfItMay) {

@@ -367,7 +367,8 @@ TEST(Command, MissingOnThePath) {
     EXPECT_EQ(error.status, 127);
     EXPECT_EQ(sys::to_line(error),
               "exec: \"nonsense\": executable file not found in $PATH: PATH in "
-              "the container is \"/bin:/usr/bin\"");
+              "the container is \"/bin:/usr/bin\": install it in the root filesystem, or name its "
+              "path there");
     EXPECT_TRUE(kernel.called("execve(\"/bin/nonsense\""));
     EXPECT_TRUE(kernel.called("execve(\"/usr/bin/nonsense\""));
 }
@@ -377,7 +378,9 @@ TEST(Command, MissingByItsPath) {
     kernel.mode("/bin/nonsense", 0);
     sys::Error error = run_in_vain(kernel, {"/bin/nonsense"});
     EXPECT_EQ(error.status, 127);
-    EXPECT_EQ(sys::to_line(error), "exec: \"/bin/nonsense\": no such file or directory");
+    EXPECT_EQ(sys::to_line(error), "exec: \"/bin/nonsense\": no such file or directory: a path is "
+                                   "the container's: copy it into the root filesystem, or bring "
+                                   "it in as a volume");
 }
 
 TEST(Command, WithoutItsLoader) {
@@ -419,8 +422,9 @@ TEST(Command, NotExecutable) {
     kernel.mode("/f", S_IFREG | 0644);
     sys::Error directory = run_in_vain(kernel, {"/d"}, EACCES);
     EXPECT_EQ(directory.status, 126);
-    EXPECT_EQ(sys::to_line(directory),
-              "execve(\"/d\"): EACCES (permission denied): it is a directory");
+    EXPECT_EQ(
+        sys::to_line(directory),
+        "execve(\"/d\"): EACCES (permission denied): it is a directory: name a program in it");
     sys::Error file = run_in_vain(kernel, {"/f"}, EACCES);
     EXPECT_EQ(file.status, 126);
     EXPECT_THAT(sys::to_line(file), HasSubstr("'chmod +x'"));
@@ -460,12 +464,15 @@ TEST(Command, LeavesNoDescriptorBehind) {
 TEST(Command, HasALimitThatCannotBeRaisedExplained) {
     Recorder kernel;
     kernel.answer("prlimit", -EPERM);
-    spec::Process process;
-    process.rlimits = {{7, "nofile", 5, 6}};
-    auto done = run::set_limits(process);
+    spec::Spec spec;
+    spec.process.rlimits = {{7, "nofile", 5, 6}};
+    auto done = run::set_limits(spec);
     ASSERT_FALSE(done);
-    EXPECT_THAT(sys::to_line(done.error()),
-                AllOf(StartsWith("prlimit(0, nofile, 5, 6): EPERM"), HasSubstr("hard limit")));
+    EXPECT_THAT(
+        sys::to_line(done.error()),
+        AllOf(StartsWith("--ulimit: prlimit(0, nofile, 5, 6): EPERM"), HasSubstr("hard limit")));
+    spec.naming = spec::Naming::properties;
+    EXPECT_EQ(run::set_limits(spec).error().stage, "process.rlimits");
 }
 
 TEST(Command, StaysInsideItsRoot) { // CVE-2024-21626

@@ -76,6 +76,8 @@ bool names(const sys::Error& error, const std::string& call) {
     // A new file system's last two steps are what a person knows as mount; a write is told by path.
     if (call.find("FSCONFIG_CMD_CREATE") != std::string::npos || call.starts_with("fsmount("))
         return error.call.starts_with("mount(\"");
+    if (call.find("FSCONFIG_SET_") != std::string::npos)
+        return error.call.starts_with("fsconfig(\"");
     if (call.starts_with("write("))
         return error.call.starts_with("write(\"");
     return false;
@@ -839,10 +841,22 @@ TEST(Caps, NamesTheIdThatIsNotMapped) {
     kernel.answer("setresgid", -EINVAL);
     Spec spec = plain();
     spec.process.user = "5:6";
-    auto done = once(kernel, inside(spec, {}, stages::caps::child));
-    ASSERT_FALSE(done);
-    EXPECT_THAT(sys::to_line(done.error()),
-                AllOf(HasSubstr("id 5:6 is not mapped"), HasSubstr("/etc/subuid")));
+    auto said = [&](const stages::Facts& facts) {
+        auto done = once(kernel, inside(spec, facts, stages::caps::child));
+        EXPECT_FALSE(done);
+        return done ? "" : done.error().hint;
+    };
+    stages::Facts facts;
+    EXPECT_THAT(said(facts), AllOf(HasSubstr("gid 6 is not mapped"), HasSubstr("/self/gid_map")));
+    facts.gids = {{0, 1000, 1}};
+    EXPECT_THAT(said(facts), AllOf(HasSubstr("which has 0: "), HasSubstr("/etc/subuid")));
+    spec.user.mapping = spec::Mapping::single;
+    EXPECT_THAT(said(facts),
+                AllOf(HasSubstr("which has 0: "), HasSubstr("leave out --map single")));
+    facts.gids = {{0, 1000, 1}, {1, 100000, 5}, {10, 200000, 2}};
+    EXPECT_THAT(said(facts), AllOf(HasSubstr("which has 0 to 5, 10 to 11: "), HasSubstr("--map")));
+    spec.naming = spec::Naming::properties;
+    EXPECT_THAT(said(facts), HasSubstr("add it to linux.gidMappings"));
 }
 
 TEST(Caps, ChangesNoGroupsWhereTheyAreDenied) {
