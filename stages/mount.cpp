@@ -19,6 +19,7 @@
 #include "stages/stages.hpp"
 #include "sys/path.hpp"
 
+#include <algorithm>
 #include <cerrno>
 
 namespace stages::mount {
@@ -165,6 +166,12 @@ Result<void> mount_usual(Inside& inside) {
     for (std::size_t i = 0; i < mounts.size(); ++i)
         if (!proc_follows || !mounts[i].destination.starts_with("/proc/")) // those wait for /proc
             TRY(mount_one(inside, i));
+    bool proc = std::ranges::any_of(mounts, [](const spec::Mount& one) {
+        return one.destination == "/proc" || one.destination == "/proc/";
+    });
+    if (!proc_follows && !proc && inside.spec.stages.has(spec::Stage::root))
+        inside.note("mount: /proc is empty, since it is the pid stage that mounts one: -v "
+                    "/proc:/proc shows this machine's");
     return {};
 }
 

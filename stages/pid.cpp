@@ -20,6 +20,8 @@ Result<void> child(Inside& inside) {
         Fd proc = spec.proc == spec::ProcMode::bind
                       ? TRY(clone_mount(AT_FDCWD, "/proc", AT_RECURSIVE))
                       : TRY(new_filesystem("proc", {}, kQuiet, causes::no_proc));
+        if (spec.proc == spec::ProcMode::bind)
+            TRY(set_attributes(proc, kQuiet, AT_RECURSIVE));
         TRY(attach(proc, target));
         TRY(mask(inside, "/proc/", proc));
         TRY(make_readonly(inside, "/proc/", proc));

@@ -13,6 +13,7 @@ using namespace support;
 using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::Not;
 
 namespace {
 
@@ -72,6 +73,9 @@ TEST(Pid, BindShowsTheOuterProcesses) {
     EXPECT_FALSE(shares(box.first(), "pid"));
     EXPECT_THAT(shown(box.first()), Contains(getpid()));
     EXPECT_THAT(shown(box.first()), Contains(box.first()));
+    auto table = mountinfo(box.first());
+    for (const char* option : {"nosuid", "nodev", "noexec"})
+        EXPECT_TRUE(mounted_at(table, "/proc")->has(option)) << option;
 }
 
 TEST(Pid, NoneLeavesItEmpty) {
@@ -104,6 +108,19 @@ TEST(Pid, OffKeepsTheHostsNumbers) {
     EXPECT_TRUE(shares(box.first(), "pid"));
     EXPECT_EQ(numbers(box.first()).size(), own_depth());
     EXPECT_EQ(box.ask("echo $$").out, std::to_string(numbers(box.first()).back()) + "\n");
+}
+
+TEST(Pid, OffLeavesProcEmptyAndSaysSo) {
+    Ended ended = launch({"--no-pid", "--no-cgroup"}, {"ls", "-A", "/proc"});
+    EXPECT_EQ(ended.out, "");
+    EXPECT_THAT(ended.err, HasSubstr("/proc is empty"));
+    EXPECT_THAT(ended.err, HasSubstr("-v /proc:/proc"));
+    // As it says.
+    ended = launch({"--no-pid", "--no-cgroup", "-v", "/proc:/proc"}, {"ls", "/proc/self/status"});
+    EXPECT_EQ(ended.out, "/proc/self/status\n");
+    EXPECT_THAT(ended.err, Not(HasSubstr("/proc is empty")));
+    // The host's stays.
+    EXPECT_THAT(launch({"--only", "user,mount"}, {"true"}).err, Not(HasSubstr("/proc is empty")));
 }
 
 TEST(Pid, AloneWithTheUserStage) {
