@@ -85,7 +85,8 @@ std::string spoken(std::string_view value) {
     return out;
 }
 
-/// "expected  …", and what does not fit a line below its beginning.
+/// "expected  …", and what does not fit a line below its beginning. What has no room there in one
+/// piece (a host name of 64 characters) stands at the margin, where it does.
 std::string labelled(std::string_view label, std::string_view value) {
     const std::size_t indent = label.empty() ? 0 : 10;
     constexpr std::size_t kWidth = 68; // behind the test's own indentation
@@ -93,10 +94,20 @@ std::string labelled(std::string_view label, std::string_view value) {
     std::istringstream text{std::string(value)};
     for (std::string line; std::getline(text, line);) {
         // Lines of a program's keep their blanks.
-        std::string lines = columns(line) + indent <= kWidth
-                                ? std::string(indent, ' ') + line + "\n"
-                                : wrapped(line, indent, kWidth);
-        out += lines;
+        std::istringstream lines(columns(line) + indent <= kWidth
+                                     ? std::string(indent, ' ') + line
+                                     : wrapped(line, indent, kWidth));
+        for (std::string one; std::getline(lines, one);) {
+            if (columns(one) <= kWidth) {
+                out += one + "\n";
+                continue;
+            }
+            if (out.empty())
+                out = std::string(label.size(), ' ') + "\n";
+            for (one.erase(0, indent); columns(one) > kWidth; one.erase(0, kWidth))
+                out += one.substr(0, kWidth) + "\n";
+            out += one + "\n";
+        }
     }
     out.replace(0, label.size(), label);
     return out;

@@ -50,6 +50,19 @@ TEST(ForALearner, ATextOfLinesIsShownInLines) {
               "expected  three\ngot       one\n            two\n");
 }
 
+// Behind the twelve columns of the test's indentation, a terminal has 68.
+TEST(ForALearner, AWordThatHasNoRoomBehindTheLabelStandsAtTheMargin) {
+    auto of = [](const std::string& name) {
+        return compared("a.cpp:1\nValue of: x\nExpected: starts with \"" + name +
+                        "\"\n  Actual: \"box\"\n");
+    };
+    const std::string fits(64, 'b');
+    EXPECT_EQ(of(fits), "expected  at its start:\n\"" + fits + "\"\ngot       \"box\"\n");
+    EXPECT_EQ(compared("a.cpp:1\nExpected equality of these values:\n  a\n    Which is: \"" + fits +
+                       fits + "\"\n  \"box\"\n"),
+              "expected  \"box\"\ngot\n\"" + fits + "bbb\n" + fits.substr(3) + "\"\n");
+}
+
 TEST(ForALearner, AContainerThatDoesNotAnswerIsToldByWhatItSaid) {
     EXPECT_EQ(
         compared("a.cpp:1\nC++ exception with description \"/x/gocontainer parent: no \"k:\" on "
