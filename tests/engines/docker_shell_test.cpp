@@ -25,6 +25,15 @@ constexpr const char* kBuilt = "gocontainer-shell";
 const Strings kNarrow{
     "--security-opt", "seccomp=unconfined",     "--security-opt", "apparmor=unconfined",
     "--security-opt", "systempaths=unconfined", "--device",       "/dev/net/tun"};
+/// Lessons whose stage is another one in there: maps, mounts, pivot_root, /proc, tap, overlay,
+/// join. (All sixteen did, once; it takes minutes.)
+constexpr const char* kDependent =
+    "*GoesAsPrinted/02*:*GoesAsPrinted/04*:*GoesAsPrinted/06*:*GoesAsPrinted/07*:"
+    "*GoesAsPrinted/10*:*GoesAsPrinted/14*";
+
+/// Where we are, and that a container's limit is real.
+constexpr const char* kLimited = "cat /proc/self/cgroup && ./gocontainer parent --quiet --net none "
+                                 "--memory 32m cat /sys/fs/cgroup/memory.max";
 
 /// Where tests/engines/debian-base has made one, or "".
 std::string debian_base() {
@@ -77,6 +86,18 @@ protected:
         words.insert(words.end(), command.begin(), command.end());
         return docker(words);
     }
+    /// The tests of the lessons, in there: every command block is typed, and what it shows
+    /// compared.
+    Ended type_lessons(Strings options, const std::string& filter) {
+        options.insert(options.end(),
+                       {"--volume", source() + "/build/tests:/gocontainer/build/tests:ro"});
+        for (const char* fact :
+             {"GOCONTAINER=/gocontainer/gocontainer", "GOCONTAINER_SRC=/gocontainer",
+              "GOCONTAINER_ROOTFS=/gocontainer/rootfs", "TMPDIR=/home/learner"})
+            options.insert(options.end(), {"--env", fact});
+        return enter(options,
+                     {"build/tests/lessons", "--gtest_brief=1", "--gtest_filter=" + filter});
+    }
     nlohmann::json doctor(const Strings& options) {
         Ended said = enter(options, {"./gocontainer", "doctor", "--json"});
         auto found = nlohmann::json::parse(said.out, nullptr, false);
@@ -127,6 +148,14 @@ TEST_F(DockerShell, WithTheNarrowOptionsTeachesAllButLimits) {
                 testing::MatchesRegex("1000\n" + word + "\n +0 +1000 +1\n +1 +100000 +65536\n1\n"));
 }
 
+TEST_F(DockerShell, WithTheNarrowOptionsTheLessonsGoAsPrinted) {
+    if (!fs::exists("/dev/net/tun"))
+        GTEST_SKIP() << "host lacks /dev/net/tun";
+    Ended ended = type_lessons(kNarrow, kDependent);
+    EXPECT_EQ(ended.status, 0) << ended.out << ended.err;
+    EXPECT_THAT(ended.out, HasSubstr("[  PASSED  ] 6 tests."));
+}
+
 // Whose sandbox is not in a user namespace.
 TEST_F(DockerShell, WithTheNarrowOptionsRootIsToldWhatSlirpLacks) {
     if (!fs::exists("/dev/net/tun"))
@@ -151,11 +180,26 @@ TEST_F(DockerShell, PrivilegedTeachesEverything) {
         }
     if (!limits)
         GTEST_SKIP() << "host lacks the memory controller in cgroup v2";
-    Ended ended =
-        enter(all, {"sh", "-c",
-                    "cat /proc/self/cgroup && ./gocontainer parent --quiet --net none --memory "
-                    "32m cat /sys/fs/cgroup/memory.max"});
+    Ended typed = type_lessons(all, "All/Lesson.GoesAsPrinted/11_cgroup");
+    EXPECT_EQ(typed.status, 0) << typed.out << typed.err;
+    EXPECT_THAT(typed.out, HasSubstr("[  PASSED  ] 1 test."));
+}
+
+// A second terminal, and whatever VS Code starts in it.
+TEST_F(DockerShell, PrivilegedGivesLimitsToWhomDockerExecBrings) {
+    if (!may_raise_limits())
+        GTEST_SKIP() << "host lacks CAP_SYS_RESOURCE, which Docker gives with --privileged";
+    if (!has_controller("memory"))
+        GTEST_SKIP() << "host lacks the memory controller in cgroup v2";
+    std::string name = token();
+    Ended started = docker({"run", "--detach", "--name", name, "--runtime=runc", "--network=none",
+                            "--privileged", "--cgroupns=private", "--init", kBuilt});
+    ASSERT_EQ(started.status, 0) << started.err;
+    auto stand = [&] { return docker({"exec", name, "cat", "/proc/1/cgroup"}).out; };
+    EXPECT_TRUE(eventually([&] { return stand() == "0::/learner/shell\n"; })) << stand();
+    Ended ended = docker({"exec", "-u", "learner", name, "sh", "-c", kLimited});
     EXPECT_EQ(ended.out, "0::/learner/shell\n33554432\n") << ended.err;
+    EXPECT_EQ(docker.remove(name).status, 0);
 }
 
 } // namespace
