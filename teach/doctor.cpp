@@ -2,6 +2,7 @@
 #include "teach/doctor.hpp"
 
 #include "spec/spec.hpp"
+#include "stages/stages.hpp"
 #include "sys/path.hpp"
 
 #include <algorithm>
@@ -47,30 +48,30 @@ const std::vector<Needs>& stage_needs() {
     return all;
 }
 
+/// "container" is what nearly every block of theirs starts, and every exercise: all stages that are
+/// on by default. (Lesson 0 only looks around before it does.) Beside it, what is not on by
+/// default.
 const std::vector<Needs>& lesson_needs() {
     static const std::vector<Needs> all{
-        {"00-host", {}, {}, {}},
-        {"01-process", {}, {}, {}},
-        {"02-user", {"user-namespace", "id-map"}, {"subordinate-ids"}, {}},
-        {"03-uts", {"uts-namespace", "hostname", "ipc-namespace"}, {}, {}},
-        {"04-mount", {"mount-namespace", "tmpfs", "bind", "rootfs"}, {"rootfs-disk"}, {}},
-        {"05-chroot", {"mount-namespace", "bind", "rootfs"}, {"rootfs-disk"}, {}},
-        {"06-pivot-root", {"mount-namespace", "pivot-root", "rootfs"}, {"rootfs-disk"}, {}},
-        {"07-pid", {"pid-namespace", "proc", "rootfs"}, {"time-namespace"}, {}},
-        {"08-init", {"pid-namespace", "proc", "rootfs"}, {}, {}},
-        {"09-net", {"net-namespace", "loopback"}, {}, {}},
-        {"10-slirp", {"net-namespace", "loopback", "tap", "slirp4netns"}, {"ping"}, {}},
+        {"00-host", {}, {"container"}, {}},
+        {"01-process", {"container"}, {}, {}},
+        {"02-user", {"container"}, {"subordinate-ids"}, {}},
+        {"03-uts", {"container"}, {}, {}},
+        {"04-mount", {"container"}, {"rootfs-disk"}, {}},
+        {"05-chroot", {"container"}, {"rootfs-disk"}, {}},
+        {"06-pivot-root", {"container"}, {"rootfs-disk"}, {}},
+        {"07-pid", {"container"}, {"time-namespace"}, {}},
+        {"08-init", {"container"}, {}, {}},
+        {"09-net", {"container"}, {}, {}},
+        {"10-slirp", {"container", "tap", "slirp4netns"}, {"ping"}, {}},
         {"11-cgroup",
-         {"cgroup-namespace", "cgroup-leaf"},
+         {"container", "cgroup-leaf"},
          {"limit-memory", "limit-pids", "limit-cpu"},
          {"limit-memory", "limit-pids", "limit-cpu"}},
-        {"12-capabilities", {"capabilities", "rootfs"}, {}, {}},
-        {"13-seccomp", {"seccomp-filter", "rootfs"}, {}, {}},
-        {"14-overlay", {"mount-namespace", "overlay", "rootfs"}, {"rootfs-disk"}, {}},
-        {"15-join",
-         {"mount-namespace", "proc", "pivot-root", "capabilities", "seccomp-filter", "rootfs"},
-         {"launch", "limit-memory", "limit-pids"},
-         {}},
+        {"12-capabilities", {"container"}, {}, {}},
+        {"13-seccomp", {"container"}, {}, {}},
+        {"14-overlay", {"container", "overlay"}, {"rootfs-disk"}, {}},
+        {"15-join", {"container"}, {"limit-memory", "limit-pids"}, {}},
     };
     return all;
 }
@@ -113,6 +114,25 @@ void add_way_out(std::vector<Finding>& findings) {
     findings.push_back(std::move(way_out));
 }
 
+/// A container with all that is on by default: whatever keeps one of its stages from working.
+void add_container(std::vector<Finding>& findings) {
+    std::vector<const char*> needs;
+    for (const Needs& stage : stage_needs())
+        if (std::ranges::any_of(stages::table(), [&](const stages::Stage& one) {
+                return one.on_by_default && name_of(one.id) == std::string_view(stage.name);
+            }))
+            needs.insert(needs.end(), stage.needs.begin(), stage.needs.end());
+    needs.push_back("launch");
+    Finding container{.probe = "container", .works = true, .error = {}, .cause = {}};
+    for (const char* probe : needs)
+        if (const Finding* finding = failure(findings, probe)) {
+            container = *finding;
+            container.probe = "container";
+            break;
+        }
+    findings.push_back(std::move(container));
+}
+
 void fill_in(std::string& command, const std::string& key, const std::string& value) {
     for (std::size_t at = 0; (at = command.find(key, at)) != std::string::npos; at += value.size())
         command.replace(at, key.size(), value);
@@ -139,6 +159,7 @@ std::vector<Finding> try_all(const Host& host) {
         findings.push_back(std::move(finding));
     }
     add_way_out(findings);
+    add_container(findings);
     return findings;
 }
 

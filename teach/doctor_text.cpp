@@ -38,6 +38,8 @@ std::string painted(const Paint& paint, Verdict verdict) {
 const char* what_of(const std::string& probe) {
     if (probe == "way-out")
         return "connect it with the outside";
+    if (probe == "container")
+        return "start a container";
     auto found = std::ranges::find(probes(), probe, &Probe::name);
     return found == probes().end() ? "" : found->what;
 }

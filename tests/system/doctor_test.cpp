@@ -83,7 +83,7 @@ protected:
         ADD_FAILURE() << "nothing about " << name << " in " << list;
         return {{"verdict", ""}, {"causes", Json::array()}};
     }
-    /// Each stage runs, or fails, as was said.
+    /// Each stage runs, or fails, as was said, and what the lessons start, which is all of them.
     void expect_true(const Json& said, const std::function<void()>& worsen = {}) {
         for (const auto& [stage, options] : kAlone) {
             Strings argv{gocontainer(), "parent", "-q"};
@@ -96,6 +96,11 @@ protected:
                 blocked |= of(said, "stages", one).at("verdict") == "blocked";
             EXPECT_EQ(ended.status, blocked ? 125 : 0) << stage << ": " << ended.err;
         }
+        Ended whole = run({.argv = {gocontainer(), "parent", "-q", "--net", "none", "true"},
+                           .cwd = scratch_.path(),
+                           .before_exec = worsen});
+        bool blocked = of(said, "lessons", "01-process").at("verdict") == "blocked";
+        EXPECT_EQ(whole.status, blocked ? 125 : 0) << whole.err;
     }
     static void expect_verdict(const Json& said, const std::string& stage,
                                const std::string& verdict, const std::string& cause) {
@@ -234,7 +239,10 @@ TEST_F(Doctor, FindsThatProcIsMasked) {
     Json said = examine(worsen);
     expect_verdict(said, "pid", "blocked", "proc-masked");
     EXPECT_EQ(of(said, "lessons", "07-pid").at("verdict"), "blocked");
-    EXPECT_NE(of(said, "lessons", "06-pivot-root").at("verdict"), "blocked");
+    EXPECT_NE(of(said, "stages", "root").at("verdict"), "blocked");
+    // Whose blocks start a container, which fails at its pid stage.
+    EXPECT_EQ(of(said, "lessons", "06-pivot-root").at("verdict"), "blocked");
+    EXPECT_EQ(of(said, "lessons", "00-host").at("verdict"), "limited");
     expect_true(said, worsen);
 }
 
