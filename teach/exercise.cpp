@@ -94,9 +94,8 @@ std::string labelled(std::string_view label, std::string_view value) {
     std::istringstream text{std::string(value)};
     for (std::string line; std::getline(text, line);) {
         // Lines of a program's keep their blanks.
-        std::istringstream lines(columns(line) + indent <= kWidth
-                                     ? std::string(indent, ' ') + line
-                                     : wrapped(line, indent, kWidth));
+        std::istringstream lines(columns(line) + indent <= kWidth ? std::string(indent, ' ') + line
+                                                                  : wrapped(line, indent, kWidth));
         for (std::string one; std::getline(lines, one);) {
             if (columns(one) <= kWidth) {
                 out += one + "\n";

@@ -44,8 +44,9 @@ protected:
         scratch.file("bin/dpkg-query", "#!/bin/sh\nexit 1\n", 0755);
         scratch.file("bin/apt-get",
                      "#!/bin/sh\ncase $*:$1 in *--simulate*|*:update) exec " + apt +
-                         " \"$@\" ;; esac\n" + apt + " --simulate \"$@\" >/dev/null && echo \"$@\" >>" +
-                         scratch / "installed" + "\n",
+                         " \"$@\" ;; esac\n" + apt +
+                         " --simulate \"$@\" >/dev/null && echo \"$@\" >>" + scratch / "installed" +
+                         "\n",
                      0755);
     }
     Ended install() {
