@@ -250,7 +250,7 @@ void put_back(Fd& socket) {
 // host's root and mounts still around us (or a running container's, with inside_already), a few
 // descriptors of the parent's.
 std::string child_main(const std::vector<std::string>& args) {
-    constexpr std::size_t count = 3; // and one more behind a program of --replace
+    constexpr std::size_t count = 4; // and one more behind a program of --replace
     bool resumes = args.size() == count + 1;
     Fd socket = args.size() == count || resumes ? kept(args[0], S_IFSOCK) : Fd();
     if (!socket.valid())
@@ -270,6 +270,7 @@ std::string child_main(const std::vector<std::string>& args) {
         fail(socket, packed.error());
     const spec::Spec& spec = packed->spec;
     Inside inside{.spec = spec, .facts = packed->facts};
+    inside.binary = kept(args[3], S_IFREG);
     inside.note = [&socket](const std::string& line) { (void)say_note(socket, line); };
     std::optional<Teller> teller;
     if (packed->facts.watched) {

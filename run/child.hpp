@@ -35,7 +35,7 @@ struct Entering {
 /// It can't tell that itself: only its arguments do.
 sys::Result<bool> is_command(pid_t child);
 
-/// Second half: `gocontainer child SOCKET GATE TIME`, until it is the command. Returns only
+/// Second half: `gocontainer child SOCKET GATE TIME BINARY`, until it is the command. Returns only
 /// when it was called by hand (the line to print) or has failed (empty: the parent has been told).
 std::string child_main(const std::vector<std::string>& args);
 

@@ -43,6 +43,14 @@ Result<Fd> own_binary(const Entering& with) {
     return protected_binary();
 }
 
+/// Of a binary that is a mount of ours, the descriptor that must outlive the exec (Inside::binary).
+int goes_with_old_root(const Entering& with, const Fd& binary) {
+    const spec::Spec& spec = with.spec;
+    bool mounted = with.binary < 0 && spec.stages.has(spec::Stage::mount);
+    bool pivots = spec.stages.has(spec::Stage::root) && spec.root.mode == spec::RootMode::pivot;
+    return mounted && pivots ? binary.get() : -1;
+}
+
 /// Become `gocontainer child`. What it keeps lies at known numbers behind the caller's preserved
 /// descriptors; the rest, ours or leaked to us, ends with the exec.
 Result<void> re_exec(const Entering& with, const Fd& socket, const Fd& binary) {
@@ -50,7 +58,7 @@ Result<void> re_exec(const Entering& with, const Fd& socket, const Fd& binary) {
     int high = kHigh + next;
     Fd own = TRY(sys::dup_above(binary.get(), high));
     std::vector<Fd> kept; // all moved away before the first is put where another may still be
-    for (int fd : {socket.get(), with.gate, with.joins.time()})
+    for (int fd : {socket.get(), with.gate, with.joins.time(), goes_with_old_root(with, binary)})
         kept.push_back(fd < 0 ? Fd() : TRY(sys::dup_above(fd, high)));
     sys::Strings argv{kSelf, kChild};
     for (const Fd& fd : kept) {

@@ -183,7 +183,7 @@ Error Replacements::become(const Stage& stage, Inside& inside, const Fd& socket,
         Fd kept_memory = TRY(over_the_exec(memory));
         Fd kept_socket = TRY(over_the_exec(socket));
         TRY(say_replaced(socket, std::string(name_of(stage.id)) + "=" + program->path));
-        sys::Strings argv{program->path, "child", std::to_string(kept_socket.get()),
+        sys::Strings argv{program->path, "child", std::to_string(kept_socket.get()), "-",
                           "-",           "-",     std::to_string(kept_memory.get())};
         const std::string next = "/proc/self/fd/" + std::to_string(kept_binary[0].get<int>());
         // Open over the exec, it is what the kernel tells a script's interpreter to read.

@@ -109,10 +109,20 @@ Result<void> hide_kernels(const Fd& rootfs) {
     return {};
 }
 
-Result<void> enter(spec::RootMode mode, const Fd& rootfs) {
+/// Inside::binary becomes part of the old root, on any file there. Where that fails, it goes by
+/// itself.
+void add_to_old_root(const Fd& binary) {
+    if (auto place = sys::openat(AT_FDCWD, "/dev/null", O_PATH | O_NOFOLLOW))
+        (void)attach(binary, *place);
+}
+
+Result<void> enter(spec::RootMode mode, const Fd& rootfs, Fd binary) {
     TRY(sys::fchdir(rootfs.get()));
     switch (mode) {
     case spec::RootMode::pivot:
+        if (binary.valid())
+            add_to_old_root(binary);
+        binary.close();
         // Both arguments ".": the old root is stacked under the new one, where one detaching
         // umount takes it off, and no directory for it is needed (pivot_root(2), NOTES).
         TRY(hint(sys::pivot_root(".", "."),
@@ -159,7 +169,7 @@ Result<void> child(Inside& inside) {
     inside.read_only_later.clear();
     if (root.read_only)
         TRY(set_attributes(inside.rootfs, MOUNT_ATTR_RDONLY));
-    TRY(enter(root.mode, inside.rootfs));
+    TRY(enter(root.mode, inside.rootfs, std::move(inside.binary)));
     inside.rootfs.close();
     inside.empty.close();
     // A shared mount can't be pivoted to. It is a peer of nobody outside.
