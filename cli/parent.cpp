@@ -25,15 +25,14 @@ constexpr int kFirst = 1000;
 constexpr int kHelp = kFirst - 1;
 
 struct Long {
-    Args names; // what `options` points into
-    std::vector<option> options;
+    std::vector<option> options; // they point into the table: the long name is the end of `names`
     std::string letters = "+:h"; // + ends at COMMAND; : tells a missing value from an unknown name
 };
 
 Long long_options() {
     Long out;
     auto rows = parent_options();
-    out.names.reserve(rows.size());
+    out.options.reserve(rows.size() + 2);
     out.options.push_back({"help", no_argument, nullptr, kHelp});
     for (std::size_t row = 0; row < rows.size(); ++row) {
         std::string_view names = rows[row].names;
@@ -42,9 +41,9 @@ Long long_options() {
             out.letters += names[1];
             out.letters += value ? ":" : "";
         }
-        out.names.emplace_back(names.substr(names.find("--") + 2));
-        out.options.push_back({out.names.back().c_str(), value ? required_argument : no_argument,
-                               nullptr, kFirst + static_cast<int>(row)});
+        out.options.push_back({rows[row].names + names.find("--") + 2,
+                               value ? required_argument : no_argument, nullptr,
+                               kFirst + static_cast<int>(row)});
     }
     out.options.push_back({});
     return out;
