@@ -10,6 +10,7 @@
 #include "run/guard.hpp"
 #include "run/join.hpp"
 #include "run/newcomer.hpp"
+#include "run/reexec.hpp"
 #include "run/refused.hpp"
 #include "run/watch.hpp"
 #include "stages/resctrl.hpp"
@@ -28,12 +29,6 @@ using stages::Stage;
 
 namespace {
 
-Error at(std::string_view stage, Error error) {
-    if (error.stage.empty())
-        error.stage = stage;
-    return error;
-}
-
 Result<void> each(const std::vector<const Stage*>& order, Half half,
                   Result<void> (*Stage::*function)(Launch&), Launch& launch) {
     for (const Stage* stage : order) {
@@ -42,7 +37,7 @@ Result<void> each(const std::vector<const Stage*>& order, Half half,
         auto done = step({.half = half, .stage = stage}, launch.child,
                          [&] { return (stage->*function)(launch); });
         if (!done)
-            return std::unexpected(at(name_of(stage->id), std::move(done).error()));
+            return std::unexpected(at(*stage, std::move(done).error()));
     }
     return {};
 }

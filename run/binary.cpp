@@ -1,6 +1,7 @@
 // Copies of ourselves.
 #include "run/binary.hpp"
 
+#include "run/reexec.hpp"
 #include "run/supervise.hpp"
 #include "stages/causes.hpp"
 #include "stages/mounting.hpp"
@@ -17,8 +18,6 @@ using sys::Fd;
 using sys::Result;
 
 namespace {
-
-constexpr const char* kSelf = "/proc/self/exe";
 
 Result<Fd> sealed_copy() {
     Fd from = TRY(sys::openat(AT_FDCWD, kSelf, O_RDONLY));

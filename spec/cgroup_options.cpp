@@ -1,6 +1,8 @@
 // Numbers with units, checked against the ranges of Documentation/admin-guide/cgroup-v2.rst.
 #include "spec/cgroup_options.hpp"
 
+#include "spec/quoted.hpp"
+
 #include <charconv>
 #include <cmath>
 #include <limits>
@@ -13,10 +15,6 @@ constexpr std::int64_t kPeriod = 100000;                // µs, the kernel's def
 constexpr std::int64_t kShortestQuota = 1000;           // µs; the kernel's min_cfs_quota_period
 constexpr std::int64_t kLongestQuota = (1LL << 44) - 1; // µs; the kernel's MAX_BW
 constexpr std::int64_t kMostPids = 4194304;             // the kernel's PID_MAX_LIMIT on 64 bits
-
-std::string quoted(std::string_view text) {
-    return "\"" + std::string(text) + "\"";
-}
 
 bool unlimited(std::string_view text) {
     return text == "-1" || text == "max";

@@ -1,6 +1,8 @@
 // Parsing and spelling of network options.
 #include "spec/net_options.hpp"
 
+#include "spec/quoted.hpp"
+
 #include <arpa/inet.h>
 
 #include <algorithm>
@@ -10,10 +12,6 @@
 namespace spec {
 
 namespace {
-
-std::string quoted(std::string_view text) {
-    return "\"" + std::string(text) + "\"";
-}
 
 bool is_address(int family, std::string_view text) {
     std::array<unsigned char, sizeof(in6_addr)> unused{};

@@ -1,16 +1,14 @@
 // What each limit is called, by who writes options and by who writes config.json.
 #pragma once
 
+#include "spec/quoted.hpp"
 #include "spec/spec.hpp"
 
 #include <string>
 
 namespace stages::cgroup {
 
-/// As an error shows an object of its own.
-inline std::string quoted(const std::string& text) {
-    return "\"" + text + "\"";
-}
+using spec::quoted;
 
 struct Name {
     const char* option;

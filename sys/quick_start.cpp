@@ -25,6 +25,7 @@
 #include <elf.h>
 #include <link.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <cstdint>
 #include <cstdlib>
@@ -42,7 +43,6 @@ extern Finalizer __fini_array_start[], __fini_array_end[];
 extern const Elf64_Rela __rela_iplt_start[], __rela_iplt_end[];
 extern void* __libc_stack_end;
 extern int __libc_enable_secure;
-extern char** __environ;
 extern void* _dl_random;
 extern const Elf64_Phdr* _dl_phdr;
 extern std::size_t _dl_phnum;

@@ -202,7 +202,7 @@ Diagnosis diagnose() {
 
 namespace {
 
-constexpr const char* kUsage = R"(Usage: gocontainer doctor [OPTIONS]
+constexpr const char* kDoctorUsage = R"(Usage: gocontainer doctor [OPTIONS]
 
 Tries what each stage and each lesson needs, by doing it in a child that it
 throws away, and says works, limited or blocked: with the cause found on this
@@ -223,7 +223,7 @@ bool asks_for_help(const std::vector<std::string>& args) {
 
 Result<Answer> doctor(const std::vector<std::string>& args) {
     if (asks_for_help(args))
-        return Answer{.text = kUsage, .status = 0};
+        return Answer{.text = kDoctorUsage, .status = 0};
     bool json = false;
     bool plain = false;
     for (const std::string& arg : args) {

@@ -22,7 +22,7 @@ using sys::Result;
 
 namespace {
 
-constexpr std::chrono::milliseconds kMost{30'000};
+constexpr std::chrono::milliseconds kPatience{30'000};
 
 nlohmann::json to_json(const Error& error, const Cause& cause) {
     return {{"call", error.call},  {"code", error.code}, {"detail", error.detail},
@@ -93,7 +93,7 @@ Result<std::string> text_of(const Fd& memory) {
 Result<std::optional<int>> wait_for(pid_t child) {
     Fd pidfd = TRY(sys::pidfd_open(child)); // ours, and not waited for: it is there
     pollfd ended{.fd = pidfd.get(), .events = POLLIN, .revents = 0};
-    bool in_time = TRY(sys::poll(std::span(&ended, 1), kMost)) > 0;
+    bool in_time = TRY(sys::poll(std::span(&ended, 1), kPatience)) > 0;
     if (!in_time)
         TRY(sys::pidfd_send_signal(pidfd.get(), SIGKILL));
     int status = TRY(sys::waitpid(child, 0)).second;

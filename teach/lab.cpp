@@ -21,7 +21,7 @@ bool can_limit_processes() {
         .works;
 }
 
-constexpr const char* kUsage =
+constexpr const char* kLabUsage =
     R"(Usage: gocontainer lab start N             what is to be written for lesson N
        gocontainer lab check N [PROGRAM] [--again]
                                            try what you have written; when that
@@ -177,7 +177,7 @@ Gauntlet run_gauntlet() {
 
 Result<Answer> lab(const std::vector<std::string>& args) {
     if (args.empty() || asks_for_help(args))
-        return Answer{.text = kUsage, .status = 0};
+        return Answer{.text = kLabUsage, .status = 0};
     std::vector<std::string> rest(args.begin() + 1, args.end());
     if (args.front() == "escape")
         return escape(rest);
