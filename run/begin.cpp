@@ -12,6 +12,7 @@
 #include "run/newcomer.hpp"
 #include "run/reexec.hpp"
 #include "run/refused.hpp"
+#include "run/terminal.hpp"
 #include "run/watch.hpp"
 #include "stages/resctrl.hpp"
 #include "stages/settings.hpp"
@@ -297,6 +298,7 @@ Result<Fd> begin(Launch& launch) {
         launch.proc = TRY(stages::outer_proc());
     Saboteur saboteur(spec);
     TRY(prepare(launch, order));
+    launch.facts.background = spec.process.terminal && !launch.facts.orphan && in_background();
     auto [ours, theirs] = TRY(sys::socketpair(SOCK_SEQPACKET));
     // Where the child comes into a mount namespace that is not its own making, it can't take the
     // copy of our binary itself.

@@ -169,7 +169,8 @@ private:
         // Opened first: a master whose other side was open, and is not now, reads as hung up.
         Fd slave = TRY(sys::pty_peer(inside_.console.get()));
         if (!inside_.facts.orphan)
-            TRY(match_terminal(inside_.console, inside_.spec.process.console_size.has_value()));
+            TRY(match_terminal(inside_.console, inside_.spec.process.console_size.has_value(),
+                               inside_.facts.background));
         TRY(say_console(socket_, inside_.console));
         if (!inside_.facts.born_late) // else the session is another process's
             TRY(lead_session(slave.get()));

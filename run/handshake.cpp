@@ -150,6 +150,7 @@ void fact_fields(auto& field, auto& facts) {
     field("state", facts.state);
     field("signalMask", facts.signal_mask);
     field("watched", facts.watched);
+    field("background", facts.background);
 }
 
 } // namespace

@@ -231,8 +231,10 @@ Result<void> Supervisor::on_signal() {
         on_orphan_();
         return {};
     case SIGCONT:
+        terminal_.look_again(); // behind a SIGSTOP; else suspend() has done it
+        return {};
     case SIGPIPE:
-        return {}; // suspend() has done it; a line that nobody reads must not end the container
+        return {}; // a line that nobody reads must not end the container
     case SIGWINCH:
         if (terminal_.attached() && signal->sender == 0) {
             terminal_.copy_size(); // the kernel tells the pty's foreground itself

@@ -2,6 +2,8 @@
 // waits.
 #include "run/terminal.hpp"
 
+#include "sys/watch.hpp"
+
 #include <array>
 #include <cerrno>
 
@@ -21,9 +23,21 @@ int first_terminal() {
     return -1;
 }
 
+/// 0: the group is outside of our PID namespace, so nobody can say. An error: the terminal is not
+/// that of our session, where there are no jobs.
+bool others(int terminal) {
+    auto group = sys::tcgetpgrp(terminal);
+    return group && *group != 0 && *group != sys::getpgrp();
+}
+
 } // namespace
 
-Result<void> match_terminal(const Fd& master, bool sized) {
+bool in_background() {
+    int terminal = first_terminal();
+    return terminal >= 0 && others(terminal);
+}
+
+Result<void> match_terminal(const Fd& master, bool sized, bool background) {
     int outer = first_terminal();
     if (outer < 0)
         return {};
@@ -32,6 +46,11 @@ Result<void> match_terminal(const Fd& master, bool sized) {
     // The inner line discipline takes over what the outer one did for the caller: its erase
     // character, its UTF-8.
     termios modes = TRY(sys::tcgetattr(outer));
+    if (background) {
+        tcflag_t utf8 = modes.c_iflag & IUTF8;
+        modes = TRY(sys::tcgetattr(master.get()));
+        modes.c_iflag |= utf8;
+    }
     return sys::tcsetattr(master.get(), modes);
 }
 
@@ -45,6 +64,12 @@ Result<void> Terminal::attach(Fd master) {
 Result<void> Terminal::make_raw() {
     if (shown_on_ != STDIN_FILENO)
         return {}; // nobody types here, but somebody may want to end us by ^C
+    if (behind()) {
+        if (!arrivals_.valid())
+            arrivals_ = TRY(sys::watch_arrivals(STDIN_FILENO));
+        return {};
+    }
+    arrivals_.close();
     termios mode = TRY(sys::tcgetattr(STDIN_FILENO));
     if (!outer_)
         outer_ = mode;
@@ -53,9 +78,25 @@ Result<void> Terminal::make_raw() {
 }
 
 void Terminal::restore() {
-    if (outer_)
+    if (outer_ && !behind())
         (void)sys::tcsetattr(STDIN_FILENO, *outer_); // the terminal may be gone by now
     outer_.reset();
+}
+
+bool Terminal::behind() const {
+    return shown_on_ == STDIN_FILENO && others(STDIN_FILENO);
+}
+
+void Terminal::look_again() {
+    if (!attached() || shown_on_ != STDIN_FILENO || !input_open_)
+        return;
+    if (arrivals_.valid())
+        (void)sys::drain_arrivals(arrivals_.get()); // a valid descriptor: can't fail
+    if (behind() == arrivals_.valid())
+        return;
+    if (!make_raw())
+        end_input(); // it is gone
+    copy_size();
 }
 
 void Terminal::copy_size() {
@@ -97,7 +138,8 @@ void Terminal::interest(std::span<pollfd, 3> fds) const {
     bool read_output = on && output_open_ && to_outer_.size() < kFull;
     bool write_inner = on && output_open_ && !to_inner_.empty();
     bool write_outer = on && !to_outer_.empty();
-    fds[0] = {.fd = read_input ? STDIN_FILENO : -1, .events = events(true, false), .revents = 0};
+    int input = arrivals_.valid() ? arrivals_.get() : STDIN_FILENO;
+    fds[0] = {.fd = read_input ? input : -1, .events = events(true, false), .revents = 0};
     fds[1] = {.fd = read_output || write_inner ? master_.get() : -1,
               .events = events(read_output, write_inner),
               .revents = 0};
@@ -107,7 +149,9 @@ void Terminal::interest(std::span<pollfd, 3> fds) const {
 Result<std::string> Terminal::relay(std::span<const pollfd, 3> fds) {
     std::array<char, kChunk> buffer;
     std::string typed;
-    if (fds[0].revents != 0) {
+    if (fds[0].revents != 0)
+        look_again();
+    if (fds[0].revents != 0 && !arrivals_.valid() && input_open_) {
         auto got = sys::read(STDIN_FILENO, buffer);
         if (got && *got > 0) {
             typed.assign(buffer.data(), *got);

@@ -9,10 +9,15 @@
 
 namespace run {
 
+/// Has the caller's terminal another process group in its foreground: is this a background job?
+bool in_background();
+
 /// Give a new pty the size (unless it has one, `sized`) and the modes of the caller's terminal, if
-/// there is one. In the child, whose streams are still the caller's: what the command makes of its
-/// terminal, from its first moment on, nobody changes again behind its back.
-sys::Result<void> match_terminal(const sys::Fd& master, bool sized);
+/// there is one: with `background`, its character set alone, since the rest is another's (a shell
+/// has it in raw mode while it edits a line). In the child, whose streams are still the caller's:
+/// what the command makes of its terminal, from its first moment on, nobody changes again behind
+/// its back.
+sys::Result<void> match_terminal(const sys::Fd& master, bool sized, bool background);
 
 class Terminal {
 public:
@@ -26,8 +31,11 @@ public:
     bool attached() const { return master_.valid(); }
     int master() const { return master_.get(); }
 
-    /// Raw, or as the caller had it (before a stop, and at the end).
+    /// Raw, or as the caller had it (before a stop, and at the end). In the background neither:
+    /// to touch its modes, or to read, would stop us as a whole (SIGTTOU, SIGTTIN of termios(3)).
     sys::Result<void> make_raw();
+    /// The job may have come to the foreground, or left it.
+    void look_again();
     void restore();
     void copy_size();
 
@@ -48,12 +56,14 @@ public:
     pid_t session() const;
 
 private:
+    bool behind() const;
     void end_input();
     void end_input_again();
 
     sys::Fd master_;
     int shown_on_ = -1; ///< the first of our streams that is a terminal, stdin if it is; -1: none
     std::optional<termios> outer_; ///< the caller's modes, while we are raw
+    sys::Fd arrivals_; ///< in the background: tells that something was typed, to whomever
     std::string to_inner_;
     std::string to_outer_;
     bool input_open_ = true;

@@ -37,6 +37,8 @@ struct Facts {
     std::string state;             ///< for its hooks: the state's JSON, without status and pid
     std::uint64_t signal_mask = 0; ///< the caller's blocked signals, bit N-1 for signal N
     bool watched = false;          ///< the child tells of each step and call (run/watch.hpp)
+    /// The caller's terminal belongs to another job now, and so do its modes.
+    bool background = false;
     /// What the caller ignores is no business of the container's. Before the re-exec, too.
     bool default_signals = false;
 };

@@ -270,6 +270,9 @@ pid_t getpid() {
 pid_t getppid() {
     return ::getppid();
 }
+pid_t getpgrp() {
+    return ::getpgrp();
+}
 void exit_now(int status) {
     ::_exit(status);
 }

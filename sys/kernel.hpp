@@ -89,6 +89,7 @@ uid_t geteuid();
 gid_t getgid();
 pid_t getpid();
 pid_t getppid();
+pid_t getpgrp();
 /// Fork without an exec to follow: only for PID 1's --init.
 Result<pid_t> fork();
 /// Likewise a child of our parent's (CLONE_PARENT), by the older call, which most filters let pass.

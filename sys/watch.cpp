@@ -1,8 +1,9 @@
-// inotify(7).
+// inotify(7), epoll(7).
 #include "sys/watch.hpp"
 
 #include "sys/seam.hpp"
 
+#include <sys/epoll.h>
 #include <sys/inotify.h>
 #include <unistd.h>
 
@@ -55,6 +56,22 @@ Result<std::string> silent_file_system(const std::string& folder) {
         if (one.type == type)
             return std::string(one.name);
     return std::string();
+}
+
+Result<Fd> watch_arrivals(int fd) {
+    Fd watch =
+        TRY(descriptor(invoke("epoll_create1", [] { return epoll_create1(EPOLL_CLOEXEC); })));
+    epoll_event event{};
+    event.events = EPOLLIN | EPOLLET;
+    TRY(invoke(
+        "epoll_ctl", [&] { return epoll_ctl(watch.get(), EPOLL_CTL_ADD, fd, &event); }, watch.get(),
+        Shown{"EPOLL_CTL_ADD"}, fd, Shown{"EPOLLIN|EPOLLET"}));
+    return watch;
+}
+
+Result<void> drain_arrivals(int watch) {
+    epoll_event event{};
+    return done(invoke("epoll_wait", [&] { return epoll_wait(watch, &event, 1, 0); }, watch));
 }
 
 } // namespace sys

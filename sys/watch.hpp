@@ -1,4 +1,5 @@
-// Being told that something has changed in a directory: inotify(7), and where it tells nothing.
+// Being told that something has changed in a directory: inotify(7), and where it tells nothing; or
+// that something has come which we don't read: epoll(7).
 #pragma once
 
 #include "sys/kernel.hpp"
@@ -15,5 +16,11 @@ Result<void> drain_watch(int watch);
 /// The file system that `folder` is on, if inotify hears nothing there of what is changed from
 /// another side (by the host of a virtual machine, or on a server): "9p", "fuse"; else "".
 Result<std::string> silent_file_system(const std::string& folder);
+
+
+/// Readable once for each time that something comes to `fd`, be it read or not (EPOLLET).
+Result<Fd> watch_arrivals(int fd);
+/// Take what it has told.
+Result<void> drain_arrivals(int watch);
 
 } // namespace sys

@@ -344,6 +344,48 @@ TEST(Keys, CtrlZStopsTheJobOfTheHostsShell) {
     }
 }
 
+// A shell edits its next line in raw mode meanwhile, and has the keyboard.
+TEST(Keys, AJobInTheBackgroundRunsAndComesForward) {
+    HostShell shell;
+    shell.type("$GC sh -c 'echo fin''ished' & wait\r");
+    shell.until("finished");
+    shell.until("ho''st> ");
+    // What it reads is not taken from the shell, and it isn't stopped for it.
+    shell.type("$GC cat &\r");
+    EXPECT_TRUE(eventually([&] {
+        auto all = descendants_of(shell.pid());
+        return std::ranges::any_of(all, [](pid_t pid) {
+            return try_slurp("/proc/" + std::to_string(pid) + "/cmdline") ==
+                   std::string("cat\0", 4);
+        });
+    }));
+    shell.type("jobs; echo al''so\r");
+    shell.until("Running");
+    shell.until("also");
+    const Strings launcher{gocontainer(), "parent",   "-q",     "--net",
+                           "none",        "--rootfs", rootfs(), "cat"};
+    shell.type("fg\r");
+    until_foreground(shell, launcher);
+    shell.type("first\r");
+    shell.until("first\r\nfirst\r\n");
+    // Stopped, and going on in the background.
+    shell.type(kCtrlZ);
+    shell.until("Stopped");
+    shell.type("bg; jobs\r");
+    shell.until("Running");
+    shell.until("ho''st> ");
+    shell.type("fg\r");
+    until_foreground(shell, launcher);
+    shell.type("second\r");
+    shell.until("second\r\nsecond\r\n");
+    shell.type(kCtrlD);
+    shell.until("ho''st> ");
+    shell.type("echo status $?\r");
+    shell.until("status 0");
+    shell.type("exit\r");
+    (void)shell.wait();
+}
+
 // --- Pipes
 // ------------------------------------------------------------------------------------------
 

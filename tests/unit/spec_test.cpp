@@ -275,13 +275,14 @@ TEST(Packed, BringsSpecAndFactsBackByteForByte) {
                         .state = "{}",
                         .signal_mask = ~std::uint64_t{0},
                         .watched = true,
+                        .background = true,
                         .default_signals = true};
     auto back = run::unpack(packed(spec, facts));
     ASSERT_TRUE(back) << sys::to_line(back.error());
     EXPECT_EQ(back->spec, spec);
     auto& [uids, gids, groups_denied, resolv_conf, filter, flags, may_silence, sent, sent_mounts,
            addresses, slated, awaits, meets, gated, orphan, born_late, state, mask, watched,
-           default_signals] = back->facts;
+           background, default_signals] = back->facts;
     EXPECT_EQ(uids, facts.uids);
     EXPECT_EQ(gids, facts.gids);
     EXPECT_FALSE(groups_denied || default_signals); // what the re-exec has behind it
@@ -301,6 +302,7 @@ TEST(Packed, BringsSpecAndFactsBackByteForByte) {
     EXPECT_EQ(state, facts.state);
     EXPECT_EQ(mask, facts.signal_mask);
     EXPECT_TRUE(watched);
+    EXPECT_TRUE(background);
 }
 
 TEST(Packed, ArrivesWholeHoweverLongItIs) {
