@@ -219,7 +219,7 @@ look_at_target() {
 
 # Takes the script's argument TARGET, or refuses it; does what --remove asks.
 take_target() {
-    local path=$1
+    local path=$1 here
     [[ $path ]] || wrong_usage "TARGET is empty"
     while [[ $path == ?*/ ]]; do path=${path%/}; done
     shown=$path
@@ -235,6 +235,11 @@ take_target() {
         target=${target%/}/${path##*/}
     fi
     [[ $target != / ]] || die "\"/\" is this system itself: name a new folder"
+    # A new tree comes by a rename: who stood in the old one would stand in nothing.
+    here=$(pwd -P 2>/dev/null) || here=''
+    if [[ $here == "$target" || $here == "$target"/* ]]; then
+        die "you are in \"$shown\": leave it first, as with 'cd $(printf %q "${target%/*}/")'"
+    fi
     parent=${target%/*}
     parent=${parent:-/}
     marker=$target.gocontainer
