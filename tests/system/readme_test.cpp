@@ -14,7 +14,9 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <filesystem>
 #include <map>
+#include <regex>
 #include <sstream>
 
 namespace {
@@ -53,6 +55,37 @@ TEST_F(Readme, EveryShellCommandSucceeds) {
         }
     }
     EXPECT_GT(ran, 20);
+}
+
+TEST(ReadmeText, NamesEveryOption) {
+    std::string text = slurp(source() + "/README.md");
+    std::istringstream help(run({.argv = {gocontainer(), "parent", "--help"}}).out);
+    int found = 0;
+    // "  -w,--workdir DIR", "      --rootfs DIR"; a --no-STAGE for each is told of as such.
+    for (std::string line; std::getline(help, line);) {
+        std::size_t start = line.find_first_not_of(' ');
+        if (start == std::string::npos || line[start] != '-' || start > 6)
+            continue;
+        std::istringstream names(line.substr(start, line.find(' ', start) - start));
+        bool named = false;
+        for (std::string name; std::getline(names, name, ',');)
+            for (std::size_t at = text.find(name); !named && at != std::string::npos;
+                 at = text.find(name, at + 1))
+                named = (text[at - 1] == '`' || text[at - 1] == ' ') &&
+                        std::string_view(" `\n").contains(text[at + name.size()]);
+        EXPECT_TRUE(named || line.find("--no-user") != std::string::npos) << line;
+        ++found;
+    }
+    EXPECT_GT(found, 45);
+}
+
+TEST(ReadmeText, NamesFilesThatAreThere) {
+    std::string text = slurp(source() + "/README.md");
+    const std::regex path("`([a-z]+/[a-z_/-]+\\.(cpp|hpp|c))`");
+    int found = 0;
+    for (std::sregex_iterator at(text.begin(), text.end(), path), end; at != end; ++at, ++found)
+        EXPECT_TRUE(std::filesystem::exists(source() + "/" + at->str(1))) << at->str(1);
+    EXPECT_GT(found, 20);
 }
 
 /// The first two cells of each row of the table that begins with `heading`.
