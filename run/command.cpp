@@ -129,14 +129,17 @@ Error explain(const std::string& path, int code) {
         return no_such(path);
     if (code == ENOENT || code == ENOTDIR) {
         std::string loader = loader_of(path);
+        std::string fix = "copy the loader and its libraries into the root filesystem, or use a "
+                          "static program";
+        if (loader.ends_with('\r'))
+            fix = "its first line ends in CR LF, as on Windows: sed -i 's/\\r$//' " + path;
         return Error{.stage = {},
                      .call = {},
                      .detail = "exec: \"" + path +
                                "\": no such file or directory: it is there, but "
                                "its loader \"" +
                                loader + "\" is not",
-                     .hint = "copy the loader and its libraries into the root filesystem, or use a "
-                             "static program",
+                     .hint = std::move(fix),
                      .status = 127};
     }
     if (S_ISDIR(info->st_mode))

@@ -60,12 +60,15 @@ Result<Fd> place_of(Inside& inside, const spec::Mount& wanted, sys::Want want) {
         if (destination == name && want != sys::Want::existing)
             return real_directory(inside, name + 1);
     Fd link = wanted.over_link ? TRY(link_at(inside, destination)) : Fd();
-    Fd place = link.valid() ? std::move(link)
-                            : TRY(hint(sys::in_root(inside.rootfs.get(), wanted.destination, want),
-                                       [&](const Error& error) {
-                                           return causes::rootfs_cannot_hold(inside.spec.root.path,
-                                                                             error.code);
-                                       }));
+    Fd place =
+        link.valid()
+            ? std::move(link)
+            : TRY(hint(sys::in_root(inside.rootfs.get(), wanted.destination, want),
+                       [&](const Error& error) -> std::string {
+                           if (error.code == ENOENT && destination.starts_with("/proc/"))
+                               return "nothing can be made in /proc: name another place";
+                           return causes::rootfs_cannot_hold(inside.spec.root.path, error.code);
+                       }));
     if (want != sys::Want::existing && TRY(sys::fstatfs(place.get())).f_type == PROC_SUPER_MAGIC &&
         !covers_proc_harmlessly(destination))
         return sys::wrong("\"" + wanted.destination + "\" is inside /proc",

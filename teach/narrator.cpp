@@ -54,7 +54,9 @@ Result<Fd> output(const std::string& path, const char* option) {
     auto file =
         sys::openat(AT_FDCWD, path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_NONBLOCK, 0644);
     if (!file) {
-        file.error().detail = option;
+        file.error().stage = option;
+        if (file.error().hint.empty())
+            file.error().hint = "name a file that you may write, in a directory that is there";
         return file;
     }
     return sys::dup_above(file->get(), kOutOfTheWay);

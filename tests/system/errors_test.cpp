@@ -166,6 +166,9 @@ TEST_F(Errors, ACommandWhoseLoaderIsMissing) {
     fs::copy_file("/bin/true", scratch_ / "bin/dynamic");
     expect_error(quiet({"-v", scratch_ / "bin:/mnt"}, {"/mnt/dynamic"}), 127,
                  {"\"/mnt/dynamic\"", "its loader \"" + loader + "\" is not", "static program"});
+    scratch_.file("bin/windows", "#!/bin/sh\r\necho here\r\n", 0755);
+    expect_error(quiet({"-v", scratch_ / "bin:/mnt"}, {"/mnt/windows"}), 127,
+                 {"\"/mnt/windows\"", "CR LF, as on Windows: sed -i 's/\\r$//' /mnt/windows"});
     scratch_.file("bin/script", "#! /no/such/interpreter -x\n", 0755);
     expect_error(quiet({"-v", scratch_ / "bin:/mnt"}, {"/mnt/script"}), 127,
                  {"\"/mnt/script\"", "its loader \"/no/such/interpreter\" is not"});
@@ -433,6 +436,12 @@ TEST_F(Errors, ThatOnlyTheKernelFinds) {
                  {"setresuid(5, 5, 5): EINVAL", "which has 0: ", "leave out --map single"});
     expect_error(quiet({"--boottime", "-99999999999"}, {"true"}), 125,
                  {"time: ", "timens_offsets", "ERANGE", " seconds"});
+    expect_error(quiet({"-v", "/etc:/proc/x"}, {"true"}), 125,
+                 {"mount: -v \"/proc/x\": ", "ENOENT", "nothing can be made in /proc"});
+    for (const char* option : {"--trace", "--record"})
+        expect_error(quiet({option, "/no/such/file"}, {"true"}), 125,
+                     {std::string("gocontainer: ") + option + ": openat(", "ENOENT",
+                      "a directory that is there"});
     expect_error(launch({"--replace", "uts=/no/such"}, {"true"}), 125,
                  {"gocontainer: --replace uts=/no/such: faccessat(", "ENOENT", "by its path"});
 }
