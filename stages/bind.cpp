@@ -133,8 +133,9 @@ Result<Fd> make_bind(const spec::Mount& wanted, const Fd& owner) {
     Fd source =
         TRY(hint(sys::openat(AT_FDCWD, wanted.source, O_PATH | (wanted.no_follow ? O_NOFOLLOW : 0)),
                  [](const Error& error) {
-                     return error.code == ENOENT ? std::string("the volume's source must exist: make it first")
-                                                 : std::string();
+                     return error.code == ENOENT
+                                ? std::string("the volume's source must exist: make it first")
+                                : std::string();
                  }));
     if (wanted.no_follow && S_ISLNK(TRY(sys::fstat(source.get())).st_mode))
         return source;

@@ -17,7 +17,6 @@ Result<void> drain_watch(int watch);
 /// another side (by the host of a virtual machine, or on a server): "9p", "fuse"; else "".
 Result<std::string> silent_file_system(const std::string& folder);
 
-
 /// Readable once for each time that something comes to `fd`, be it read or not (EPOLLET).
 Result<Fd> watch_arrivals(int fd);
 /// Take what it has told.
