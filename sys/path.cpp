@@ -222,6 +222,11 @@ Result<Fd> walk_in_root(int root, const std::string& path, Want want) {
                                              .code = ELOOP,
                                              .detail = {},
                                              .hint = {}});
+            // What a magic link of /proc leads to is no path: the text of one may be a descriptor's
+            // of ours, the parent that was opened just now among them.
+            if (auto found = openat2(parent.get(), name, O_PATH, kInside);
+                !found && found.error().code == ELOOP)
+                return found;
             std::string to = TRY(readlinkat(parent.get(), name));
             if (to.starts_with('/'))
                 done = ".";
