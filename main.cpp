@@ -1,4 +1,5 @@
 // gocontainer: the table of subcommands, nothing else. What it doesn't know is the OCI runtime's.
+#include "cli/completion.hpp"
 #include "cli/parent.hpp"
 #include "oci/runtime.hpp"
 #include "run/child.hpp"
@@ -146,6 +147,7 @@ int pivot(const Args& args) {
 }
 
 int help(const Args&);
+int completion(const Args&);
 
 struct Subcommand {
     const char* name;
@@ -161,6 +163,8 @@ constexpr Subcommand kSubcommands[] = {
     {"lesson", "[list|N]                          learn how all this works", lesson},
     {"lab", "start|check|escape|gauntlet …        write a stage; try to get out of a container",
      lab},
+    {"completion", "                          what bash completes: source <(… completion)",
+     completion},
     {"escape", nullptr, escape},
     {"pivot-no-umount", nullptr, pivot},
     {"child", nullptr, child},
@@ -170,7 +174,7 @@ constexpr Subcommand kSubcommands[] = {
     {"-h", nullptr, help},
 };
 
-int help(const Args&) {
+std::string help_text() {
     std::string text =
         "gocontainer turns a command into a container, one visible stage at a time\n\n";
     for (const Subcommand& subcommand : kSubcommands)
@@ -178,7 +182,20 @@ int help(const Args&) {
             text +=
                 std::string("  gocontainer ") + subcommand.name + " " + subcommand.summary + "\n";
     text += "\nAs an OCI runtime:\n" + oci::describe_commands();
-    print(stdout, text + "\n'gocontainer parent --help' lists its options, grouped by stage\n");
+    return text + "\n'gocontainer parent --help' lists its options, grouped by stage\n";
+}
+
+int help(const Args&) {
+    print(stdout, help_text());
+    return 0;
+}
+
+int completion(const Args& args) {
+    if (!args.empty())
+        return complain("completion: \"" + args.front() +
+                        "\": it takes nothing, and prints a "
+                        "script for bash: source <(gocontainer completion)");
+    print(stdout, cli::bash_completion(help_text()));
     return 0;
 }
 

@@ -498,6 +498,35 @@ TEST(ByHand, StagesAreDescribed) {
                                    "root", "caps", "seccomp", "init"));
 }
 
+TEST(ByHand, BashCompletesWhatHelpLists) {
+    auto complete = [](const std::string& words) {
+        Ended ended = run({.argv = {"bash", "-euo", "pipefail", "-c",
+                                    "source <(\"$0\" completion); COMP_WORDS=(" + words +
+                                        "); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _gocontainer; "
+                                        "printf '%s\\n' \"${COMPREPLY[@]}\"",
+                                    gocontainer()}});
+        EXPECT_EQ(ended.err, "");
+        return lines(ended.out);
+    };
+    EXPECT_THAT(complete("gocontainer par"), ElementsAre("parent"));
+    EXPECT_THAT(complete("gocontainer sta"),
+                testing::UnorderedElementsAre("stages", "state", "start"));
+    EXPECT_THAT(complete("gocontainer parent --net s"), ElementsAre("slirp"));
+    EXPECT_THAT(complete("gocontainer parent --only se"), ElementsAre("seccomp"));
+    EXPECT_THAT(complete("gocontainer parent --rootfs /et"), ElementsAre("/etc"));
+    EXPECT_THAT(complete("gocontainer parent true x"), ElementsAre("")); // bash takes files then
+    Strings offered = complete("gocontainer parent -");
+    Strings listed = lines(run({.argv = {gocontainer(), "parent", "--help"}}).out);
+    for (const std::string& line : listed) {
+        std::size_t at = line.find("--");
+        if (at < 7) {
+            EXPECT_THAT(offered, Contains(line.substr(at, line.find(' ', at) - at)));
+        }
+    }
+    EXPECT_THAT(offered, Contains("--no-uts"));
+    EXPECT_THAT(offered, Not(Contains("--break")));
+}
+
 TEST(ByHand, NoSubcommandIsOneLineOrHelp) {
     Ended unknown = run({.argv = {gocontainer(), "no-such-thing"}});
     EXPECT_EQ(unknown.status, 125);
