@@ -163,8 +163,7 @@ constexpr Subcommand kSubcommands[] = {
     {"lesson", "[list|N]                          learn how all this works", lesson},
     {"lab", "start|check|escape|gauntlet …        write a stage; try to get out of a container",
      lab},
-    {"completion", "                          what bash completes: source <(… completion)",
-     completion},
+    {"completion", "                              completes words in bash", completion},
     {"escape", nullptr, escape},
     {"pivot-no-umount", nullptr, pivot},
     {"child", nullptr, child},
@@ -191,10 +190,15 @@ int help(const Args&) {
 }
 
 int completion(const Args& args) {
+    if (teach::asks_for_help(args)) {
+        print(stdout, "Usage: gocontainer completion\n\nA script by which bash completes options, "
+                      "their values and stages:\n\n    source <(./gocontainer completion)\n");
+        return 0;
+    }
     if (!args.empty())
         return complain("completion: \"" + args.front() +
                         "\": it takes nothing, and prints a "
-                        "script for bash: source <(gocontainer completion)");
+                        "script for bash");
     print(stdout, cli::bash_completion(help_text()));
     return 0;
 }
