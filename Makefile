@@ -53,6 +53,10 @@ FIRST := $(if $(SANITIZERS),,-lstdc++ -lm -Wl$(comma)--start-group -lgcc -lgcc_e
 .PHONY: all
 all: $(BIN)
 
+# A line for each step instead of its command, unless asked by V=1.
+Q := $(if $(V),,@)
+say = $(if $(V),:,echo "  $(1)")
+
 # These call make again for what they need, on every core. At the same time as another goal they would
 # build the same objects: they come after it, and one after the other.
 STEPS := shell lab site bench asan lint test test-host test-site test-vm \
@@ -70,20 +74,23 @@ endif
 # btrfs) then have its first 2 MiB as one piece in the page cache, and each start of it takes half
 # the page faults, 4 % of a launch.
 $(BIN): $(OBJ)
-	$(CXX) $(LDFLAGS) $(STRIP) -o $@.linked $(LAUNCHING) $(LDLIBS) $(FIRST) $(TEACHING)
-	dd if=$@.linked of=$@.new bs=64M iflag=fullblock status=none
-	chmod +x $@.new
-	mv $@.new $@
-	rm $@.linked
+	@$(call say,link     $@)
+	$(Q)$(CXX) $(LDFLAGS) $(STRIP) -o $@.linked $(LAUNCHING) $(LDLIBS) $(FIRST) $(TEACHING)
+	@dd if=$@.linked of=$@.new bs=64M iflag=fullblock status=none
+	@chmod +x $@.new
+	@mv $@.new $@
+	@rm $@.linked
 
 .PHONY: debug
 debug: $(BUILD)/gocontainer.debug
 $(BUILD)/gocontainer.debug: $(OBJ)
-	$(CXX) $(LDFLAGS) -o $@ $(OBJ) $(LDLIBS)
+	@$(call say,link     $@)
+	$(Q)$(CXX) $(LDFLAGS) -o $@ $(OBJ) $(LDLIBS)
 
 $(BUILD)/%.o: %.cpp Makefile
 	@mkdir -p $(@D)
-	$(CXX) $(CXXFLAGS) -c -o $@ $<
+	@$(call say,compile  $<)
+	$(Q)$(CXX) $(CXXFLAGS) -c -o $@ $<
 
 -include $(OBJ:.o=.d)
 
@@ -101,14 +108,17 @@ $(BUILD)/stages/seccomp.o: $(FILTER)
 
 $(FILTER) &: $(COMPILER) stages/seccomp-default.json
 	@mkdir -p $(@D)
-	$(COMPILER) $(ARCH) stages/seccomp-default.json $(FILTER)
+	@$(call say,filter   stages/seccomp-default.json)
+	$(Q)$(COMPILER) $(ARCH) stages/seccomp-default.json $(FILTER)
 
 $(COMPILER): $(COMPILER_OBJ)
-	g++ $(STATIC) -o $@ $(COMPILER_OBJ) $(LDLIBS)
+	@$(call say,link     $@)
+	$(Q)g++ $(STATIC) -o $@ $(COMPILER_OBJ) $(LDLIBS)
 
 $(BUILD)/host/%.o: %.cpp
 	@mkdir -p $(@D)
-	g++ $(CXXSTD) -O1 $(WARN) -I. -ffunction-sections -MMD -MP -c -o $@ $<
+	@$(call say,compile  $<)
+	$(Q)g++ $(CXXSTD) -O1 $(WARN) -I. -ffunction-sections -MMD -MP -c -o $@ $<
 
 -include $(COMPILER_OBJ:.o=.d)
 
@@ -160,16 +170,19 @@ TEST_BINS := $(SUITES:%=$(BUILD)/tests/%)
 
 $(BUILD)/obj/tests/%.o: tests/%.cpp $(USUAL).gch Makefile
 	@mkdir -p $(@D)
-	$(CXX) $(TEST_FLAGS) -include $(USUAL) -c -o $@ $<
+	@$(call say,compile  $<)
+	$(Q)$(CXX) $(TEST_FLAGS) -include $(USUAL) -c -o $@ $<
 $(USUAL).gch: tests/support/usual.hpp Makefile
 	@mkdir -p $(@D)
-	cp $< $(USUAL)
-	$(CXX) $(TEST_FLAGS) -w -x c++-header -o $@ $(USUAL)
+	@cp $< $(USUAL)
+	@$(call say,compile  $<)
+	$(Q)$(CXX) $(TEST_FLAGS) -w -x c++-header -o $@ $(USUAL)
 
 define suite
 $(BUILD)/tests/$(1): $$(patsubst %.cpp,$(BUILD)/obj/%.o,$$(wildcard tests/$(1)/*.cpp)) $$(SUPPORT) $(2)
 	@mkdir -p $$(@D)
-	$$(CXX) $(SANITIZERS) -o $$@ $$^ -lgmock -lgtest -lgtest_main -lcap -lseccomp -lpthread
+	@$$(call say,link     $$@)
+	$(Q)$$(CXX) $(SANITIZERS) -o $$@ $$^ -lgmock -lgtest -lgtest_main -lcap -lseccomp -lpthread
 -include $$(patsubst %.cpp,$(BUILD)/obj/%.d,$$(wildcard tests/$(1)/*.cpp))
 endef
 $(eval $(call suite,unit,$(LIBOBJ)))
@@ -187,7 +200,8 @@ $(BUILD)/obj/tests/unit/seccomp_test.o: $(FILTER)
 # What a stage test runs inside a container: static, since the root filesystem may hold no libc.
 $(BUILD)/tests/probe: tests/probe.cpp
 	@mkdir -p $(@D)
-	$(CXX) $(CXXSTD) -O1 $(WARN) -static -o $@ $<
+	@$(call say,compile  $<)
+	$(Q)$(CXX) $(CXXSTD) -O1 $(WARN) -static -o $@ $<
 
 .PHONY: test-bins
 test-bins: $(BIN) $(TEST_BINS) $(BUILD)/tests/probe
@@ -252,9 +266,11 @@ SITE_OBJ := $(patsubst %.cpp,$(BUILD)/obj/%.o,$(wildcard site/*.cpp))
 
 $(BUILD)/obj/site/%.o: site/%.cpp Makefile
 	@mkdir -p $(@D)
-	$(CXX) $(CXXSTD) -O1 $(WARN) -I. -MMD -MP -c -o $@ $<
+	@$(call say,compile  $<)
+	$(Q)$(CXX) $(CXXSTD) -O1 $(WARN) -I. -MMD -MP -c -o $@ $<
 $(SITE): $(SITE_OBJ) $(LIBOBJ)
-	$(CXX) -Wl,--gc-sections -o $@ $^ -lcmark-gfm-extensions -lcmark-gfm $(LDLIBS)
+	@$(call say,link     $@)
+	$(Q)$(CXX) -Wl,--gc-sections -o $@ $^ -lcmark-gfm-extensions -lcmark-gfm $(LDLIBS)
 -include $(SITE_OBJ:.o=.d)
 
 .PHONY: site test-site
