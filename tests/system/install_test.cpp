@@ -1,5 +1,6 @@
-// What `make shell` and `make test` say where they can't install what is missing.
+// `make shell`: where it can't install what is missing, its tour, and its shell.
 #include "tests/support/container.hpp"
+#include "tests/support/session.hpp"
 
 #include <filesystem>
 #include <gmock/gmock.h>
@@ -45,4 +46,23 @@ TEST_F(Install, ARefusedSudoIsNotTheLastWord) {
     EXPECT_EQ(ended.status, 1);
     EXPECT_THAT(ended.err, testing::HasSubstr("not in the sudoers file"));
     EXPECT_THAT(ended.err, testing::HasSubstr("have root do it: apt-get install "));
+}
+
+TEST(Shell, WithoutATerminalIsATourThatFitsOne) {
+    Checkout here;
+    Ended tour = run({.argv = {here.path() + "/tools/shell"}});
+    EXPECT_EQ(tour.status, 0) << tour.err;
+    EXPECT_THAT(tour.out, testing::ContainsRegex("process +[0-9]+ of [0-9]+ +1 of "));
+    for (const std::string& line : lines(tour.out))
+        EXPECT_LE(line.size(), 82U) << line; // "…" is three bytes
+}
+
+TEST(Shell, ThatEndsWithAFailedCommandIsNoFailure) {
+    Checkout here;
+    Terminal shell({.argv = {here.path() + "/tools/shell"}});
+    shell.until("/ # ");
+    shell.type("echo $$; false\r");
+    shell.until("1\r\n");
+    shell.type("exit\r");
+    EXPECT_EQ(shell.wait().status, 0);
 }
