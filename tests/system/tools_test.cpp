@@ -1,5 +1,6 @@
 // tools/install, with apt's own programs but a machine of the test's: no package is there, and its
-// lists were never fetched, as in debian:stable-slim.
+// lists were never fetched, as in debian:stable-slim. And tools/docker-shell, where Docker is no
+// help.
 #include "tests/support/container.hpp"
 #include "tests/support/proc.hpp"
 
@@ -61,6 +62,25 @@ TEST_F(Tools, InstallFetchesListsThatWereNeverFetched) {
     EXPECT_EQ(ended.status, 0) << ended.out << ended.err;
     EXPECT_THAT(try_slurp(scratch / "installed").value_or("nothing"),
                 testing::ContainsRegex("install .*g\\+\\+.* make")); // sorted
+}
+
+TEST(ToolsDockerShell, SaysWhyDockerIsNoHelp) {
+    auto where_docker_says = [](const std::string& words) {
+        Scratch scratch;
+        scratch.folder("bin");
+        scratch.file("bin/docker", "#!/bin/sh\necho '" + words + "' >&2\nexit 1\n", 0755);
+        return run({.argv = {source() + "/tools/docker-shell"},
+                    .env = {"PATH=" + scratch / "bin" + ":" + getenv("PATH")}});
+    };
+    Ended refused = where_docker_says("permission denied while trying to connect to the Docker "
+                                      "daemon socket at unix:///var/run/docker.sock");
+    EXPECT_EQ(refused.status, 1);
+    EXPECT_THAT(refused.err, testing::HasSubstr("usermod -aG docker"));
+    std::string word = token();
+    Ended absent = where_docker_says("first\n" + word);
+    EXPECT_EQ(absent.status, 1);
+    EXPECT_THAT(absent.err,
+                testing::EndsWith("'sudo systemctl start docker'; it says: " + word + "\n"));
 }
 
 } // namespace
