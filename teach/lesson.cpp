@@ -1,6 +1,7 @@
 // The list, the options, and where the lessons are shown whole.
 #include "teach/lesson.hpp"
 
+#include "stages/passwd.hpp"
 #include "teach/lesson_text.hpp"
 #include "teach/lesson_walk.hpp"
 #include "teach/markdown.hpp"
@@ -108,6 +109,22 @@ std::string whole(const Lesson& lesson, const Paint& paint) {
     return out;
 }
 
+/// Where root's containers run as somebody else, processes and files are not whose the lessons say.
+std::string warning_for_root(const Paint& paint) {
+    auto ranges = stages::subordinate_ranges("/etc/subuid");
+    if (sys::geteuid() != 0 || std::ranges::none_of(ranges, [](const auto& range) {
+            return range.who == "root" || range.who == "0";
+        }))
+        return "";
+    return wrapped(
+               "You are root, and /etc/subuid gives root ids: your containers run as one of those, "
+               "and some commands will not print what the lessons say. Be an ordinary user, or "
+               "take "
+               "root's line out of /etc/subuid and /etc/subgid.",
+               0, paint.width()) +
+           "\n";
+}
+
 } // namespace
 
 Result<void> lesson(const sys::Strings& args, const std::function<void(const std::string&)>& show) {
@@ -120,9 +137,10 @@ Result<void> lesson(const sys::Strings& args, const std::function<void(const std
     bool dumb = term == nullptr || std::string_view(term) == "dumb";
     std::string folder = TRY(lessons_folder());
     std::vector<Lesson> lessons = TRY(load_lessons(folder));
+    const Paint paint = Paint::for_stream(STDOUT_FILENO, options.plain);
+    show(warning_for_root(paint));
     if (!options.number) {
-        show(
-            listed(lessons, TRY(load_progress()), Paint::for_stream(STDOUT_FILENO, options.plain)));
+        show(listed(lessons, TRY(load_progress()), paint));
         return {};
     }
     auto found = std::ranges::find(lessons, *options.number, &Lesson::number);
@@ -130,7 +148,7 @@ Result<void> lesson(const sys::Strings& args, const std::function<void(const std
         return sys::wrong("there is no lesson " + std::to_string(*options.number),
                           "'gocontainer lesson list' has them");
     if (!sys::isatty(STDIN_FILENO) || !sys::isatty(STDOUT_FILENO)) {
-        show(whole(*found, Paint::for_stream(STDOUT_FILENO, options.plain)));
+        show(whole(*found, paint));
         return {};
     }
     return walk(*found, folder, Paint::for_stream(STDOUT_FILENO, options.plain || dumb),

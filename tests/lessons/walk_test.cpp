@@ -7,6 +7,8 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include <sys/mount.h>
+
 #include <algorithm>
 
 namespace {
@@ -224,6 +226,23 @@ TEST_F(Walk, WithoutATerminalPrintsAll) {
     EXPECT_THAT(ended.out, HasSubstr("What is bold and code?"));
     EXPECT_THAT(ended.out, Not(HasSubstr("\033")));
     EXPECT_TRUE(progress().is_null());
+}
+
+// Whose containers' processes and files are not root's, as the lessons print them.
+TEST_F(Walk, WarnsARootWithIdsOfItsOwn) {
+    if (!is_root())
+        GTEST_SKIP() << "an ordinary user";
+    auto list = [&](const std::string& ids) {
+        std::string path = scratch.file("subuid", ids);
+        Command command = lesson({"list"});
+        command.before_exec = [path] {
+            enter_own_mounts();
+            mount_in(path, "/etc/subuid", "", MS_BIND);
+        };
+        return run(command).out;
+    };
+    EXPECT_THAT(list("root:1000000:65536\n"), testing::StartsWith("You are root, and /etc/subuid"));
+    EXPECT_THAT(list("somebody:1000000:65536\n"), Not(HasSubstr("You are root")));
 }
 
 TEST_F(Walk, SaysWhatIsWrong) {
