@@ -116,8 +116,7 @@ sys::Strings environment(const Inside& inside, const std::string& next) {
     return env;
 }
 
-} // namespace
-
+/// A script whose interpreter's name the kernel would read with a CR at its end, and not find.
 bool written_on_windows(const std::string& program) {
     auto file = sys::openat(AT_FDCWD, program, O_RDONLY | O_NONBLOCK);
     std::array<char, 256> buffer; // BINPRM_BUF_SIZE: what the kernel looks at
@@ -125,6 +124,25 @@ bool written_on_windows(const std::string& program) {
     std::string_view start(buffer.data(), got.value_or(0));
     std::size_t end = std::min(start.find('\n'), start.size());
     return start.starts_with("#!") && start.substr(0, end).ends_with('\r');
+}
+
+} // namespace
+
+Result<void> check_program(const std::string& program, const std::string& named) {
+    if (auto there = sys::faccessat(AT_FDCWD, program, X_OK); !there) {
+        there.error().stage = named;
+        if (there.error().code == EACCES)
+            there.error().hint = "chmod +x " + program;
+        if (there.error().code == ENOENT)
+            there.error().hint = "there is no such program: name it by its path from here";
+        return there;
+    }
+    if (sys::openat(AT_FDCWD, program, O_PATH | O_DIRECTORY))
+        return sys::wrong(named + ": that is a folder", "name a program in it");
+    if (written_on_windows(program))
+        return sys::wrong(named + ": its first line ends in CR LF, as on Windows",
+                          "sed -i 's/\\r$//' " + program);
+    return {};
 }
 
 Result<void> check_replacements(const spec::Spec& spec) {
@@ -138,17 +156,7 @@ Result<void> check_replacements(const spec::Spec& spec) {
             return sys::wrong(option + ": nothing can stand in for " + name + ": " + why);
         if (std::ranges::count(spec.replacements, one.stage, &spec::Replacement::stage) > 1)
             return sys::wrong(option + ": one program a stage");
-        if (auto there = sys::faccessat(AT_FDCWD, one.program, X_OK); !there) {
-            there.error().stage = option;
-            if (there.error().code == EACCES)
-                there.error().hint = "chmod +x " + one.program;
-            if (there.error().code == ENOENT)
-                there.error().hint = "there is no such program: name it by its path from here";
-            return there;
-        }
-        if (written_on_windows(one.program))
-            return sys::wrong(option + ": its first line ends in CR LF, as on Windows",
-                              "sed -i 's/\\r$//' " + one.program);
+        TRY(check_program(one.program, option));
     }
     return {};
 }

@@ -23,8 +23,8 @@ using sys::Error;
 using sys::Fd;
 using sys::Result;
 
-/// A script whose interpreter's name the kernel would read with a CR at its end, and not find.
-bool written_on_windows(const std::string& program);
+/// Can it be executed, as far as that is to be seen before? What can't be is an error of `named`.
+Result<void> check_program(const std::string& program, const std::string& named);
 /// Can the stages that `spec` wants replaced be, by programs that are there?
 Result<void> check_replacements(const spec::Spec& spec);
 

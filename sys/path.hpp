@@ -56,6 +56,10 @@ std::string find_program(const std::string& name);
 /// With Want::directory or Want::file what is missing is made, directories as 0755.
 Result<Fd> in_root(int root, const std::string& path, Want want);
 
+/// The file that a user names for output, to be written from its start; `flags`: open(2)'s,
+/// besides.
+Result<Fd> output_file(const std::string& path, int flags = 0);
+
 /// `path` for messages: "DIR/dev/null" for DIR's descriptor and "dev/null".
 std::string join(std::string_view directory, std::string_view name);
 

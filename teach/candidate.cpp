@@ -110,9 +110,9 @@ Result<Place> place_of(const Strings& args) {
                     (args[i].starts_with('-') ? "\" is no option" : "\" is one word too many"),
                 "'gocontainer lab --help'");
     unsigned number = ~0U;
-    if (args.size() > 1)
-        (void)std::from_chars(args[1].data(), args[1].data() + args[1].size(), number);
-    const Exercise* exercise = exercise_of(number);
+    const char* end = args.size() > 1 ? args[1].data() + args[1].size() : nullptr;
+    bool whole = end != nullptr && std::from_chars(args[1].data(), end, number).ptr == end;
+    const Exercise* exercise = whole ? exercise_of(number) : nullptr;
     if (exercise == nullptr)
         return sys::wrong("lab " + args[0] + ": name a lesson: 0 to " +
                           std::to_string(exercises().back().lesson));
@@ -131,16 +131,9 @@ Result<Candidate> candidate_at(const Place& place, const std::string& path) {
                               place.folder + "\"");
     Candidate out{.path = path.starts_with('/') ? path : sys::join(TRY(sys::getcwd()), path),
                   .binary = path.substr(path.rfind('/') + 1) == kLinked};
-    if (auto there = sys::faccessat(AT_FDCWD, out.path, X_OK); !there) {
-        if (there.error().code == EACCES)
-            there.error().hint = "chmod +x " + path;
-        return std::unexpected(std::move(there).error());
-    }
+    TRY(run::check_program(out.path, "lab check"));
     if (out.binary && place.exercise->linked == nullptr)
         return sys::wrong("\"" + path + "\": this exercise is a program of its own: mine.cpp");
-    if (run::written_on_windows(out.path))
-        return sys::wrong("\"" + path + "\": its first line ends in CR LF, as on Windows",
-                          "sed -i 's/\\r$//' " + path);
     return out;
 }
 

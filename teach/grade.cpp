@@ -146,6 +146,7 @@ Result<void> note(const Place& place, const Candidate& candidate, const Tally& t
 Result<Answer> check(const Strings& args, const Show& show) {
     Strings words = args;
     bool again = std::erase(words, "--again") > 0;
+    bool plain = std::erase(words, "--plain") > 0;
     Place place = TRY(place_of(words));
     const std::string number = std::to_string(place.exercise->lesson);
     json progress = TRY(load_progress());
@@ -157,7 +158,7 @@ Result<Answer> check(const Strings& args, const Show& show) {
                               number + " --again' checks once more)\n",
                       .status = 0};
     Candidate candidate = TRY(named ? candidate_at(place, words[2]) : find_candidate(place, show));
-    Paint paint = Paint::for_stream(STDOUT_FILENO, false);
+    Paint paint = Paint::for_stream(STDOUT_FILENO, plain);
     show(wrapped("lesson " + number + ", " + place.exercise->what + ": " +
                      sys::printable(candidate.path) +
                      (candidate.binary                   ? ", with your stage linked in"
@@ -201,14 +202,17 @@ void check_again(Strings words, bool first, const Show& show) {
 Result<Answer> watch_and_check(const Strings& args, const Show& show) {
     Strings words = args;
     bool poll = std::erase(words, "--poll") > 0;
+    bool plain = std::erase(words, "--plain") > 0;
     Place place = TRY(place_of(words));
-    Watched watched{.folder = place.folder, .only = {}, .poll = poll};
+    Watched watched{.folder = place.folder, .only = {}, .poll = poll, .plain = plain};
     if (words.size() > 2) {
         Candidate named = TRY(candidate_at(place, words[2]));
         std::size_t slash = named.path.rfind('/');
         watched.folder = named.path.substr(0, slash);
         watched.only = named.path.substr(slash + 1);
     }
+    if (plain)
+        words.emplace_back("--plain");
     return watch(watched, show, [&](bool first) { check_again(words, first, show); });
 }
 
@@ -312,14 +316,15 @@ Result<Answer> report(const Strings& args) {
         return Answer{.text = rows.dump(2) + "\n", .status = 0};
     std::string out;
     if (csv) {
-        out = "learner,lesson,sections,firstCheck,passed,checks,hints,fingerprint,tests\n";
+        out = "learner,lesson,sections,firstCheck,passed,checks,hints,fingerprint,tests,skipped\n";
         for (const json& row : rows) {
             const json evidence = row["evidence"].is_object() ? row["evidence"] : json::object();
             for (const char* key :
                  {"learner", "lesson", "sections", "firstCheck", "passed", "checks", "hints"})
                 out += (row[key].is_string() ? csv_quoted(row[key]) : row[key].dump()) + ",";
             out += csv_quoted(evidence.value("fingerprint", "")) + "," +
-                   std::to_string(evidence.value("tests", 0)) + "\n";
+                   std::to_string(evidence.value("tests", 0)) + "," +
+                   std::to_string(evidence.value("skipped", 0)) + "\n";
         }
         return Answer{.text = out, .status = 0};
     }

@@ -138,7 +138,7 @@ std::string dump(const ordered_json& json) {
 
 /// The whole file, anew.
 Result<void> write_whole(const std::string& path, std::string_view text) {
-    sys::Fd file = TRY(sys::openat(AT_FDCWD, path, O_CREAT | O_TRUNC | O_WRONLY, 0644));
+    sys::Fd file = TRY(sys::output_file(path));
     return sys::write_all(file.get(), text);
 }
 

@@ -23,10 +23,10 @@ bool can_limit_processes() {
 
 constexpr const char* kLabUsage =
     R"(Usage: gocontainer lab start N             what is to be written for lesson N
-       gocontainer lab check N [PROGRAM] [--again]
+       gocontainer lab check N [PROGRAM] [--again] [--plain]
                                            try what you have written; when that
                                            has passed, only with --again
-       gocontainer lab watch N [PROGRAM] [--poll]
+       gocontainer lab watch N [PROGRAM] [--poll] [--plain]
                                            the same at each change, until ^C
        gocontainer lab hint N              a hint; the next one each time
        gocontainer lab solution N          ours, when yours has passed
@@ -79,7 +79,9 @@ Result<Answer> escape(const std::vector<std::string>& args) {
             plain = true;
         } else if (args[i] == "--chroot") {
             weakness.chroot = true;
-        } else if (args[i] == "--without" && i + 1 < args.size()) {
+        } else if (args[i] == "--without") {
+            if (i + 1 == args.size())
+                return sys::wrong("lab escape: --without wants a stage", kSeeHelp);
             const std::string& name = args[++i];
             auto stage = spec::stage_named(name);
             if (!stage && name != "container" && name != "umount")
@@ -125,19 +127,22 @@ Result<Answer> gauntlet(const std::vector<std::string>& args) {
             json = true;
         else if (args[i] == "--plain")
             plain = true;
-        else if (args[i] == "--svg" && i + 1 < args.size())
+        else if (args[i] != "--svg")
+            return sys::wrong("lab gauntlet: \"" + args[i] + "\" is no option", kSeeHelp);
+        else if (i + 1 < args.size())
             svg = args[++i];
         else
-            return sys::wrong("lab gauntlet: \"" + args[i] + "\" is no option", kSeeHelp);
+            return sys::wrong("lab gauntlet: --svg wants a file", kSeeHelp);
     }
+    std::size_t slash = svg.rfind('/');
+    std::string name = slash == std::string::npos ? svg : svg.substr(slash + 1);
+    // Before all that takes long.
+    sys::Fd folder =
+        TRY(sys::openat(AT_FDCWD, slash == std::string::npos ? "." : svg.substr(0, slash + 1),
+                        O_RDONLY | O_DIRECTORY));
     Gauntlet all = run_gauntlet();
-    if (!svg.empty()) {
-        std::size_t slash = svg.rfind('/');
-        std::string folder = slash == std::string::npos ? "." : svg.substr(0, slash + 1);
-        sys::Fd at = TRY(sys::openat(AT_FDCWD, folder, O_RDONLY | O_DIRECTORY));
-        TRY(sys::replace_file(at.get(), slash == std::string::npos ? svg : svg.substr(slash + 1),
-                              to_svg(all), 0644));
-    }
+    if (!svg.empty())
+        TRY(sys::replace_file(folder.get(), name, to_svg(all), 0644));
     bool safe = std::ranges::none_of(
         all.rows, [](const Row& row) { return row.cells.front().outcome == Outcome::risk; });
     return Answer{.text = json ? to_json(all) : to_text(all, plain), .status = safe ? 0 : 1};

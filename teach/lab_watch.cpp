@@ -80,7 +80,7 @@ public:
     Watcher(const Watched& watched, Fd teller, Fd signals, const Show& show,
             const std::function<void(bool)>& check)
         : watched_(watched), teller_(std::move(teller)), signals_(std::move(signals)), show_(show),
-          check_(check), paint_(Paint::for_stream(STDOUT_FILENO, false)) {}
+          check_(check), paint_(Paint::for_stream(STDOUT_FILENO, watched.plain)) {}
 
     /// The signal that has ended it.
     Result<int> go() {

@@ -14,6 +14,7 @@ struct Watched {
     std::string folder;
     std::string only;  ///< one file in it; "": what find_candidate() looks at
     bool poll = false; ///< look by itself, even where the kernel would tell
+    bool plain = false;
 };
 /// `check` prints what it finds, and runs in a child, which may be ended in the midst of it;
 /// `first` is for the first time. Ends by a signal: its status is 0 for ^C, 128+N for others.

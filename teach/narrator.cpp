@@ -51,8 +51,7 @@ run::Called called_here(const sys::Call& call, std::optional<long> result) {
 /// which is told of too, has no use for.
 Result<Fd> output(const std::string& path, const char* option) {
     constexpr int kOutOfTheWay = 100;
-    auto file =
-        sys::openat(AT_FDCWD, path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_NONBLOCK, 0644);
+    auto file = sys::output_file(path, O_APPEND | O_NONBLOCK);
     if (!file) {
         file.error().stage = option;
         if (file.error().hint.empty())

@@ -112,9 +112,8 @@ TEST_F(Walk, SkipsLeavesAndGoesOn) {
 
 // A command that asks is answered by the learner, and one that doesn't end is interrupted.
 TEST_F(Walk, HandsOnWhatIsTypedMeanwhile) {
-    scratch.file(
-        "lessons/07-word/README.md",
-        "# 7. Of\n\n```console\n$ read -p \"who$((1))? \" name\n$ echo 1$name\n$ cat\n```\n");
+    scratch.file("lessons/07-word/README.md", "# 7. Of\n\n```console\n$ read -p \"who$((1))? \" "
+                                              "name\n$ echo 1$name\n$ echo 2$((2)); cat\n```\n");
     Terminal learner(lesson({"7"}));
     learner.until("Enter: run");
     learner.type("\r");
@@ -125,7 +124,7 @@ TEST_F(Walk, HandsOnWhatIsTypedMeanwhile) {
     learner.until("1" + word);
     learner.until("Enter: run");
     learner.type("\r");
-    learner.until("cat\r\n");
+    learner.until("22\r\n"); // the terminal is the command's: before, Enter is not a newline
     learner.type("echoed\r");
     learner.until("echoed\r\nechoed");
     learner.type("\x03");
@@ -265,6 +264,23 @@ TEST(Labs, SayWhatTheyAre) {
     Ended typo = run({.argv = {gocontainer(), "lab", "chekc", "3"}});
     EXPECT_EQ(typo.status, 125);
     EXPECT_THAT(typo.err, HasSubstr("chekc"));
+}
+
+TEST(Labs, SayWhatIsWrong) {
+    Scratch scratch;
+    auto complaint = [&](const Strings& words) {
+        Strings argv{gocontainer(), "lab"};
+        argv.insert(argv.end(), words.begin(), words.end());
+        Ended ended = run({.argv = argv, .env = {"XDG_STATE_HOME=" + scratch.path()}});
+        EXPECT_EQ(ended.status, 125) << ended.out;
+        return ended.err;
+    };
+    EXPECT_THAT(complaint({"check", "3x"}), HasSubstr("name a lesson"));
+    EXPECT_THAT(complaint({"check", "3", scratch.path()}), HasSubstr("that is a folder"));
+    EXPECT_THAT(complaint({"check", "3", scratch / "x"}), HasSubstr("there is no such program"));
+    EXPECT_THAT(complaint({"escape", "kill-host", "--without"}), HasSubstr("wants a stage"));
+    EXPECT_THAT(complaint({"gauntlet", "--svg"}), HasSubstr("wants a file"));
+    EXPECT_THAT(complaint({"gauntlet", "--svg", scratch / "x/y"}), HasSubstr("ENOENT"));
 }
 
 // Beside the binary's real path, whatever the working directory.

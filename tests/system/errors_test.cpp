@@ -444,4 +444,9 @@ TEST_F(Errors, ThatOnlyTheKernelFinds) {
                       "a directory that is there"});
     expect_error(launch({"--replace", "uts=/no/such"}, {"true"}), 125,
                  {"gocontainer: --replace uts=/no/such: faccessat(", "ENOENT", "by its path"});
+    expect_error(launch({"--replace", "uts=/etc"}, {"true"}), 125,
+                 {"gocontainer: --replace uts=/etc: that is a folder"});
+    expect_error(
+        launch({"--record", scratch_ / "no/x"}, {"true"}), 125,
+        {"no/x", "ENOENT", "--record: make its folder first: mkdir -p " + scratch_ / "no/"});
 }
