@@ -103,12 +103,12 @@ void read_throttle(Node list, std::uint64_t spec::IoMax::* which, spec::Resource
     list.items([&](Node at) {
         std::string device = device_of(at);
         std::uint64_t rate = 0;
-        if (!at["rate"].into(rate) || rate == 0)
+        if (!at["rate"].into(rate))
             return;
         auto line = std::ranges::find(out.io_max, device, &spec::IoMax::device);
         if (line == out.io_max.end())
             line = out.io_max.insert(line, spec::IoMax{.device = device});
-        *line.*which = rate;
+        *line.*which = rate == 0 ? spec::kNoRate : rate; // v1's way of lifting it
     });
 }
 

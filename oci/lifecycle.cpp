@@ -118,7 +118,7 @@ Result<void> pass_gate(const Store& store, const State& state, const Now& now) {
         if (message.said == Said::failed)
             return std::unexpected(run::error_of(message));
         if (message.said == Said::listener) {
-            spec::Seccomp seccomp = TRY(seccomp_of(store));
+            spec::Seccomp seccomp = TRY(spec_of(store)).seccomp;
             TRY(send_listener(seccomp, state, Status::created, now.pid, now.pid, message.fd));
         }
         if (message.said == Said::end)

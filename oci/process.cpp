@@ -297,9 +297,9 @@ std::string pack_exec(const Config& config, const stages::Facts& facts) {
     return std::move(packer).finish();
 }
 
-Result<spec::Seccomp> seccomp_of(const Store& store) {
+Result<spec::Spec> spec_of(const Store& store) {
     std::string packed = TRY(store.read("exec"));
-    return TRY(unpack_exec(packed)).spec.seccomp;
+    return TRY(unpack_exec(packed)).spec;
 }
 
 Result<int> exec(const Global& global, const ExecOptions& options, const std::string& id) {

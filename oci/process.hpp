@@ -37,7 +37,8 @@ Result<int> exec(const Global& global, const ExecOptions& options, const std::st
 /// What exec needs to know of a container, as the text of the file `exec`.
 std::string pack_exec(const Config& config, const stages::Facts& facts);
 
-/// Where the notifications of its filter go.
-Result<spec::Seccomp> seccomp_of(const Store& store);
+/// The container's Spec as far as exec needs it: where the notifications of its filter go, its
+/// class of resctrl.
+Result<spec::Spec> spec_of(const Store& store);
 
 } // namespace oci

@@ -2,9 +2,11 @@
 #include "oci/config.hpp"
 #include "oci/control.hpp"
 #include "oci/files.hpp"
+#include "oci/process.hpp"
 #include "spec/cgroup_options.hpp"
 #include "spec/options.hpp"
 #include "stages/cgroup_ops.hpp"
+#include "stages/resctrl.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -40,6 +42,8 @@ constexpr OptionRow kRows[] = {
     {"memory-reservation", 0, "BYTES", "Memory that is taken last"},
     {"memory-swap", 0, "BYTES", "Limit of memory and swap together"},
     {"pids-limit", 0, "N", "Most processes; -1 for no limit"},
+    {"l3-cache-schema", 0, "LINE", "Intel RDT: its share of the L3 cache, as L3:0=ff"},
+    {"mem-bw-schema", 0, "LINE", "Intel RDT: its share of memory bandwidth, as MB:0=50"},
     {"help", 'h', nullptr, "This text"},
 };
 constexpr Place kPlaces[] = {
@@ -87,6 +91,21 @@ Result<json> asked(const Arguments& arguments) {
     return out;
 }
 
+/// The lines for its class of resctrl, by options alone: linux.resources has no place for them.
+Result<std::vector<std::string>> schemata_of(const Arguments& arguments) {
+    std::vector<std::string> out;
+    for (auto [option, start] : {std::pair{"l3-cache-schema", "L3"}, {"mem-bw-schema", "MB:"}}) {
+        std::string line = arguments.value(option);
+        if (line.empty())
+            continue;
+        if (!line.starts_with(start) || line.contains('\n'))
+            return sys::wrong(std::string("--") + option + " \"" + line +
+                              "\": a line that begins with " + start);
+        out.push_back(std::move(line));
+    }
+    return out;
+}
+
 } // namespace
 
 std::span<const OptionRow> update_rows() {
@@ -100,19 +119,29 @@ Result<void> update(const Global& global, const std::string& id, const Arguments
         return sys::wrong(wanted.error());
     for (const std::string& warning : wanted->warnings)
         global.debug(warning);
+    std::vector<std::string> schemata = TRY(schemata_of(arguments));
     Store store = TRY(Store::open(global.root, id));
     TRY(store.lock());
     Now now = TRY(store.now());
     if (now.status == Status::stopped)
         return sys::wrong("container not running");
+    Progress progress = TRY(store.look());
+    if (!wanted->empty && progress.ledger.leaf[0] == '\0')
+        return sys::wrong("update: the container has no cgroup of its own");
+    std::optional<spec::Spec> spec;
+    std::vector<std::string> before;
+    if (!schemata.empty()) {
+        spec = TRY(spec_of(store));
+        before = TRY(stages::resctrl::update(*spec, schemata));
+    }
     if (wanted->empty)
         return {};
-    Progress progress = TRY(store.look());
-    if (progress.ledger.leaf[0] == '\0')
-        return sys::wrong("update: the container has no cgroup of its own");
-    return stages::cgroup::update(
+    auto done = stages::cgroup::update(
         progress.ledger.leaf,
         {.resources = wanted->resources, .unit = progress.ledger.unit, .say = global.debug});
+    if (!done && spec) // all, or nothing
+        (void)stages::resctrl::update(*spec, before);
+    return done;
 }
 
 } // namespace oci

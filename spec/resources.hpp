@@ -12,10 +12,18 @@
 
 namespace spec {
 
+/// A rate of IoMax: lift what limit there is.
+inline constexpr std::uint64_t kNoRate = UINT64_MAX;
+
 /// One device's io.max line: zero means not asked for.
 struct IoMax {
     std::string device; ///< a path, or MAJ:MIN
     std::uint64_t rbps = 0, wbps = 0, riops = 0, wiops = 0;
+    /// Does it only lift limits?
+    bool lifts() const {
+        auto limits = [](std::uint64_t rate) { return rate != 0 && rate != kNoRate; };
+        return !limits(rbps) && !limits(wbps) && !limits(riops) && !limits(wiops);
+    }
     bool operator==(const IoMax&) const = default;
 };
 

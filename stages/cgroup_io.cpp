@@ -116,11 +116,13 @@ Result<void> LimitFiles::io_weight_of(const spec::IoWeight& device) {
 
 Result<void> LimitFiles::io_max(const spec::IoMax& limit) {
     std::string disk = TRY(disk_of(kIoMax.in(naming_), limit.device));
+    if (moot(limit.lifts(), "io.max"))
+        return {};
     std::string line = disk;
     for (auto [key, value] : {std::pair{" rbps=", limit.rbps}, std::pair{" wbps=", limit.wbps},
                               std::pair{" riops=", limit.riops}, std::pair{" wiops=", limit.wiops}})
         if (value != 0)
-            line += key + std::to_string(value);
+            line += key + (value == spec::kNoRate ? "max" : std::to_string(value));
     std::string before = remember_ ? line_of(read("io.max").value_or(""), disk) : "";
     if (before.empty())
         before = disk + " rbps=max wbps=max riops=max wiops=max";

@@ -5,6 +5,7 @@
 #include "stages/cgroup_names.hpp"
 #include "sys/path.hpp"
 
+#include <algorithm>
 #include <cerrno>
 
 namespace stages::cgroup {
@@ -85,7 +86,8 @@ std::vector<Limit> limits_of(const spec::Resources& wanted, spec::Naming naming)
     add(wanted.pids.has_value(), kPids, "pids", none(wanted.pids));
     add(wanted.io_weight.has_value(), kIoWeight, "io");
     add(!wanted.io_weights.empty(), kIoWeights, "io");
-    add(!wanted.io_max.empty(), kIoMax, "io");
+    add(!wanted.io_max.empty(), kIoMax, "io",
+        std::ranges::all_of(wanted.io_max, &spec::IoMax::lifts));
     add(!wanted.hugetlb.empty(), kHugetlb, "hugetlb");
     add(!wanted.rdma.empty(), kRdma, "rdma");
     for (const auto& [file, text] : wanted.unified) {

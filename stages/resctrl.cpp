@@ -118,8 +118,8 @@ Result<void> check(const spec::IntelRdt& wanted, const std::string& path) {
     return {};
 }
 
-Result<void> write_schemata(const spec::IntelRdt& wanted, const std::string& path) {
-    for (const std::string& line : wanted.schemata) {
+Result<void> write_schemata(const std::vector<std::string>& lines, const std::string& path) {
+    for (const std::string& line : lines) {
         auto written = sys::write_file(sys::join(path, "schemata"), line + "\n");
         if (written)
             continue;
@@ -150,7 +150,7 @@ Result<void> prepare(Launch& launch) {
     if (!made && !sys::exists(path))
         return sys::wrong("linux.intelRdt.closID: there is no class \"" + path + "\"",
                           "make it, or say by schemata what it is to give");
-    TRY(made ? write_schemata(*spec.rdt, path) : check(*spec.rdt, path));
+    TRY(made ? write_schemata(spec.rdt->schemata, path) : check(*spec.rdt, path));
     if (spec.rdt->monitoring && !TRY(make(launch, launch.ledger->monitor, monitor_of(spec))))
         return sys::wrong("linux.intelRdt.enableMonitoring: \"" + monitor_of(spec) +
                               "\" is there already",
@@ -166,6 +166,24 @@ Result<void> enter(const Launch& launch) {
     TRY(sys::write_file(sys::join(class_of(spec), "tasks"), pid));
     return spec.rdt->monitoring ? sys::write_file(sys::join(monitor_of(spec), "tasks"), pid)
                                 : Result<void>{};
+}
+
+Result<std::vector<std::string>> update(const spec::Spec& spec,
+                                        const std::vector<std::string>& lines) {
+    TRY(check_mounted());
+    if (!spec.rdt)
+        return sys::wrong("linux.intelRdt: the container has no class to be changed",
+                          "create it with one");
+    std::string path = class_of(spec);
+    std::istringstream text(TRY(sys::read_file(sys::join(path, "schemata"))));
+    std::vector<std::string> before;
+    for (std::string line; std::getline(text, line);)
+        before.push_back(line.substr(std::min(line.find_first_not_of(' '), line.size())));
+    auto written = write_schemata(lines, path);
+    if (written)
+        return before;
+    (void)write_schemata(before, path); // the kernel has taken them once
+    return std::unexpected(std::move(written).error());
 }
 
 void undo(Ledger& ledger) {

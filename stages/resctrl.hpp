@@ -13,6 +13,9 @@ namespace stages::resctrl {
 Result<void> prepare(Launch& launch);
 /// The child into it, before it runs anything; of a container that is there, another process.
 Result<void> enter(const Launch& launch);
+/// Other lines for its class, all or none. What it had before, as lines to go back by.
+Result<std::vector<std::string>> update(const spec::Spec& spec,
+                                        const std::vector<std::string>& lines);
 void undo(Ledger& ledger);
 
 } // namespace stages::resctrl

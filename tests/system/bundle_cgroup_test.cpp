@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <filesystem>
 
 using namespace support;
 using nlohmann::json;
@@ -199,6 +200,31 @@ TEST_F(BundleCgroup, HoldsToItsLimitsOrNamesTheOneThatItCannot) {
         EXPECT_NE(ended.status, 0);
         EXPECT_THAT(printed(), HasSubstr("linux.resources.pids.limit: can't be enforced: "));
     }
+}
+
+TEST_F(BundleCgroup, ARateIsLiftedByNone) {
+    if (!slurp(hierarchy() + "/cgroup.controllers").contains("io"))
+        GTEST_SKIP() << "host lacks an io controller in cgroup v2";
+    std::string disk;
+    for (const auto& entry : std::filesystem::directory_iterator("/sys/block"))
+        disk = slurp(entry.path().string() + "/dev");
+    if (disk.empty())
+        GTEST_SKIP() << "host lacks a disk";
+    disk.pop_back();
+    std::size_t colon = disk.find(':');
+    auto limits = [&](unsigned rate) {
+        json device = {{"major", std::stoi(disk.substr(0, colon))},
+                       {"minor", std::stoi(disk.substr(colon + 1))},
+                       {"rate", rate}};
+        return json{{"blockIO", {{"throttleReadBpsDevice", json::array({device})}}}};
+    };
+    config["linux"]["resources"] = limits(4096);
+    ASSERT_EQ(start(id).status, 0) << printed();
+    EXPECT_EQ(slurp(leaf() + "/io.max"), disk + " rbps=4096 wbps=max riops=max wiops=max\n");
+    std::string file = files / "limits";
+    spill(file, limits(0).dump());
+    EXPECT_EQ(runtime({"update", "--resources", file, id}).err, "");
+    EXPECT_EQ(slurp(leaf() + "/io.max"), "");
 }
 
 TEST_F(BundleCgroup, NoLimitIsHeldToWithoutAController) {

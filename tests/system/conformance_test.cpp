@@ -521,3 +521,15 @@ TEST(Conformance, WithoutAProcessThereIsNothingToStart) {
 }
 
 } // namespace
+TEST(Conformance, AnUpdateOfAShareOfTheCacheNeedsOne) {
+    Bundle bundle;
+    bundle.args({"/bin/sleep", "60"});
+    bundle.start();
+    for (auto [option, line] :
+         {std::pair{"--l3-cache-schema", "L3:0=f"}, {"--mem-bw-schema", "MB:0=50"}})
+        EXPECT_THAT(bundle.runtime({"update", option, line, bundle.id()}).err,
+                    HasSubstr("linux.intelRdt: "));
+    EXPECT_THAT(bundle.runtime({"update", "--mem-bw-schema", "L3:0=f", bundle.id()}).err,
+                HasSubstr("--mem-bw-schema \"L3:0=f\""));
+}
+

@@ -60,7 +60,8 @@ const Right kRight[] = {
                                                    {"major": 9, "minor": 0, "rate": 0}]})",
      [](auto& s) {
          return s.cgroup.resources.io_max ==
-                std::vector<spec::IoMax>{{"8:0", 1, 0, 3, 4}, {"8:1", 0, 2, 0, 0}};
+                std::vector<spec::IoMax>{
+                    {"8:0", 1, 0, 3, 4}, {"8:1", 0, 2, 0, 0}, {"9:0", 0, 0, 0, spec::kNoRate}};
      }},
     {R("hugepageLimits"), R"([{"pageSize": "2MB", "limit": 18446744073709551615},
                               {"pageSize": "64KB", "limit": 0}])",

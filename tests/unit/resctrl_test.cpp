@@ -119,6 +119,24 @@ TEST(Resctrl, SomebodyElsesOfOurNameIsNotTaken) {
     EXPECT_THAT(Trial({}).prepare(), HasSubstr("is there already"));
 }
 
+TEST(Resctrl, AClassIsChangedOrLeftAsItIs) {
+    Machine kernel("box");
+    kernel.file(kRoot + "/box/schemata", "    MB:0=100\n    L3:0=0ff\n");
+    Trial trial({.schemata = {"L3:0=ff"}});
+    auto before = stages::resctrl::update(trial.spec, {"L3:0=f", "MB:0=50"});
+    ASSERT_TRUE(before);
+    EXPECT_THAT(*before, testing::ElementsAre("MB:0=100", "L3:0=0ff"));
+    EXPECT_TRUE(kernel.wrote("box/schemata", "L3:0=f"));
+    EXPECT_TRUE(kernel.wrote("box/schemata", "MB:0=50"));
+    EXPECT_FALSE(kernel.wrote("box/schemata", "MB:0=100"));
+    kernel.answer("\"MB:0=5", -EINVAL);
+    EXPECT_FALSE(stages::resctrl::update(trial.spec, {"L3:0=f", "MB:0=5"}));
+    EXPECT_TRUE(kernel.wrote("box/schemata", "L3:0=0ff"));
+    Trial none({});
+    none.spec.rdt.reset();
+    EXPECT_FALSE(stages::resctrl::update(none.spec, {"L3:0=f"}));
+}
+
 TEST(Resctrl, TheKernelsWordOnALineIsTold) {
     Machine kernel;
     kernel.file(kRoot + "/info/last_cmd_status", "Non-consecutive 1-bits in the mask 5\n");
