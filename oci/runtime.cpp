@@ -74,22 +74,44 @@ Result<Global> global_options(const Arguments& arguments, const Output& output) 
     return out;
 }
 
+/// Where errors are to stand as well; nothing when that is standard error alone.
+std::string log_of(const Arguments& arguments) {
+    std::string path = arguments.value("log");
+    return path == "/dev/stderr" ? "" : path;
+}
+
+/// O_NONBLOCK: nobody may read from a FIFO.
+Result<Fd> open_log(const std::string& path) {
+    auto file = sys::openat(AT_FDCWD, path, O_CREAT | O_WRONLY | O_APPEND | O_NONBLOCK, 0644);
+    if (!file)
+        file.error().detail = "--log \"" + path + "\"";
+    return file;
+}
+
+/// Before anything is done: whoever reads errors there would miss them. Closed again, since what
+/// is open may be taken for a descriptor that --preserve-fds hands down.
+Result<void> check_log(const Arguments& arguments) {
+    if (std::string path = log_of(arguments); !path.empty())
+        TRY(open_log(path));
+    return {};
+}
+
 /// One object, or one line, with the error; containerd and podman read it back.
 void log_error(const Arguments& arguments, const std::string& line) {
-    std::string path = arguments.value("log");
-    if (path.empty() || path == "/dev/stderr")
+    std::string path = log_of(arguments);
+    if (path.empty())
         return;
     json entry = {{"level", "error"}, {"msg", line}, {"time", sys::rfc3339_now()}};
     std::string text = arguments.value("log-format") == "json"
                            ? entry.dump(-1, ' ', false, json::error_handler_t::replace)
                            : "time=\"" + sys::rfc3339_now() + "\" level=error msg=" +
                                  json(line).dump(-1, ' ', false, json::error_handler_t::replace);
-    auto file = sys::openat(AT_FDCWD, path, O_CREAT | O_WRONLY | O_APPEND, 0644);
-    if (file)
+    if (auto file = open_log(path))
         (void)sys::write(file->get(), text + "\n"); // stderr has it too
 }
 
 Result<int> dispatch(const Arguments& global_arguments, const Output& output) {
+    TRY(check_log(global_arguments));
     Global global = TRY(global_options(global_arguments, output));
     const std::vector<std::string>& rest = global_arguments.rest();
     auto command = std::ranges::find(commands(), rest.front(),

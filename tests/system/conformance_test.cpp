@@ -494,6 +494,25 @@ TEST(Conformance, AnUpdateIsWaitedFor) {
     close(ends[0]);
     ASSERT_TRUE(support::eventually([&] {
         return !update.running() || support::status(update.pid())["State"] == "S (sleeping)";
+TEST(Conformance, ALogThatCannotBeOpenedIsAnError) {
+    Bundle bundle;
+    bundle.args({"/bin/true"});
+    bundle.save();
+    std::string log = bundle.path() + "/" + support::token() + "/log";
+    for (const support::Strings& command : {support::Strings{"create", bundle.id()}, {"list"}}) {
+        support::Strings words{"--log", log};
+        words.insert(words.end(), command.begin(), command.end());
+        Ended refused = bundle.runtime(words);
+        EXPECT_EQ(refused.status, 1);
+        EXPECT_EQ(refused.out, "");
+        EXPECT_THAT(refused.err, HasSubstr("--log \"" + log + "\""));
+    }
+    EXPECT_EQ(bundle.runtime({"list", "-q"}).out, "") << "nothing was made";
+    std::string fifo = bundle.path() + "/fifo"; // which nobody reads: an error, and no waiting
+    ASSERT_EQ(mkfifo(fifo.c_str(), 0600), 0);
+    EXPECT_EQ(bundle.runtime({"--log", fifo, "list"}).status, 1);
+}
+
     }));
     EXPECT_EQ(write(ends[1], "[]", 2), 2);
     close(ends[1]);
