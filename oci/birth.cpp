@@ -52,11 +52,10 @@ Result<std::string> unpack_noted(const Global& global, const Layout& layout, con
 
 } // namespace
 
-void run_poststop(const Global& global, const spec::Hooks& hooks, const std::string& state) {
+void run_poststop(const Global& global, const spec::Hooks& hooks, const State& state) {
+    std::string told = run::with_status(to_json(state), "stopped", 0);
     for (const spec::Hook& hook : hooks.poststop)
-        if (auto done =
-                run::run_hooks(hooks, {hook}, "poststop", run::with_status(state, "stopped", 0));
-            !done)
+        if (auto done = run::run_hooks(hooks, {hook}, "poststop", told, state.bundle); !done)
             global.say("warning: " + sys::to_line(done.error()));
 }
 
@@ -82,8 +81,6 @@ Birth::Birth(const Global& global, const CreateOptions& options, Store store, Lo
 }
 Result<void> Birth::go(bool gated, bool orphan) {
     const spec::Hooks& hooks = config_.spec.hooks;
-    if (!hooks.poststart.empty() || !hooks.poststop.empty()) // for whoever runs them
-        TRY(store_.write("config.json", text_));
     known_ = {.version = config_.version,
               .id = store_.id(),
               .bundle = bundle_,
@@ -95,6 +92,8 @@ Result<void> Birth::go(bool gated, bool orphan) {
               .no_process = config_.spec.process.args.empty(),
               .systemd = config_.spec.cgroup.manager == spec::CgroupManager::systemd,
               .annotations = config_.annotations};
+    if (!hooks.poststart.empty() || !hooks.poststop.empty()) // for whoever runs them
+        TRY(store_.write("config.json", text_));
     TRY(store_.write_state(known_));
     state_ = to_json(known_);
     launch_.facts.state = state_;
@@ -128,7 +127,7 @@ void Birth::destroy() {
         return;
     run::undo(progress_.ledger);
     abandon(store_, progress_);
-    run_poststop(global_, config_.spec.hooks, state_);
+    run_poststop(global_, config_.spec.hooks, known_);
 }
 
 Result<int> Birth::supervise() {
@@ -139,7 +138,7 @@ Result<int> Birth::supervise() {
 
 Result<void> Birth::poststart() {
     return run::run_hooks(config_.spec.hooks, config_.spec.hooks.poststart, "poststart",
-                          run::with_status(state_, "running", launch_.child));
+                          run::with_status(state_, "running", launch_.child), bundle_);
 }
 
 /// The state directory remembers what there is to undo, and that is enough for all but one: who
@@ -154,9 +153,10 @@ Result<void> Birth::keep() {
 
 Result<void> Birth::run_runtime_hooks() {
     std::string state = run::with_status(state_, "creating", launch_.child);
-    TRY(run::run_hooks(config_.spec.hooks, config_.spec.hooks.prestart, "prestart", state));
+    TRY(run::run_hooks(config_.spec.hooks, config_.spec.hooks.prestart, "prestart", state,
+                       bundle_));
     return run::run_hooks(config_.spec.hooks, config_.spec.hooks.create_runtime, "createRuntime",
-                          state);
+                          state, bundle_);
 }
 
 /// Listen to the child until it is ready, or has become the command.

@@ -61,6 +61,6 @@ inline auto nothing_to_start() {
 
 /// All of them, whatever one of them says: the container is gone (runtime.md, "Lifecycle", 13).
 /// `state`: what they are given, as JSON.
-void run_poststop(const Global& global, const spec::Hooks& hooks, const std::string& state);
+void run_poststop(const Global& global, const spec::Hooks& hooks, const State& state);
 
 } // namespace oci

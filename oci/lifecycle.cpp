@@ -97,7 +97,7 @@ Result<void> destroy(const Global& global, Store& store, Progress& progress) {
         hooks = hooks_of(store).value_or(spec::Hooks{}); // likewise
     TRY(store.remove());
     if (state)
-        run_poststop(global, hooks, to_json(*state));
+        run_poststop(global, hooks, *state);
     return {};
 }
 
@@ -180,8 +180,9 @@ Result<void> start(const Global& global, const std::string& id) {
         if (!state->has_poststart)
             return {};
         spec::Hooks hooks = TRY(hooks_of(store));
-        started = run::run_hooks(hooks, hooks.poststart, "poststart",
-                                 run::with_status(to_json(*state), "running", now.pid));
+        started =
+            run::run_hooks(hooks, hooks.poststart, "poststart",
+                           run::with_status(to_json(*state), "running", now.pid), state->bundle);
         hook_failed = !started;
     }
     if (hook_failed) { // the container must not outlive it (runtime.md, "Lifecycle", 7 and 10)

@@ -5,11 +5,21 @@
 #include "run/hooks.hpp"
 #include "sys/local.hpp"
 
+#include <nlohmann/json.hpp>
+
 #include <sys/prctl.h>
 
 namespace run {
 
 using stages::Facts;
+
+namespace {
+
+std::string bundle_in(const std::string& state) {
+    return nlohmann::json::parse(state).value("bundle", "");
+}
+
+} // namespace
 
 // In the container's namespaces, the host's tree still around us: hooks are found in it.
 Result<void> meet_runtime(const spec::Spec& spec, const Facts& facts, const Fd& socket) {
@@ -21,7 +31,7 @@ Result<void> meet_runtime(const spec::Spec& spec, const Facts& facts, const Fd& 
     if (spec.hooks.create_container.empty())
         return {};
     return run_hooks(spec.hooks, spec.hooks.create_container, "createContainer",
-                     with_status(facts.state, "creating", sys::getpid()));
+                     with_status(facts.state, "creating", sys::getpid()), bundle_in(facts.state));
 }
 
 // In the container's root, with its capabilities; nothing of the host in reach but two sockets.
@@ -45,7 +55,7 @@ Result<void> pass_gate(const spec::Spec& spec, const Facts& facts, const Fd& soc
         if (hook.env.empty())
             hook.env = spec.process.env;
     return run_hooks(spec.hooks, hooks, "startContainer",
-                     with_status(facts.state, "created", sys::getpid()));
+                     with_status(facts.state, "created", sys::getpid()), /*directory=*/"");
 }
 
 } // namespace run

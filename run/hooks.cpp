@@ -68,6 +68,25 @@ Result<Fd> output_file(const std::string& path, const Fd& otherwise) {
                         : sys::openat(AT_FDCWD, path, O_CREAT | O_WRONLY | O_APPEND, 0600);
 }
 
+/// Another working directory for as long as this lives, where there is one.
+class Elsewhere {
+public:
+    explicit Elsewhere(const std::string& directory) {
+        auto here = sys::openat(AT_FDCWD, ".", O_PATH | O_DIRECTORY);
+        if (!directory.empty() && here && sys::chdir(directory))
+            back_ = std::move(*here);
+    }
+    ~Elsewhere() {
+        if (back_.valid())
+            (void)sys::fchdir(back_.get()); // where we have been: can't fail
+    }
+    Elsewhere(const Elsewhere&) = delete;
+    Elsewhere& operator=(const Elsewhere&) = delete;
+
+private:
+    Fd back_;
+};
+
 Result<void> run_hook(const spec::Hooks& all, const spec::Hook& hook, const std::string& state) {
     Fd input = TRY(with_text("hook-state", state));
     Fd output = TRY(sys::memfd_create("hook-output"));
@@ -106,7 +125,11 @@ std::string with_status(const std::string& state, std::string_view status, pid_t
 }
 
 Result<void> run_hooks(const spec::Hooks& all, const std::vector<spec::Hook>& hooks,
-                       std::string_view kind, const std::string& state) {
+                       std::string_view kind, const std::string& state,
+                       const std::string& directory) {
+    if (hooks.empty())
+        return {};
+    Elsewhere elsewhere(directory);
     for (const spec::Hook& hook : hooks) {
         auto done = run_hook(all, hook, state);
         if (!done) {

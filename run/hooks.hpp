@@ -17,8 +17,11 @@ std::string with_status(const std::string& state, std::string_view status, pid_t
 /// Start each in its order, with `state` as its standard input, exactly its own environment and no
 /// descriptor but its streams, and wait for it. The first that fails, or takes longer than its
 /// timeout, is the error, with what it has printed. `kind` names them: "createRuntime".
-/// `all` says where they write to, when they are not to be heard only if they fail.
+/// `all` says where they write to, when they are not to be heard only if they fail. They start in
+/// `directory`: the bundle, as with runc and crun, whoever calls us from wherever; where it is
+/// gone, or empty, in ours.
 sys::Result<void> run_hooks(const spec::Hooks& all, const std::vector<spec::Hook>& hooks,
-                            std::string_view kind, const std::string& state);
+                            std::string_view kind, const std::string& state,
+                            const std::string& directory);
 
 } // namespace run

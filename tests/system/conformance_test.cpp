@@ -76,6 +76,30 @@ TEST(Conformance, AHookOfStartThatFailsIsTheContainersEnd) {
     }
 }
 
+// As with runc and crun: config.md leaves it open, and the caller's would be anything.
+TEST(Conformance, HooksStartInTheBundle) {
+    Bundle bundle;
+    std::string log = bundle.folder().file("log", "", 0666);
+    for (const char* name :
+         {"prestart", "createRuntime", "createContainer", "poststart", "poststop"})
+        bundle.config["hooks"][name] = {shell("pwd >>" + log)};
+    bundle.args({"true"});
+    bundle.save();
+    support::Command from_root{.cwd = "/"};
+    Ended ran = bundle.runtime({"run", "--bundle", bundle.path(), bundle.id()}, from_root);
+    EXPECT_EQ(ran.status, 0) << ran.err;
+    std::string line = bundle.path() + "\n";
+    EXPECT_EQ(support::slurp(log), line + line + line + line + line);
+
+    bundle.args({"sleep", "1000"});
+    bundle.create();
+    support::spill(log, "");
+    for (const support::Strings& words :
+         {support::Strings{"start", bundle.id()}, {"delete", "--force", bundle.id()}})
+        EXPECT_EQ(bundle.runtime(words, from_root).status, 0);
+    EXPECT_EQ(support::slurp(log), line + line);
+}
+
 // Of the hooks it is the one that is run in the container, with nothing of the host in reach.
 TEST(Conformance, AStartContainerHookHasTheProcesssEnvironmentUnlessItHasItsOwn) {
     Bundle bundle;
@@ -470,30 +494,6 @@ TEST(Conformance, AnUnknownFormOfLogIsRefused) {
     EXPECT_THAT(refused.err, HasSubstr("--log-format \"yaml\""));
 }
 
-// Of any form: an option beside it finds a place in it, or the error says which it has not.
-TEST(Conformance, AnUpdateOfAnotherFormIsRefused) {
-    Bundle bundle;
-    for (auto [text, place] :
-         {std::pair{"[]", "the document: a list"}, {"{\"memory\": [5]}", "memory: a list"}}) {
-        std::string file = bundle.folder().file("limits", text);
-        Ended refused =
-            bundle.runtime({"update", "--resources", file, "--memory", "64M", bundle.id()});
-        EXPECT_EQ(refused.status, 1);
-        EXPECT_THAT(refused.err, HasSubstr(place));
-    }
-}
-
-// Engines written in Go fill the pipe when they have started us, and its end may be O_NONBLOCK.
-TEST(Conformance, AnUpdateIsWaitedFor) {
-    Bundle bundle;
-    std::array<int, 2> ends{};
-    ASSERT_EQ(pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK), 0);
-    support::Command command = bundle.command({"update", "--resources=-", bundle.id()});
-    command.fds = {{ends[0], 0}};
-    support::Process update(command);
-    close(ends[0]);
-    ASSERT_TRUE(support::eventually([&] {
-        return !update.running() || support::status(update.pid())["State"] == "S (sleeping)";
 TEST(Conformance, ALogThatCannotBeOpenedIsAnError) {
     Bundle bundle;
     bundle.args({"/bin/true"});
@@ -513,6 +513,42 @@ TEST(Conformance, ALogThatCannotBeOpenedIsAnError) {
     EXPECT_EQ(bundle.runtime({"--log", fifo, "list"}).status, 1);
 }
 
+// Of any form: an option beside it finds a place in it, or the error says which it has not.
+TEST(Conformance, AnUpdateOfAnotherFormIsRefused) {
+    Bundle bundle;
+    for (auto [text, place] :
+         {std::pair{"[]", "the document: a list"}, {"{\"memory\": [5]}", "memory: a list"}}) {
+        std::string file = bundle.folder().file("limits", text);
+        Ended refused =
+            bundle.runtime({"update", "--resources", file, "--memory", "64M", bundle.id()});
+        EXPECT_EQ(refused.status, 1);
+        EXPECT_THAT(refused.err, HasSubstr(place));
+    }
+}
+
+TEST(Conformance, AnUpdateOfAShareOfTheCacheNeedsOne) {
+    Bundle bundle;
+    bundle.args({"/bin/sleep", "60"});
+    bundle.start();
+    for (auto [option, line] :
+         {std::pair{"--l3-cache-schema", "L3:0=f"}, {"--mem-bw-schema", "MB:0=50"}})
+        EXPECT_THAT(bundle.runtime({"update", option, line, bundle.id()}).err,
+                    HasSubstr("linux.intelRdt: "));
+    EXPECT_THAT(bundle.runtime({"update", "--mem-bw-schema", "L3:0=f", bundle.id()}).err,
+                HasSubstr("--mem-bw-schema \"L3:0=f\""));
+}
+
+// Engines written in Go fill the pipe when they have started us, and its end may be O_NONBLOCK.
+TEST(Conformance, AnUpdateIsWaitedFor) {
+    Bundle bundle;
+    std::array<int, 2> ends{};
+    ASSERT_EQ(pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK), 0);
+    support::Command command = bundle.command({"update", "--resources=-", bundle.id()});
+    command.fds = {{ends[0], 0}};
+    support::Process update(command);
+    close(ends[0]);
+    ASSERT_TRUE(support::eventually([&] {
+        return !update.running() || support::status(update.pid())["State"] == "S (sleeping)";
     }));
     EXPECT_EQ(write(ends[1], "[]", 2), 2);
     close(ends[1]);
@@ -540,15 +576,3 @@ TEST(Conformance, WithoutAProcessThereIsNothingToStart) {
 }
 
 } // namespace
-TEST(Conformance, AnUpdateOfAShareOfTheCacheNeedsOne) {
-    Bundle bundle;
-    bundle.args({"/bin/sleep", "60"});
-    bundle.start();
-    for (auto [option, line] :
-         {std::pair{"--l3-cache-schema", "L3:0=f"}, {"--mem-bw-schema", "MB:0=50"}})
-        EXPECT_THAT(bundle.runtime({"update", option, line, bundle.id()}).err,
-                    HasSubstr("linux.intelRdt: "));
-    EXPECT_THAT(bundle.runtime({"update", "--mem-bw-schema", "L3:0=f", bundle.id()}).err,
-                HasSubstr("--mem-bw-schema \"L3:0=f\""));
-}
-
