@@ -112,6 +112,7 @@ Result<void> Birth::go(bool gated, bool orphan) {
     progress_.created = true;
     if (!gated)
         TRY(poststart());
+    launch_.devices_netns.close(); // it shall end with the container, not with us
     return {};
 }
 

@@ -14,6 +14,7 @@
 #include "run/refused.hpp"
 #include "run/terminal.hpp"
 #include "run/watch.hpp"
+#include "stages/net_devices.hpp"
 #include "stages/resctrl.hpp"
 #include "stages/settings.hpp"
 #include "stages/stages.hpp"
@@ -287,6 +288,7 @@ void end_child(Launch& launch) {
     launch.ledger->child_started = 0;
     (void)sys::waitpid(launch.child, 0);
     launch.child = 0;
+    stages::net::take_back_devices(launch);
 }
 
 Result<Fd> begin(Launch& launch) {

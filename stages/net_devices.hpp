@@ -9,7 +9,9 @@ namespace stages::net {
 Result<void> note_devices(Launch& launch);
 /// Parent: to the child's namespace, or the one that it will join. They come back, if there is
 /// hardware to them, when that ends.
-Result<void> move_devices(const Launch& launch);
+Result<void> move_devices(Launch& launch);
+/// Parent, when the launch has failed: those that have gone, back to where they were, as they were.
+void take_back_devices(Launch& launch);
 /// Child: addresses, and up.
 Result<void> take_devices(const Inside& inside);
 

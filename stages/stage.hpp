@@ -16,6 +16,7 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 namespace stages {
 
@@ -61,6 +62,8 @@ struct Launch {
     spec::NetMode net = spec::NetMode::none; ///< what --net has come to on this host
     std::string helper;                      ///< path of slirp4netns or pasta, when one is used
     Fd helper_alive;                         ///< slirp4netns ends when this is closed (--exit-fd)
+    Fd devices_netns;             ///< where spec.net_devices go, kept to get them back from there
+    std::vector<bool> devices_up; ///< of each that has gone there: was it up?
     /// run/slate.hpp: asked for where a filter may silence the child.
     std::function<Result<const Fd*>()> make_slate;
     const Fd* slate = nullptr; ///< what it has made, to be sent to the child

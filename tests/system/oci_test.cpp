@@ -8,6 +8,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <filesystem>
+
 using nlohmann::json;
 using support::Bundle;
 using support::Ended;
@@ -316,6 +318,45 @@ TEST(NetDevices, GoInsideUnderTheirNewNameWithTheirAddresses) {
     EXPECT_THAT(ended.out, HasSubstr("UP"));
     EXPECT_THAT(ended.out, HasSubstr("inet 10.98.7.6/24"));
     EXPECT_THAT(ended.err, HasSubstr("gctest0")); // neither inside nor left outside
+}
+
+TEST(NetDevices, ComeBackFromACreateThatFails) {
+    if (!support::is_root())
+        GTEST_SKIP() << "moving a device takes CAP_NET_ADMIN over it";
+    support::Process other({.argv = {"unshare", "--net", "sleep", "1000"}});
+    std::string joined = "/proc/" + std::to_string(other.pid()) + "/ns/net";
+    ASSERT_TRUE(support::eventually([&] {
+        return std::filesystem::read_symlink(joined) !=
+               std::filesystem::read_symlink("/proc/self/ns/net");
+    }));
+    for (const std::string& path : {std::string(), joined}) {
+        Bundle bundle;
+        bundle.config["linux"]["netDevices"] = {{"gctest0", {{"name", "inner0"}}}};
+        for (json& space : bundle.config["linux"]["namespaces"])
+            if (space["type"] == "network" && !path.empty())
+                space["path"] = path;
+        bundle.args({"no-such-" + support::token()});
+        bundle.save();
+        Strings words{"unshare",
+                      "--net",
+                      "sh",
+                      "-c",
+                      "ip link add gctest0 type veth peer name gctest1 || { echo no veth; exit; }; "
+                      "ip addr add 10.98.7.6/24 dev gctest0; ip link set gctest0 up; \"$@\"; "
+                      "echo status $?; ip addr show gctest0",
+                      "sh"};
+        Strings command = bundle.command({"create", bundle.id()}).argv;
+        words.insert(words.end(), command.begin(), command.end());
+        Ended ended = support::run({.argv = words, .cwd = bundle.path()});
+        if (ended.out == "no veth\n")
+            GTEST_SKIP() << "this kernel has no veth devices: " << ended.err;
+        EXPECT_THAT(ended.out, testing::StartsWith("status 1\n")) << ended.err;
+        EXPECT_THAT(ended.out, HasSubstr(",UP")) << ended.err;
+        EXPECT_THAT(ended.out, HasSubstr("inet 10.98.7.6/24")) << path;
+    }
+    Ended left = support::run(
+        {.argv = {"nsenter", "--net=" + joined, "ip", "-o", "link", "show", "inner0"}});
+    EXPECT_NE(left.status, 0) << left.out;
 }
 
 class Exec : public testing::Test {
