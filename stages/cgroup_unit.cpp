@@ -3,6 +3,7 @@
 
 #include "stages/cgroup_causes.hpp"
 #include "stages/cgroup_leaf.hpp"
+#include "stages/cgroup_limits.hpp"
 #include "stages/cgroup_names.hpp"
 #include "sys/number_list.hpp"
 #include "sys/path.hpp"
@@ -20,6 +21,7 @@ namespace {
 using Properties = Systemd::Properties;
 
 constexpr std::uint64_t kInfinity = std::numeric_limits<std::uint64_t>::max();
+constexpr std::uint64_t kUsualPeriod = 100000; ///< of cpu.max, in microseconds
 
 std::uint64_t or_infinity(std::int64_t value) {
     return value < 0 ? kInfinity : static_cast<std::uint64_t>(value);
@@ -75,6 +77,42 @@ void add_io(Properties& out, const spec::Resources& wanted) {
     }
 }
 
+/// One of a name: a list that is set twice would be both.
+void put(Properties& out, const char* name, Systemd::Value value) {
+    std::erase_if(out, [&](const Systemd::Property& other) { return other.name == name; });
+    out.push_back({name, std::move(value)});
+}
+
+/// "max", or a number; what is neither is for the kernel to refuse.
+std::uint64_t number_of(std::string_view text) {
+    std::uint64_t value = kInfinity;
+    (void)std::from_chars(text.data(), text.data() + text.size(), value);
+    return value;
+}
+
+void put_cpu_time(Properties& out, std::int64_t quota, std::uint64_t period) {
+    put(out, "CPUQuotaPerSecUSec", quota_per_second(quota, period));
+    put(out, "CPUQuotaPeriodUSec", period);
+}
+
+/// cpu.max: "5000 100000", "max".
+void put_cpu_max(Properties& out, std::string_view text) {
+    std::size_t space = text.find(' ');
+    std::uint64_t quota = number_of(text.substr(0, space));
+    std::uint64_t period = space == std::string_view::npos ? 0 : number_of(text.substr(space + 1));
+    put_cpu_time(out, quota > INT64_MAX ? -1 : static_cast<std::int64_t>(quota),
+                 period == 0 || period == kInfinity ? kUsualPeriod : period);
+}
+
+/// cpu.idle, as far as it is asked for.
+std::optional<std::int64_t> idle_of(const spec::Resources& wanted) {
+    auto idle = wanted.cpu_idle;
+    for (const auto& [file, text] : wanted.unified)
+        if (file == "cpu.idle")
+            idle = text.starts_with('1') ? 1 : 0;
+    return idle;
+}
+
 /// The files of `unified` that systemd writes too.
 void add_unified(Properties& out, const spec::Resources& wanted) {
     constexpr std::pair<std::string_view, const char*> names[] = {
@@ -85,12 +123,15 @@ void add_unified(Properties& out, const spec::Resources& wanted) {
     for (const auto& [file, text] : wanted.unified) {
         const auto* name = std::ranges::find(names, std::string_view(file),
                                              &std::pair<std::string_view, const char*>::first);
-        if (name == std::end(names))
-            continue;
-        std::uint64_t value = kInfinity;
-        // What is neither a number nor "max" is for the kernel to refuse.
-        (void)std::from_chars(text.data(), text.data() + text.size(), value);
-        out.push_back({name->second, value});
+        if (file == "cpuset.cpus" && !text.empty())
+            put(out, "AllowedCPUs", bits_of(text));
+        else if (file == "cpuset.mems" && !text.empty())
+            put(out, "AllowedMemoryNodes", bits_of(text));
+        else if (file == "cpu.max")
+            put_cpu_max(out, text);
+        else if (name != std::end(names) && (file != "cpu.weight" || idle_of(wanted) != 1))
+            put(out, name->second,
+                file == "pids.max" ? std::max<std::uint64_t>(number_of(text), 1) : number_of(text));
     }
 }
 
@@ -226,13 +267,12 @@ Result<Properties> properties_of(const spec::Resources& wanted) {
             {"MemorySwapMax", static_cast<std::uint64_t>(*wanted.memory_swap - *wanted.memory)});
     if (wanted.memory_reservation)
         out.push_back({"MemoryLow", or_infinity(*wanted.memory_reservation)});
-    if (wanted.cpu_weight)
-        out.push_back({"CPUWeight", *wanted.cpu_weight});
-    if (wanted.cpu_quota)
-        out.push_back({"CPUQuotaPerSecUSec",
-                       quota_per_second(*wanted.cpu_quota, wanted.cpu_period.value_or(100000))});
-    if (wanted.cpu_period)
-        out.push_back({"CPUQuotaPeriodUSec", *wanted.cpu_period});
+    // Of an idle one tell_idle() says it. When that ends, the kernel gives it the usual weight.
+    std::optional<std::int64_t> idle = idle_of(wanted);
+    if (idle != 1 && (wanted.cpu_weight || idle))
+        out.push_back({"CPUWeight", wanted.cpu_weight.value_or(kUsualWeight)});
+    if (wanted.cpu_quota || wanted.cpu_period)
+        put_cpu_time(out, wanted.cpu_quota.value_or(-1), wanted.cpu_period.value_or(kUsualPeriod));
     if (!wanted.cpuset.empty())
         out.push_back({"AllowedCPUs", bits_of(wanted.cpuset)});
     if (!wanted.cpuset_mems.empty())
@@ -242,6 +282,11 @@ Result<Properties> properties_of(const spec::Resources& wanted) {
     add_io(out, wanted);
     add_unified(out, wanted);
     return out;
+}
+
+void tell_idle(Systemd& systemd, const std::string& unit, const spec::Resources& wanted) {
+    if (idle_of(wanted) == 1)
+        (void)systemd.set_properties(unit, {{"CPUWeight", std::uint64_t{0}}});
 }
 
 Result<void> check_unit(const Launch& launch) {
@@ -273,6 +318,7 @@ Result<void> start_unit(Launch& launch, const Hierarchy& hierarchy) {
                           "choose another name, or: systemctl stop " + unit.name);
     TRY(std::move(started));
     TRY(note_unit(*launch.ledger, unit.name)); // ours: before, it could have been another's
+    tell_idle(systemd, unit.name, launch.spec.cgroup.resources);
     if (is_slice(unit)) {
         std::string slice = hierarchy.directory(TRY(cgroup_of_slice(unit.name, hierarchy)));
         TRY(sys::write_file(sys::join(slice, "cgroup.procs"), std::to_string(launch.child)));

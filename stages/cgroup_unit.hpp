@@ -20,6 +20,10 @@ Result<Unit> parse_unit(const std::string& path, spec::Naming naming);
 /// has no terms for is left out: nothing of it touches those files.
 Result<Systemd::Properties> properties_of(const spec::Resources& wanted);
 
+/// That it is to be idle, in systemd's terms a weight of 0, which one before 252 refuses. Then only
+/// the leaf says it.
+void tell_idle(Systemd& systemd, const std::string& unit, const spec::Resources& wanted);
+
 /// What can be told to be wrong before there is a child.
 Result<void> check_unit(const Launch& launch);
 /// Have systemd start the unit with the child in it. launch.leaf and the ledger know it then.

@@ -32,12 +32,21 @@ Result<void> hand_down(const std::string& leaf, const std::vector<Limit>& limits
     return {};
 }
 
-Result<void> tell_systemd(const std::string& unit, const spec::Resources& wanted) {
+/// Of a limit that two properties, or two fields, make up together, one alone may be asked for:
+/// what is in force by now is whole.
+Result<void> tell_systemd(const std::string& unit, const Fd& leaf, spec::Resources wanted) {
+    auto whole = [&](bool asked, const char* file) {
+        if (auto text = asked ? sys::read_file(leaf.get(), file) : ""; text && !text->empty())
+            wanted.unified.emplace_back(file, text->substr(0, text->find('\n')));
+    };
+    whole(wanted.cpu_quota || wanted.cpu_period, "cpu.max");
+    whole(wanted.memory_swap.has_value(), "memory.swap.max");
     Systemd::Properties properties = TRY(properties_of(wanted));
-    if (properties.empty())
-        return {};
     Systemd systemd = TRY(Systemd::connect());
-    return systemd.set_properties(unit, properties);
+    if (!properties.empty())
+        TRY(systemd.set_properties(unit, properties));
+    tell_idle(systemd, unit, wanted);
+    return {};
 }
 
 } // namespace
@@ -49,8 +58,8 @@ Result<void> update(const std::string& leaf, const Change& change) {
     LimitFiles files(directory, leaf, change.naming, change.say, Remember::previous);
     auto done = [&]() -> Result<void> {
         TRY(files.write(wanted));
-        if (!change.unit.empty()) {
-            TRY(tell_systemd(change.unit, wanted));
+        if (!change.unit.empty() && wanted.any()) {
+            TRY(tell_systemd(change.unit, directory, wanted));
             // It rounds some of them, and has written them just now.
             TRY(LimitFiles(directory, leaf, change.naming, {}, Remember::nothing).write(wanted));
         }

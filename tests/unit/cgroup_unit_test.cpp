@@ -68,7 +68,11 @@ TEST(CgroupUnit, LimitsAreProperties) {
         .io_weight = 50,
         .io_weights = {{.device = "8:0", .weight = 60}},
         .io_max = {{.device = "8:0", .rbps = 1, .wiops = 2}, {.device = "/dev/sdb", .rbps = 3}},
-        .unified = {{"memory.high", "80"}, {"memory.min", "max"}, {"io.max", "x"}}};
+        .unified = {{"memory.high", "80"},
+                    {"memory.min", "max"},
+                    {"io.max", "x"},
+                    {"cpuset.cpus", "0"},
+                    {"cpu.max", "50000 200000"}}};
     auto properties = cgroup::properties_of(all);
     ASSERT_TRUE(properties);
     constexpr std::uint64_t infinity = ~std::uint64_t{0};
@@ -80,9 +84,6 @@ TEST(CgroupUnit, LimitsAreProperties) {
         {"MemorySwapMax", std::uint64_t{50}},
         {"MemoryLow", infinity},
         {"CPUWeight", std::uint64_t{7}},
-        {"CPUQuotaPerSecUSec", std::uint64_t{130000}}, // in whole percents, rounded up
-        {"CPUQuotaPeriodUSec", std::uint64_t{100000}},
-        {"AllowedCPUs", Systemd::Bytes{0b00000111, 0b00000010}},
         {"AllowedMemoryNodes", Systemd::Bytes{0b00000010}},
         {"TasksMax", std::uint64_t{1}},
         {"IOWeight", std::uint64_t{50}},
@@ -90,8 +91,32 @@ TEST(CgroupUnit, LimitsAreProperties) {
         {"IOReadBandwidthMax", Systemd::Pairs{{"/dev/block/8:0", 1}, {"/dev/sdb", 3}}},
         {"IOWriteIOPSMax", Systemd::Pairs{{"/dev/block/8:0", 2}}},
         {"MemoryHigh", std::uint64_t{80}},
-        {"MemoryMin", infinity}};
+        {"MemoryMin", infinity},
+        {"AllowedCPUs", Systemd::Bytes{0b00000001}}, // what is said last, and alone
+        {"CPUQuotaPerSecUSec", std::uint64_t{250000}},
+        {"CPUQuotaPeriodUSec", std::uint64_t{200000}}};
     EXPECT_EQ(got, wanted);
+}
+
+TEST(CgroupUnit, TimeAndWeightAreWhole) {
+    auto said = [](const spec::Resources& wanted) {
+        std::string out;
+        for (const auto& [name, value] : cgroup::properties_of(wanted).value())
+            out += name + "=" + std::to_string(std::get<std::uint64_t>(value)) + " ";
+        return out;
+    };
+    const std::string infinity = std::to_string(~std::uint64_t{0});
+    EXPECT_EQ(said({.cpu_quota = 12345, .cpu_period = 100000}),
+              "CPUQuotaPerSecUSec=130000 CPUQuotaPeriodUSec=100000 "); // whole percents, rounded up
+    EXPECT_EQ(said({.cpu_period = 5000}),
+              "CPUQuotaPerSecUSec=" + infinity + " CPUQuotaPeriodUSec=5000 ");
+    EXPECT_EQ(said({.unified = {{"cpu.max", "max"}}}),
+              "CPUQuotaPerSecUSec=" + infinity + " CPUQuotaPeriodUSec=100000 ");
+    EXPECT_EQ(said({.cpu_idle = 1, .cpu_weight = 7, .unified = {{"cpu.weight", "8"}}}), "");
+    EXPECT_EQ(said({.unified = {{"cpu.idle", "1"}}}), "");
+    EXPECT_EQ(said({.cpu_idle = 0}), "CPUWeight=100 ");
+    EXPECT_EQ(said({.cpu_idle = 0, .cpu_weight = 7}), "CPUWeight=7 ");
+    EXPECT_EQ(said({.unified = {{"pids.max", "0"}}}), "TasksMax=1 ");
 }
 
 TEST(CgroupUnit, ValuesAreReadAsGVariantWritesThem) {
@@ -357,6 +382,40 @@ TEST_F(SystemdUnit, TakesNewLimits) {
     ASSERT_TRUE(done) << sys::to_line(done.error());
     EXPECT_EQ(file("memory.max"), "33554432\n");
     EXPECT_EQ(file("pids.max"), "7\n");
+}
+
+TEST_F(SystemdUnit, KnowsWhatItWouldWriteAgain) {
+    auto has = [&](const char* file) {
+        return sys::exists(std::string(ledger->leaf) + "/" + file);
+    };
+    auto known = [&](const std::string& property) {
+        std::string manager = ::geteuid() == 0 ? "" : "--user ";
+        std::string command = "systemctl " + manager + "show --value -p " + property + " " +
+                              std::string(ledger->unit);
+        FILE* out = ::popen(command.c_str(), "r");
+        char line[64] = {};
+        EXPECT_NE(::fgets(line, sizeof line, out), nullptr) << command;
+        EXPECT_EQ(::pclose(out), 0) << command;
+        return std::string(line);
+    };
+    spec.cgroup.resources.unified = {{"cpu.idle", "1"}, {"cpu.max", "50000 200000"}};
+    ASSERT_EQ(run(), "");
+    if (!has("cpu.idle"))
+        GTEST_SKIP() << "host lacks cpu.idle";
+    EXPECT_EQ(known("CPUWeight"), "0\n");
+    EXPECT_EQ(known("CPUQuotaPerSecUSec"), "250ms\n");
+    ASSERT_EQ(
+        ::system(::geteuid() == 0 ? "systemctl daemon-reload" : "systemctl --user daemon-reload"),
+        0);
+    EXPECT_EQ(file("cpu.idle"), "1\n");
+    EXPECT_EQ(file("cpu.max"), "50000 200000\n");
+    auto done = stages::cgroup::update(
+        ledger->leaf, {.resources = {.cpu_period = 100000, .cpu_idle = 0}, .unit = ledger->unit});
+    ASSERT_TRUE(done) << sys::to_line(done.error());
+    EXPECT_EQ(known("CPUWeight"), "100\n");
+    EXPECT_EQ(known("CPUQuotaPerSecUSec"), "500ms\n");
+    EXPECT_EQ(file("cpu.max"), "50000 100000\n");
+    EXPECT_EQ(file("cpu.idle"), "0\n");
 }
 
 TEST_F(SystemdUnit, TakesAnotherProcess) {
