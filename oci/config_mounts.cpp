@@ -214,12 +214,16 @@ void finish_options(Parsing& parsing) {
         parsing.options.fail("\"" + mount.options.front() +
                              "\" is no option of a bind mount, and no other file system is "
                              "mounted here");
-    if (parsing.bind && !parsing.super.empty())
-        parsing.options.warn("\"" + parsing.super.front() +
-                             "\" is the file system's affair: a bind mount can't change it");
-    for (std::string& word : parsing.super)
-        if (!parsing.bind && (mount.remount || (word != "async" && !word.starts_with("no"))))
+    for (std::string& word : parsing.super) {
+        bool on = word != "async" && !word.starts_with("no");
+        // mount(2), and with it runc and crun, takes no notice: it would be believed to hold.
+        if (parsing.bind && on)
+            parsing.options.fail("\"" + word +
+                                 "\" is the file system's affair, which a bind mount can't change: "
+                                 "mount that so, where its source is");
+        if (!parsing.bind && (mount.remount || on))
             mount.options.push_back(std::move(word));
+    }
 }
 
 void check_kind(Node at, const Parsing& parsing) {

@@ -175,10 +175,16 @@ TEST(OciMounts, WhatIsTheFileSystemsGoesToIt) {
 TEST(OciMounts, ABindMountHasNoDataOfItsOwn) {
     EXPECT_THAT(said(convert_mount(mount_of("bind", {"bind", "size=1m"}))),
                 StartsWith("mounts[0].options: \"size=1m\" is no option of a bind mount"));
-    auto sync = convert_mount(mount_of("bind", {"bind", "sync"}));
-    ASSERT_TRUE(sync) << sync.error();
-    EXPECT_THAT(sync->spec.root.mounts.at(0).options, IsEmpty());
-    EXPECT_THAT(sync->warnings, ElementsAre(StartsWith("mounts[0].options: \"sync\" is the file")));
+    for (const char* word : {"sync", "dirsync", "mand", "lazytime"}) {
+        auto refused = convert_mount(mount_of("bind", {"bind", word}));
+        ASSERT_FALSE(refused) << word;
+        EXPECT_THAT(refused.error(), StartsWith("mounts[0].options: \"" + std::string(word) +
+                                                "\" is the file system's affair"));
+    }
+    auto usual = convert_mount(mount_of("bind", {"bind", "sync", "async", "nolazytime", "nomand"}));
+    ASSERT_TRUE(usual) << usual.error();
+    EXPECT_THAT(usual->spec.root.mounts.at(0).options, IsEmpty());
+    EXPECT_THAT(usual->warnings, IsEmpty());
 }
 
 TEST(OciMounts, MapIds) {
