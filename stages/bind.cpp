@@ -82,7 +82,8 @@ Result<void> map_ids(const Fd& tree, const spec::Mount& wanted, const Fd& owner)
                 [&](const Error& error) -> std::string {
                     if (error.code == EINVAL)
                         return "the file system of \"" + wanted.source +
-                               "\" knows no idmapped mounts: ext4, xfs, btrfs and tmpfs do";
+                               "\" knows no idmapped mounts: ext4, xfs, btrfs do, and tmpfs since "
+                               "Linux 6.3";
                     if (error.code == EPERM)
                         return "only root of the user namespace that a file system was mounted in "
                                "can map its ids, once";
