@@ -269,7 +269,7 @@ TEST(Fuzz, AStateDirectoryIsReadOrDamaged) {
                             sys::to_line(read.error()).find("is damaged: ") != std::string::npos,
                         "a damaged state is taken");
             (void)store->write("exec", damage_bytes(exec, chance));
-            (void)oci::seccomp_of(*store);
+            (void)oci::spec_of(*store);
             std::string bytes = damage_bytes(progress, chance);
             for (char& c : bytes)
                 if (chance.below(200) == 0)
