@@ -296,8 +296,10 @@ Result<Fd> begin(Launch& launch) {
     std::vector<const Stage*> order = stages::wanted(spec);
     Joins joins = TRY(joins_of(launch));
     launch.facts.born_late &= joins.by_one_call();
-    if (launch.facts.born_late)
+    if (launch.facts.born_late) {
         launch.proc = TRY(stages::outer_proc());
+        TRY(permit_birth(launch.facts));
+    }
     Saboteur saboteur(spec);
     TRY(prepare(launch, order));
     launch.facts.background = spec.process.terminal && !launch.facts.orphan && in_background();

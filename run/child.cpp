@@ -58,7 +58,7 @@ Result<void> be_another(Inside& inside, const Fd& socket) {
     inside.proc.close();
     inside.rootfs.close();
     TRY(close_the_rest(inside.spec, socket));
-    TRY(be_born(socket, inside.facts.orphan));
+    TRY(be_born(socket, inside.facts));
     return inside.spec.process.terminal ? lead_session(0) : Result<void>();
 }
 

@@ -2,6 +2,7 @@
 #include "run/newcomer.hpp"
 
 #include "stages/caps.hpp"
+#include "stages/seccomp_birth.hpp"
 #include "stages/stages.hpp"
 
 #include <sys/socket.h>
@@ -26,11 +27,21 @@ Result<Fd> other_line(const Fd& socket) {
     return std::move(message.fd);
 }
 
+Result<void> permit_birth(stages::Facts& facts) {
+    if (facts.seccomp_filter.empty()) // there is none, or our own default, under which all may fork
+        return {};
+    sys::CloneWord word{};
+    for (std::uint64_t& half : word)
+        half = TRY(sys::getrandom());
+    stages::seccomp::let_pass(facts.seccomp_filter, word);
+    return {};
+}
+
 // Standing: in the container, but for its PID namespace; the command's user, capabilities and
 // filter.
-Result<void> be_born(const Fd& socket, bool orphan) {
+Result<void> be_born(const Fd& socket, const stages::Facts& facts) {
     auto [end, held] = TRY(sys::pipe());
-    pid_t newcomer = TRY(sys::fork_sibling());
+    pid_t newcomer = TRY(sys::fork_sibling(stages::seccomp::word_of(facts.seccomp_filter)));
     if (newcomer != 0) {
         // When the parent is gone there is nobody left to tell, and the newcomer sees that itself.
         (void)say_born(socket, newcomer);
@@ -39,7 +50,7 @@ Result<void> be_born(const Fd& socket, bool orphan) {
     held.close();
     char none = 0;
     TRY(sys::read(end.get(), std::span(&none, 1)));
-    return orphan ? Result<void>() : stages::die_with_parent(); // a fork clears it
+    return facts.orphan ? Result<void>() : stages::die_with_parent(); // a fork clears it
 }
 
 Result<void> adopt(stages::Launch& launch, const Message& born) {

@@ -30,8 +30,10 @@ Result<void> change_line(const Fd& socket);
 /// In the parent: that other end. What the child failed by before it, as an error.
 Result<Fd> other_line(const Fd& socket);
 
+/// In the parent, before there is a child: its filter will let the birth pass.
+Result<void> permit_birth(stages::Facts& facts);
 /// In the child, which has closed all that the command is not to have: returns in the newcomer.
-Result<void> be_born(const Fd& socket, bool orphan);
+Result<void> be_born(const Fd& socket, const stages::Facts& facts);
 /// In the parent: `launch.child` is the one that `born` tells of.
 Result<void> adopt(stages::Launch& launch, const Message& born);
 

@@ -41,10 +41,12 @@ Result<pid_t> fork() {
     return static_cast<pid_t>(pid);
 }
 
-Result<pid_t> fork_sibling() {
+Result<pid_t> fork_sibling(const CloneWord& word) {
     return static_cast<pid_t>(TRY(invoke(
         "clone",
-        [] { return syscall(SYS_clone, CLONE_PARENT | SIGCHLD, nullptr, nullptr, nullptr, 0); },
+        [&] {
+            return syscall(SYS_clone, kSiblingFlags, nullptr, nullptr, nullptr, word[0], word[1]);
+        },
         Shown{"CLONE_PARENT|SIGCHLD"})));
 }
 

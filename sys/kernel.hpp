@@ -27,6 +27,7 @@
 // complete one on every libc.
 #include <linux/mount.h>
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <ctime>
@@ -92,8 +93,12 @@ pid_t getppid();
 pid_t getpgrp();
 /// Fork without an exec to follow: only for PID 1's --init.
 Result<pid_t> fork();
-/// Likewise a child of our parent's (CLONE_PARENT), by the older call, which most filters let pass.
-Result<pid_t> fork_sibling();
+/// A word that clone(2) takes no notice of, and a filter may ask for.
+using CloneWord = std::array<std::uint64_t, 2>;
+/// The same, as a child of our parent's, by the older call, which has room for a word: flags are
+/// kSiblingFlags, and the word is what would be the fifth and the sixth argument.
+Result<pid_t> fork_sibling(const CloneWord& word);
+inline constexpr std::uint64_t kSiblingFlags = CLONE_PARENT | SIGCHLD;
 /// Is it a child of ours that has not been waited for?
 bool is_child(pid_t pid);
 [[noreturn]] void exit_now(int status);

@@ -526,6 +526,23 @@ TEST_F(Executed, IsTheCommandItselfWhereMembersMayTrace) {
                   fs::read_symlink("/proc/" + std::to_string(bundle_.pid()) + "/ns/" + space));
 }
 
+// The birth of such a newcomer is ours; what its profile says of forks is for the command.
+TEST_F(Executed, IsStartedWhereMembersMayTraceAndNobodyMayFork) {
+    every_capability();
+    config()["linux"]["seccomp"] = {
+        {"defaultAction", "SCMP_ACT_ALLOW"},
+        {"syscalls",
+         {{{"names", {"clone", "clone3", "fork", "vfork"}}, {"action", "SCMP_ACT_ERRNO"}}}}};
+    for (bool new_privileges : {false, true}) {
+        config()["process"]["noNewPrivileges"] = !new_privileges;
+        keep();
+        EXPECT_EQ(exec({"sh", "-c", "exit 7"}).status, 7) << exec({"true"}).err;
+        Ended forks = exec({"sh", "-c", "ls; echo $?"});
+        EXPECT_THAT(forks.err, HasSubstr("can't fork")) << forks.out;
+        bundle_.runtime({"delete", "--force", bundle_.id()});
+    }
+}
+
 TEST_F(Executed, TakesNoOddUser) {
     keep();
     for (const char* user : {":", "-1", "+0", " 0", "0x0", "4294967295", "4294967296", "0:-1",
