@@ -116,7 +116,11 @@ Result<Fd> make_ruleset(const spec::Landlock& wanted) {
                                        std::uint64_t{1} << 15;
     for (const spec::LandlockRule& rule : wanted.rules)
         for (const std::string& path : rule.paths) {
-            Fd place = TRY(sys::openat(AT_FDCWD, path, O_PATH));
+            auto opened = sys::openat(AT_FDCWD, path, O_PATH);
+            if (!opened)
+                opened.error().detail = "org.gocontainer.landlock: \"" + path +
+                                        "\" of its rules can't be opened in the container";
+            Fd place = TRY(std::move(opened));
             bool directory = S_ISDIR(TRY(sys::fstat(place.get())).st_mode);
             std::uint64_t access = rule.access & (directory ? ~std::uint64_t{0} : kOfFiles);
             TRY(sys::landlock_add_path(ruleset.get(), access & wanted.handled, place.get()));

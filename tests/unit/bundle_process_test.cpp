@@ -168,6 +168,9 @@ TEST_F(BundleProcess, CannotLeaveItsLandlock) {
     if (ran.out.find("has no Landlock") != std::string::npos)
         GTEST_SKIP() << "this kernel has no Landlock";
     EXPECT_THAT(ran.out, AllOf(HasSubstr("in\n"), HasSubstr("read\n"), Not(HasSubstr("out\n"))));
+    spec::Spec none = spec;
+    none.process.landlock->rules.back().paths = {"/no/such"};
+    EXPECT_THAT(unit::run(none).out, HasSubstr("org.gocontainer.landlock: \"/no/such\""));
     spec.process.landlock->handled |= std::uint64_t{1} << 40;
     EXPECT_THAT(unit::run(spec).out, HasSubstr("too old"));
 }
