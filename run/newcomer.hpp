@@ -18,6 +18,10 @@
 //     │   ◄────────────────────────────────────────────── failed or EOF │
 //
 // What it has by then is the command's own: user, capabilities, filter, label, standard streams.
+//
+// For a moment both are in the container's cgroup, which takes room for two in its pids.max. Born
+// in ours, to be moved, the newcomer would be out of the container's limits for as long as members
+// hold it; and to be born in another's takes that one's descriptor, which they could take from it.
 #pragma once
 
 #include "run/handshake.hpp"
