@@ -180,10 +180,6 @@ Error nowhere(const std::string& command, const std::string& path) {
                                   "\": install it in the root filesystem, or name its path there");
 }
 
-} // namespace
-
-namespace {
-
 const char* asked(const spec::Spec& spec, const char* option, const char* property) {
     return spec.naming == spec::Naming::options ? option : property;
 }
