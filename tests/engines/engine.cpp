@@ -62,8 +62,16 @@ public:
         if (auto pid = try_slurp(enclosure_.folder() / "xdg/libpod/tmp/pause.pid"))
             kill(std::stoi(*pid), SIGKILL);
     }
+    // Podman 4.3 races against its own `container cleanup`, which conmon starts when the container
+    // ends: with runc too, one of them finds /dev/shm's mount in the way now and then.
     Ended remove(const std::string& name) const override {
-        return (*this)({"rm", "--force", "--time", "0", name});
+        Ended removed;
+        for (int tries = 0; tries < 10; ++tries) {
+            removed = (*this)({"rm", "--force", "--time", "0", name});
+            if (!removed.err.contains("/userdata/shm: device or resource busy"))
+                break;
+        }
+        return removed;
     }
     std::string state_root() const override {
         return is_root() ? "/run/gocontainer" : enclosure_.folder() / "xdg/gocontainer";
