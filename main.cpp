@@ -173,7 +173,7 @@ constexpr Subcommand kSubcommands[] = {
     {"-h", nullptr, help},
 };
 
-std::string help_text() {
+int help(const Args&) {
     std::string text =
         "gocontainer turns a command into a container, one visible stage at a time\n\n";
     for (const Subcommand& subcommand : kSubcommands)
@@ -181,11 +181,7 @@ std::string help_text() {
             text +=
                 std::string("  gocontainer ") + subcommand.name + " " + subcommand.summary + "\n";
     text += "\nAs an OCI runtime:\n" + oci::describe_commands();
-    return text + "\n'gocontainer parent --help' lists its options, grouped by stage\n";
-}
-
-int help(const Args&) {
-    print(stdout, help_text());
+    print(stdout, text + "\n'gocontainer parent --help' lists its options, grouped by stage\n");
     return 0;
 }
 
@@ -199,7 +195,11 @@ int completion(const Args& args) {
         return complain("completion: \"" + args.front() +
                         "\": it takes nothing, and prints a "
                         "script for bash");
-    print(stdout, cli::bash_completion(help_text()));
+    std::vector<std::string> names = oci::command_names();
+    for (const Subcommand& subcommand : kSubcommands)
+        if (subcommand.summary != nullptr)
+            names.emplace_back(subcommand.name);
+    print(stdout, cli::bash_completion(names));
     return 0;
 }
 

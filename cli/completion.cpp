@@ -33,20 +33,12 @@ std::string values_of(std::string_view value) {
     return words.empty() ? "" : "-W \"" + words + "\"";
 }
 
-std::string commands(const std::string& help) {
-    const std::string before = "  gocontainer ";
-    std::istringstream lines(help);
-    std::string words;
-    for (std::string line; std::getline(lines, line);)
-        if (line.starts_with(before))
-            words +=
-                line.substr(before.size(), line.find(' ', before.size()) - before.size()) + " ";
-    return words;
-}
-
 } // namespace
 
-std::string bash_completion(const std::string& help) {
+std::string bash_completion(const std::vector<std::string>& subcommands) {
+    std::string first;
+    for (const std::string& name : subcommands)
+        first += name + " ";
     std::string options = "-h --help ";
     std::string cases;
     for (const Option& row : parent_options()) {
@@ -68,7 +60,7 @@ std::string bash_completion(const std::string& help) {
            "_gocontainer() {\n"
            "    COMPREPLY=()\n"
            "    ((COMP_CWORD > 1)) || { _gocontainer_of -W \"" +
-           commands(help) +
+           first +
            "\"; return; }\n"
            "    [[ ${COMP_WORDS[1]} == parent ]] || return 0\n"
            "    case ${COMP_WORDS[COMP_CWORD - 1]} in\n" +

@@ -2,11 +2,12 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 namespace cli {
 
-/// A script for bash. Of `parent` the options and their values, from the option table; of
-/// everything else the first word: those that stand behind "gocontainer " in `help`, one a line.
-std::string bash_completion(const std::string& help);
+/// A script for bash: the names of `subcommands`, and of `parent` the options and their values,
+/// from the option table.
+std::string bash_completion(const std::vector<std::string>& subcommands);
 
 } // namespace cli

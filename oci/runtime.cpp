@@ -159,6 +159,13 @@ std::string describe_commands() {
     return out;
 }
 
+std::vector<std::string> command_names() {
+    std::vector<std::string> out;
+    for (const Command& command : commands())
+        out.emplace_back(command.name);
+    return out;
+}
+
 int main(const std::string& program, const std::vector<std::string>& args, const Output& output) {
     auto arguments = Arguments::parse(args, kGlobalRows, /*mixed=*/false);
     if (!arguments) {

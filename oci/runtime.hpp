@@ -23,6 +23,7 @@ int main(const std::string& program, const std::vector<std::string>& args, const
 
 /// A line a command, for help.
 std::string describe_commands();
+std::vector<std::string> command_names();
 
 /// The first process of container `id`; `root`: where state is kept, empty for the usual place.
 sys::Result<pid_t> find_process(const std::string& root, const std::string& id);
