@@ -31,6 +31,11 @@ Command in_container(const Strings& command, Strings options = {}) {
     return {.argv = parent_words(options, command)};
 }
 
+/// The command itself, not the launcher that has it among its words.
+bool is_cat(pid_t pid) {
+    return try_slurp("/proc/" + std::to_string(pid) + "/cmdline") == std::string("cat\0", 4);
+}
+
 /// Wait until the container's foreground is a process with these words.
 void until_foreground(Terminal& terminal, const Strings& words) {
     ASSERT_TRUE(eventually([&] {
@@ -327,8 +332,7 @@ TEST(Keys, CtrlZStopsTheJobOfTheHostsShell) {
             // Stopped is the whole of it, not just the launcher.
             auto all = descendants_of(shell.pid());
             return std::ranges::all_of(all, [](pid_t pid) {
-                auto words = try_slurp("/proc/" + std::to_string(pid) + "/cmdline");
-                return words != std::string("cat\0", 4) || status(pid).at("State").starts_with("T");
+                return !is_cat(pid) || status(pid).at("State").starts_with("T");
             });
         })) << options;
         shell.type("fg\r");
@@ -352,13 +356,8 @@ TEST(Keys, AJobInTheBackgroundRunsAndComesForward) {
     shell.until("ho''st> ");
     // What it reads is not taken from the shell, and it isn't stopped for it.
     shell.type("$GC cat &\r");
-    EXPECT_TRUE(eventually([&] {
-        auto all = descendants_of(shell.pid());
-        return std::ranges::any_of(all, [](pid_t pid) {
-            return try_slurp("/proc/" + std::to_string(pid) + "/cmdline") ==
-                   std::string("cat\0", 4);
-        });
-    }));
+    EXPECT_TRUE(
+        eventually([&] { return std::ranges::any_of(descendants_of(shell.pid()), is_cat); }));
     shell.type("jobs; echo al''so\r");
     shell.until("Running");
     shell.until("also");
