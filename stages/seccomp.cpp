@@ -54,7 +54,8 @@ Result<void> compile_into(Facts& facts, const std::string& json, Names capabilit
                     .listened = listened};
     Profile profile = TRY(parse_profile(json, machine));
     if (!pass(profile, {"execve"}))
-        return sys::wrong("execve never passes, so that no command could start");
+        return sys::wrong("execve never passes, so that no command could start",
+                          R"(allow it: {"names": ["execve"], "action": "SCMP_ACT_ALLOW"})");
     Bpf filter = TRY(compile(profile));
     facts.seccomp_filter.assign(reinterpret_cast<const char*>(filter.data()),
                                 filter.size() * sizeof filter[0]);
@@ -103,6 +104,35 @@ Result<void> compile_text(Launch& launch, Names may) {
     return done;
 }
 
+/// What is wrong with a --seccomp FILE that can't be read.
+std::string why_unreadable(const std::string& file, int code) {
+    constexpr const char* kForms =
+        "--seccomp takes default, none or a profile in Docker's JSON form";
+    if (code == EISDIR)
+        return "\"" + file + "\" is a directory: " + kForms;
+    if (code == EACCES)
+        return "uid " + std::to_string(sys::geteuid()) + " may not read \"" + file +
+               "\": 'chmod +r' it, or use a copy of your own";
+    return code == ENOENT || code == ENOTDIR ? "there is no \"" + file + "\": " + kForms : "";
+}
+
+/// --seccomp FILE, compiled.
+Result<void> compile_file(Launch& launch, Names may) {
+    const std::string& file = launch.spec.seccomp.file;
+    std::string json = TRY(hint(sys::read_file(file), [&](const Error& error) {
+        return why_unreadable(file, error.code);
+    }));
+    auto done = compile_into(launch.facts, json, std::move(may), TRY(sys::kernel_release()),
+                             /*listened=*/false);
+    launch.facts.may_silence = true; // a person tries things out, and wants to know
+    if (!done)
+        done.error().detail = "--seccomp \"" + file + "\": " + done.error().detail;
+    return hint(std::move(done), [](const Error&) {
+        return R"(one that is right: {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": )"
+               R"([{"names": ["mkdir"], "action": "SCMP_ACT_ERRNO"}]})";
+    });
+}
+
 std::string why_refused(const spec::Spec& spec, const Facts& facts, const Error& error) {
     if (error.code == EACCES)
         return "without no_new_privs a filter needs CAP_SYS_ADMIN in the user namespace: leave out "
@@ -137,18 +167,7 @@ Result<void> prepare(Launch& launch) {
     }
     if (spec.seccomp.mode == spec::SeccompMode::text)
         return compile_text(launch, std::move(may));
-    const std::string& file = spec.seccomp.file;
-    std::string json = TRY(hint(sys::read_file(file), [](const Error& error) {
-        return std::string(error.code == ENOENT
-                               ? "--seccomp takes default, none or a profile in Docker's JSON form"
-                               : "");
-    }));
-    auto done = compile_into(launch.facts, json, std::move(may), TRY(sys::kernel_release()),
-                             /*listened=*/false);
-    if (!done)
-        done.error().detail = "\"" + file + "\": " + done.error().detail;
-    launch.facts.may_silence = true; // a person tries things out, and wants to know
-    return done;
+    return compile_file(launch, std::move(may));
 }
 
 // Standing: in the finished root filesystem, with the capabilities of the caps stage, or still all

@@ -218,7 +218,8 @@ TEST(Seccomp, ABadFileIsRefusedWithTheSpot) {
         Ended ended = launch({"--seccomp", file}, {"echo", "started"});
         EXPECT_EQ(ended.status, 125);
         EXPECT_EQ(ended.out, "");
-        EXPECT_THAT(ended.err, AllOf(HasSubstr("seccomp: \"" + file + "\": "), HasSubstr(says)));
+        EXPECT_THAT(ended.err,
+                    AllOf(HasSubstr("seccomp: --seccomp \"" + file + "\": "), HasSubstr(says)));
     }
     Ended ended = launch({"--seccomp", scratch / "none-such"}, {"echo", "started"});
     EXPECT_EQ(ended.status, 125);

@@ -891,12 +891,24 @@ TEST_F(SeccompStage, ABadFileIsNamed) {
     auto done = prepare();
     ASSERT_FALSE(done);
     EXPECT_THAT(sys::to_line(done.error()),
-                StartsWith("\"" + path + "\": defaultAction: \"SCMP_ACT_DENY\" is not an action"));
+                StartsWith("--seccomp \"" + path +
+                           "\": defaultAction: \"SCMP_ACT_DENY\" is not an action"));
     path = file(R"({"defaultAction": "SCMP_ACT_KILL"})");
     done = prepare();
     ASSERT_FALSE(done);
     EXPECT_EQ(sys::to_line(done.error()),
-              "\"" + path + "\": execve never passes, so that no command could start");
+              "--seccomp \"" + path +
+                  "\": execve never passes, so that no command could start: allow it: "
+                  R"({"names": ["execve"], "action": "SCMP_ACT_ALLOW"})");
+    path = file("{}");
+    done = prepare();
+    ASSERT_FALSE(done);
+    EXPECT_THAT(sys::to_line(done.error()),
+                StartsWith("--seccomp \"" + path +
+                           "\": the profile: needs \"defaultAction\": one that is right: {"));
+    // What is held up as right is.
+    std::string example = done.error().hint.substr(done.error().hint.find('{'));
+    EXPECT_EQ(refused(example), "accepted");
     path = file(std::string(1U << 21, ' '));
     done = prepare();
     ASSERT_FALSE(done);
@@ -906,7 +918,20 @@ TEST_F(SeccompStage, ABadFileIsNamed) {
     ASSERT_FALSE(done);
     EXPECT_EQ(sys::to_line(done.error()),
               "openat(AT_FDCWD, \"/nowhere/profile\", O_NONBLOCK): ENOENT (no such file or "
-              "directory): --seccomp takes default, none or a profile in Docker's JSON form");
+              "directory): there is no \"/nowhere/profile\": --seccomp takes default, none or a "
+              "profile in Docker's JSON form");
+    spec_.seccomp.file = "/";
+    done = prepare();
+    ASSERT_FALSE(done);
+    EXPECT_THAT(sys::to_line(done.error()),
+                AllOf(HasSubstr("EISDIR"), HasSubstr("\"/\" is a directory: --seccomp takes")));
+    Recorder kernel;
+    kernel.answer("openat(AT_FDCWD, \"closed\"", -EACCES);
+    spec_.seccomp.file = "closed";
+    done = prepare();
+    ASSERT_FALSE(done);
+    EXPECT_THAT(sys::to_line(done.error()), AllOf(HasSubstr("may not read \"closed\""),
+                                                  HasSubstr("'chmod +r' it, or use a copy")));
 }
 
 TEST_F(SeccompStage, RefusalsAreExplained) {
