@@ -119,6 +119,30 @@ std::string file_system(const std::string& path) {
     }
 }
 
+std::string kernels_own(long magic) {
+    switch (static_cast<unsigned long>(magic)) {
+    case PROC_SUPER_MAGIC:
+        return "proc";
+    case SYSFS_MAGIC:
+        return "sysfs";
+    case CGROUP_SUPER_MAGIC:
+    case CGROUP2_SUPER_MAGIC:
+        return "a cgroup hierarchy";
+    case DEVPTS_SUPER_MAGIC:
+        return "devpts";
+    case DEBUGFS_MAGIC:
+        return "debugfs";
+    case TRACEFS_MAGIC:
+        return "tracefs";
+    case SECURITYFS_MAGIC:
+        return "securityfs";
+    case BPF_FS_MAGIC:
+        return "bpf";
+    default:
+        return {};
+    }
+}
+
 std::string apparmor_profile() {
     auto label = sys::read_file("/proc/self/attr/apparmor/current", 4096);
     // The older file, but it may be SELinux's or any other module's.
@@ -205,23 +229,23 @@ std::string no_id_map(const std::string& path, const std::string& said) {
                    {path, path.ends_with("newgidmap") ? "cap_setgid" : "cap_setuid"});
 }
 
-std::string no_rootfs(const std::string& path, int code) {
+std::string no_rootfs(const std::string& path, int code, std::uint32_t uid) {
     if (code == ENOENT)
         return hint_of(Id::rootfs_missing, {path});
     if (code == ENOTDIR)
         return hint_of(Id::rootfs_no_directory, {path});
     if (code != EACCES)
         return {};
-    std::string uid = std::to_string(sys::geteuid());
+    std::string who = std::to_string(uid);
     // Which directory on the way can't be searched?
     std::size_t slash = path.starts_with('/') ? 1 : 0;
     while ((slash = path.find('/', slash)) != std::string::npos) {
         std::string part = path.substr(0, slash);
         if (!part.empty() && !sys::faccessat(AT_FDCWD, part, X_OK))
-            return hint_of(Id::rootfs_closed, {uid, part});
+            return hint_of(Id::rootfs_closed, {who, part});
         ++slash;
     }
-    return hint_of(Id::rootfs_unreadable, {uid, path});
+    return hint_of(Id::rootfs_unreadable, {who, path});
 }
 
 std::string rootfs_cannot_hold(const std::string& path, int code) {
@@ -229,6 +253,8 @@ std::string rootfs_cannot_hold(const std::string& path, int code) {
         return hint_of(Id::rootfs_on_share, {path, kind});
     if (code == EROFS)
         return hint_of(Id::rootfs_read_only, {path});
+    if (code == ENOSPC || code == EDQUOT)
+        return hint_of(Id::rootfs_full, {path});
     return code == EACCES || code == EPERM ? hint_of(Id::rootfs_foreign, {path}) : "";
 }
 

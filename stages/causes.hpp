@@ -22,8 +22,8 @@ std::string no_sandbox();
 std::string free_ids();
 /// newuidmap or newgidmap at `path` failed and said `said`.
 std::string no_id_map(const std::string& path, const std::string& said);
-/// The rootfs at `path` can't be used; `code` is what opening it said.
-std::string no_rootfs(const std::string& path, int code);
+/// The rootfs at `path` can't be used by `uid` of this machine; `code` is what opening it said.
+std::string no_rootfs(const std::string& path, int code, std::uint32_t uid);
 /// Something could not be made in the rootfs at `path`: is it its file system?
 std::string rootfs_cannot_hold(const std::string& path, int code);
 /// overlayfs was refused over `path`, with errno `code` and perhaps some words of the kernel's.
@@ -34,6 +34,10 @@ std::string old_kernel(const std::string& call);
 /// The kind of file system that `path` is on, when it is one that can't hold a root filesystem, or
 /// overlayfs: "9p"; else "".
 std::string file_system(const std::string& path);
+
+/// The file system that statfs(2) calls `magic`, when it is one of those that show what the kernel
+/// has and keep nothing: "sysfs"; else "".
+std::string kernels_own(long magic);
 
 /// The AppArmor profile that confines this process; "" for none.
 std::string apparmor_profile();

@@ -57,10 +57,9 @@ Result<void> add_overlay(Inside& inside) {
         upper = TRY(sys::openat(AT_FDCWD, root.upper, O_PATH | O_DIRECTORY));
         // overlayfs itself would mount it, and then refuse every change.
         TRY(hint(sys::faccessat(AT_FDCWD, root.upper, W_OK | X_OK), [&](const Error&) {
-            auto outside =
-                inside.facts.uids.empty() ? sys::geteuid() : inside.facts.uids.front().outside;
-            return "container root is uid " + std::to_string(outside) +
-                   " of this machine: 'chown " + std::to_string(outside) + " " + root.upper + "'";
+            std::string outside = std::to_string(outside_root(inside));
+            return "container root is uid " + outside + " of this machine: 'chown " + outside +
+                   " " + root.upper + "'";
         }));
         work = TRY(sys::openat(AT_FDCWD, work_directory(root.upper), O_PATH | O_DIRECTORY));
     }
@@ -96,7 +95,9 @@ Result<void> take_rootfs(Inside& inside) {
 /// The rootfs becomes a mount of its own, as pivot_root wants it.
 Result<void> mount_rootfs(Inside& inside) {
     const spec::Root& root = inside.spec.root;
-    auto cannot = [&](const Error& error) { return causes::no_rootfs(root.path, error.code); };
+    auto cannot = [&](const Error& error) {
+        return causes::no_rootfs(root.path, error.code, outside_root(inside));
+    };
     auto powerless = [](const Error& error) { return causes::powerless_root(error.code); };
     if (inside.rootfs.valid()) {
         // A copy that was made before. Its place in the tree doesn't matter, as pivot_root moves

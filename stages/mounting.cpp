@@ -125,6 +125,33 @@ Result<void> set_propagation(int at, const std::string& path, std::uint64_t prop
     return sys::mount_setattr(at, path, flags, attr);
 }
 
+std::uint32_t outside_root(const Inside& inside) {
+    return inside.facts.uids.empty() ? sys::geteuid() : inside.facts.uids.front().outside;
+}
+
+namespace {
+
+/// A folder that was named by mistake is left as it is: before it gets its first mount point, is
+/// there anything in it that could run?
+Result<void> has_programs(const Inside& inside) {
+    const spec::Spec& spec = inside.spec;
+    bool elsewhere = !spec.root.mounts.empty() || !spec.stages.has(spec::Stage::root) ||
+                     std::ranges::any_of(spec.process.env, [](const std::string& variable) {
+                         return variable.starts_with("PATH=");
+                     });
+    if (elsewhere || !spec.root.usual_mounts)
+        return {};
+    std::vector<std::string> places{"bin", "sbin", "usr/bin", "usr/sbin", "usr/local/bin"};
+    if (!spec.process.args.empty() && spec.process.args.front().contains('/'))
+        places.push_back(spec.process.args.front());
+    for (const std::string& place : places)
+        if (sys::in_root(inside.rootfs.get(), place, sys::Want::existing))
+            return {};
+    return causes::wrong(causes::Id::rootfs_without_programs, {spec.root.path});
+}
+
+} // namespace
+
 Result<Fd> real_directory(Inside& inside, const std::string& name) {
     constexpr std::uint64_t flags = O_PATH | O_DIRECTORY | O_NOFOLLOW;
     constexpr sys::Resolve inner{sys::names::kResolveBeneath | sys::names::kResolveNoSymlinks};
@@ -133,8 +160,11 @@ Result<Fd> real_directory(Inside& inside, const std::string& name) {
         if (!found && (found.error().code == ELOOP || found.error().code == ENOTDIR))
             return sys::wrong("\"/" + name + "\" in the root filesystem is not a real directory",
                               "a symlink there could lead mounts out of it: remove it");
-        return found;
+        return hint(std::move(found), [&](const Error& error) {
+            return causes::no_rootfs(inside.spec.root.path, error.code, outside_root(inside));
+        });
     }
+    TRY(has_programs(inside));
     auto cannot = [&](const Error& error) {
         return causes::rootfs_cannot_hold(inside.spec.root.path, error.code);
     };

@@ -33,6 +33,9 @@ Result<void> set_attributes(const Fd& mount, std::uint64_t attributes, unsigned 
 Result<void> set_propagation(int at, const std::string& path, std::uint64_t propagation,
                              unsigned flags);
 
+/// Who container root is on this machine.
+std::uint32_t outside_root(const Inside& inside);
+
 /// A directory directly below the rootfs that must not be a symlink, made when it is missing:
 /// /dev, /proc and /sys of a hostile image could otherwise lead anywhere (CVE-2019-19921).
 Result<Fd> real_directory(Inside& inside, const std::string& name);

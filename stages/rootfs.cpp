@@ -14,9 +14,14 @@ namespace stages {
 
 Result<void> check_rootfs(const spec::Spec& spec) {
     const std::string& path = spec.root.path;
-    auto cannot = [&](const Error& error) { return causes::no_rootfs(path, error.code); };
+    auto cannot = [&](const Error& error) {
+        return causes::no_rootfs(path, error.code, sys::geteuid());
+    };
     Fd rootfs = TRY(hint(sys::openat(AT_FDCWD, path, O_PATH | O_DIRECTORY), cannot));
     struct statfs info = TRY(sys::fstatfs(rootfs.get()));
+    // Before the noexec that they mostly have: a remount would not help.
+    if (std::string kind = causes::kernels_own(info.f_type); !kind.empty())
+        return causes::wrong(causes::Id::rootfs_of_the_kernel, {path, kind});
     if ((info.f_flags & ST_NOEXEC) != 0)
         return causes::wrong(causes::Id::rootfs_noexec, {path});
     return {};

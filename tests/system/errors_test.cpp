@@ -88,9 +88,39 @@ TEST_F(Errors, ARootfsThatIsNoDirectory) {
                  {"mount: ", "ENOTDIR", "\"" + path + "\" is not a directory", "rootfs-scripts"});
 }
 
-TEST_F(Errors, AnEmptyRootfs) {
-    expect_error(quiet({"--rootfs", scratch_.folder("empty")}, {"true"}), 127,
+TEST_F(Errors, AFolderThatIsNoRootfsIsLeftAsItIs) {
+    std::string path = scratch_.folder("no rootfs");
+    for (const Strings& how : {Strings{}, Strings{"--overlay"}, Strings{"--map", "single"}}) {
+        for (const char* command : {"true", "/bin/sh"}) {
+            Strings options{"--rootfs", path};
+            options.insert(options.end(), how.begin(), how.end());
+            expect_error(quiet(options, {command}), 125,
+                         {"mount: ", "\"" + path + "\" is no root filesystem", "/usr/bin",
+                          "rootfs-scripts/busybox", "--rootfs"});
+        }
+    }
+    EXPECT_TRUE(fs::is_empty(path));
+    // What brings its programs along, or is one, needs no more than a folder.
+    std::string busybox = rootfs() + "/bin/busybox";
+    expect_error(quiet({"--rootfs", path, "-v", busybox + ":/bin/busybox:ro"}, {"true"}), 127,
                  {"\"true\"", "PATH in the container"});
+    std::string bare = scratch_.folder("bare");
+    fs::copy_file(busybox, bare + "/echo");
+    EXPECT_EQ(quiet({"--rootfs", bare}, {"/echo", "here"}).out, "here\n");
+}
+
+TEST_F(Errors, ARootfsOfTheKernelsOwn) {
+    for (auto [path, kind] : {std::pair{"/proc", "proc"},
+                              {"/proc/self/ns", "proc"},
+                              {"/sys", "sysfs"},
+                              {"/dev/pts", "devpts"}})
+        for (const Strings& more : {Strings{}, Strings{"--overlay"}}) {
+            Strings options{"--rootfs", path};
+            options.insert(options.end(), more.begin(), more.end());
+            expect_error(quiet(options, {"true"}), 125,
+                         {"mount: ", "\"" + std::string(path) + "\" is on " + kind + ", ",
+                          "can't hold a root filesystem", "rootfs-scripts/busybox", "--rootfs"});
+        }
 }
 
 TEST_F(Errors, ARootfsThatTheCallerCannotSearch) {
@@ -102,6 +132,25 @@ TEST_F(Errors, ARootfsThatTheCallerCannotSearch) {
                  {"mount: ", "EACCES", "uid " + std::to_string(ordinary()) + " may not search",
                   "\"" + scratch_ / "closed" + "\"", "chmod o+x"});
     chmod((scratch_ / "closed").c_str(), 0755);
+    // The rootfs itself.
+    std::string inner = scratch_ / "closed/rootfs";
+    chmod(inner.c_str(), 0);
+    if (is_root()) // else its owner is container root, whom nothing keeps out
+        expect_error(quiet({"--rootfs", inner}, {"true"}, {.before_exec = become_ordinary}), 125,
+                     {"mount: ", "EACCES",
+                      "uid " + std::to_string(ordinary()) + " may not search \"" + inner +
+                          "\": 'chmod o+rx"});
+    chmod(inner.c_str(), 0755);
+}
+
+TEST_F(Errors, ARootfsWithoutRoomForAMountPoint) {
+    std::string path = scratch_.folder("rootfs");
+    Ended ended = quiet({"--map", "single", "--rootfs", path}, {"true"}, {.before_exec = [path] {
+                            enter_own_mounts();
+                            mount_in("none", path, "tmpfs", 0, "nr_inodes=2");
+                            fs::create_directory(path + "/bin");
+                        }});
+    expect_error(ended, 125, {"mount: ", "ENOSPC", "no more fits", "'df -i " + path + "'"});
 }
 
 TEST_F(Errors, ARootfsMountedNoexec) {
@@ -117,7 +166,9 @@ TEST_F(Errors, ARootfsThatLacksMountPointsAndCannotGetThem) {
     std::string path = scratch_.folder("rootfs");
     Ended ended = quiet({"--map", "single", "--rootfs", path}, {"true"}, {.before_exec = [path] {
                             enter_own_mounts();
-                            mount_in("none", path, "tmpfs", MS_RDONLY);
+                            mount_in("none", path, "tmpfs");
+                            fs::create_directory(path + "/bin");
+                            mount_in("none", path, "tmpfs", MS_REMOUNT | MS_RDONLY);
                         }});
     expect_error(ended, 125, {"mount: ", "EROFS", "--overlay"});
 }
@@ -126,6 +177,7 @@ TEST_F(Errors, ARootfsOfSomebodyElse) {
     if (!is_root())
         GTEST_SKIP() << "needs root to make one";
     std::string path = scratch_.folder("rootfs");
+    scratch_.folder("rootfs/bin");
     expect_error(
         quiet({"--map", "single", "--rootfs", path}, {"true"}, {.before_exec = become_ordinary}),
         125, {"mount: ", "EACCES", "does \"" + path + "\" belong to you", "--overlay"});

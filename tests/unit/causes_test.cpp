@@ -234,20 +234,21 @@ TEST(NoIdMap, BecauseTheRangeIsSomebodyElses) {
 // --- the rootfs ----------------------------------------------------------------------------------
 
 TEST(NoRootfs, BecauseThereIsNone) {
-    EXPECT_THAT(causes::no_rootfs("./rootfs", ENOENT),
+    EXPECT_THAT(causes::no_rootfs("./rootfs", ENOENT, 1000),
                 AllOf(HasSubstr("'rootfs-scripts/busybox ./rootfs'"),
                       HasSubstr("'rootfs-scripts/image docker://alpine ./rootfs'")));
-    EXPECT_THAT(causes::no_rootfs("f", ENOTDIR), HasSubstr("is not a directory"));
+    EXPECT_THAT(causes::no_rootfs("f", ENOTDIR, 1000), HasSubstr("is not a directory"));
 }
 
 TEST(NoRootfs, BecauseADirectoryOnTheWayIsClosed) {
     Recorder kernel;
     kernel.answer("faccessat(AT_FDCWD, \"/home/lena\", X_OK)", -EACCES);
     EXPECT_THAT(
-        causes::no_rootfs("/home/lena/rootfs", EACCES),
+        causes::no_rootfs("/home/lena/rootfs", EACCES, 1000),
         AllOf(HasSubstr("may not search \"/home/lena\""), HasSubstr("'chmod o+x /home/lena'")));
-    EXPECT_THAT(causes::no_rootfs("/srv/rootfs", EACCES), HasSubstr("'chmod o+rx /srv/rootfs'"));
-    EXPECT_THAT(causes::no_rootfs("rootfs", EACCES), HasSubstr("may not search \"rootfs\""));
+    EXPECT_THAT(causes::no_rootfs("/srv/rootfs", EACCES, 1000),
+                HasSubstr("'chmod o+rx /srv/rootfs'"));
+    EXPECT_THAT(causes::no_rootfs("rootfs", EACCES, 1000), HasSubstr("may not search \"rootfs\""));
 }
 
 TEST(NoRootfs, BecauseItsFileSystemCannotHoldOne) {
@@ -265,7 +266,32 @@ TEST(NoRootfs, BecauseItsFileSystemCannotHoldOne) {
     EXPECT_THAT(causes::rootfs_cannot_hold("/r", EROFS),
                 AllOf(HasSubstr("read-only file system"), HasSubstr("--overlay")));
     EXPECT_THAT(causes::rootfs_cannot_hold("/r", EACCES), HasSubstr("--overlay"));
-    EXPECT_THAT(causes::rootfs_cannot_hold("/r", ENOSPC), IsEmpty());
+    for (int code : {ENOSPC, EDQUOT})
+        EXPECT_THAT(causes::rootfs_cannot_hold("/r", code),
+                    AllOf(HasSubstr("no more fits"), HasSubstr("'df -h /r'")));
+    EXPECT_THAT(causes::rootfs_cannot_hold("/r", EIO), IsEmpty());
+}
+
+TEST(NoRootfs, BecauseItIsTheKernelsOwn) {
+    for (auto [magic, name] : {std::pair<long, const char*>{PROC_SUPER_MAGIC, "proc"},
+                               {SYSFS_MAGIC, "sysfs"},
+                               {CGROUP2_SUPER_MAGIC, "a cgroup hierarchy"},
+                               {CGROUP_SUPER_MAGIC, "a cgroup hierarchy"},
+                               {DEVPTS_SUPER_MAGIC, "devpts"},
+                               {DEBUGFS_MAGIC, "debugfs"},
+                               {TRACEFS_MAGIC, "tracefs"},
+                               {SECURITYFS_MAGIC, "securityfs"},
+                               {BPF_FS_MAGIC, "bpf"}}) {
+        Recorder kernel;
+        kernel.type("/r", magic);
+        spec::Spec spec;
+        spec.root.path = "/r";
+        auto checked = stages::check_rootfs(spec);
+        ASSERT_FALSE(checked) << name;
+        EXPECT_THAT(sys::to_line(checked.error()),
+                    AllOf(HasSubstr("\"/r\" is on " + std::string(name) + ", "),
+                          HasSubstr("rootfs-scripts/busybox")));
+    }
 }
 
 TEST(NoRootfs, BecauseItIsMountedNoexec) {
