@@ -116,17 +116,29 @@ std::optional<Pause::Answer> Pause::help(const run::Step&, pid_t) {
     return std::nullopt;
 }
 
+void Pause::ask_again() {
+    print_(paint_.bold("(look, diff, host, explain, shell, continue, quit) > "));
+}
+
 /// Byte by byte: what follows the line is the command's, when it is no terminal that we read.
 Result<std::optional<std::string>> Pause::read_line() {
-    sys::Fd ending = TRY(sys::signalfd(sys::ending_signals())); // they are blocked while we launch
+    sigset_t set = sys::ending_signals(); // blocked while we launch, and so is ^Z's
+    (void)sigaddset(&set, SIGTSTP);       // a valid number
+    sys::Fd signals = TRY(sys::signalfd(set));
+    ask_again();
     std::string line;
     for (;;) {
         pollfd fds[] = {{.fd = STDIN_FILENO, .events = POLLIN, .revents = 0},
-                        {.fd = ending.get(), .events = POLLIN, .revents = 0}};
+                        {.fd = signals.get(), .events = POLLIN, .revents = 0}};
         TRY(sys::poll(fds));
         if (fds[1].revents != 0) {
-            (void)sys::read_signal(ending.get()); // taken: it shall not end us a second time
-            return std::nullopt;
+            // Taken: it shall not come a second time, when we no longer block it.
+            if (TRY(sys::read_signal(signals.get())).number != SIGTSTP)
+                return std::nullopt;
+            TRY(sys::kill(sys::getpid(), SIGSTOP));
+            line.clear(); // the terminal has thrown it away (termios(3), NOFLSH)
+            ask_again();
+            continue;
         }
         char byte = 0;
         if (TRY(sys::read(STDIN_FILENO, std::span(&byte, 1))) == 0)
@@ -152,7 +164,6 @@ Result<Pause::Answer> Pause::ask(const run::Step& step, pid_t child) {
     if (now)
         print_(pasteable(nsenter_line(*now), width, paint_));
     for (;;) {
-        print_(paint_.bold("(look, diff, host, explain, shell, continue, quit) > "));
         std::optional<std::string> line = TRY(read_line());
         if (!line) {
             print_("\n");

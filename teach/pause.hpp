@@ -38,7 +38,8 @@ private:
     std::optional<Answer> quit(const run::Step&, pid_t);
     std::optional<Answer> help(const run::Step&, pid_t);
 
-    /// The line that was typed; nothing: quit.
+    void ask_again();
+    /// The line that is typed at the prompt; nothing: quit. Stops by ^Z, and asks anew behind it.
     Result<std::optional<std::string>> read_line();
     void complain(const sys::Error& error);
 
