@@ -23,8 +23,8 @@ std::string nsenter_line(const Snapshot& of) {
     for (auto [type, option] : kOptions)
         if (const Namespace* space = of.space(type); space != nullptr && space->own())
             options += std::string(" ") + option;
-    // Where the caller's groups can't be dropped, it must not try.
-    if (options.contains("--user") && of.setgroups == "deny")
+    // Where the caller's groups can't be dropped, or no id is there to become, it must not try.
+    if (options.contains("--user") && (of.setgroups == "deny" || of.uid_map.empty()))
         options += " --preserve-credentials";
     return "nsenter --target " + std::to_string(of.pid) + options + " /bin/sh";
 }
@@ -92,6 +92,13 @@ std::optional<Pause::Answer> Pause::quit(const run::Step&, pid_t) {
 }
 
 std::optional<Pause::Answer> Pause::shell(const run::Step& step, pid_t child) {
+    if (auto now = snapshot(child); now && now->uid_map.empty()) {
+        print_(wrapped("There is no root yet to open a shell as: in its user namespace no id is "
+                       "mapped, which is what the user stage does. Continue, and try again at the "
+                       "next stop; by the nsenter line above you enter it as nobody (65534).",
+                       0, terminal_width()));
+        return std::nullopt;
+    }
     spec::Process process;
     process.args = {"/bin/sh"};
     process.terminal = sys::isatty(STDIN_FILENO) && sys::isatty(STDERR_FILENO);

@@ -112,6 +112,23 @@ TEST_F(Pause, StopsByControlZAtOnceAndAsksAnewBehindIt) {
     EXPECT_EQ(terminal.wait().status, 0);
 }
 
+TEST_F(Pause, BeforeItsIdsAreMappedNsenterLeadsInAndShellSaysWhyNot) {
+    Process parent({.argv = parent_words({"--pause", "user"}, {"true"})});
+    parent.until_complains(kPrompt);
+    const std::string line = "     $ nsenter ";
+    std::size_t at = parent.err().find(line);
+    ASSERT_NE(at, std::string::npos) << parent.err();
+    std::string pasted = parent.err().substr(at + line.size() - 8);
+    pasted.resize(pasted.find("/bin/sh")); // its lines end with backslashes, as a shell has them
+    Ended entered = run({.argv = {"bash", "-c", pasted + " id -u"}});
+    EXPECT_EQ(entered.out, "65534\n") << entered.err << pasted;
+    parent.type("shell\n");
+    parent.until_complains("no id is");
+    parent.until_complains(kPrompt);
+    parent.type("quit\n");
+    EXPECT_EQ(parent.wait().status, 130);
+}
+
 TEST_F(Pause, BeforeEachStageOnce) {
     Process parent({.argv = parent_words({"--pause=all"}, {"true"})});
     for (int i = 0; i < 12; ++i)
