@@ -106,7 +106,7 @@ Result<void> Birth::go(bool gated, bool orphan) {
     TRY(store_.write("exec", pack_exec(config_, launch_.facts))); // the child is busy meanwhile
     TRY(converse());
     if (!options_.pidfd_socket.empty())
-        TRY(sys::send_to(options_.pidfd_socket, "pidfd", launch_.pidfd.get()));
+        TRY(hand_over("--pidfd-socket", options_.pidfd_socket, "pidfd", launch_.pidfd));
     if (!options_.pid_file.empty())
         TRY(write_pid_file(options_.pid_file, launch_.child));
     progress_.created = true;
@@ -176,7 +176,8 @@ Result<void> Birth::converse() {
             if (options_.console_socket.empty())
                 console_ = std::move(message.fd);
             else
-                TRY(sys::send_to(options_.console_socket, "/dev/ptmx", message.fd.get()));
+                TRY(hand_over("--console-socket", options_.console_socket, "/dev/ptmx",
+                              message.fd));
             break;
         case Said::listener:
             TRY(send_listener(config_.spec.seccomp, known_, Status::creating, launch_.child,

@@ -237,10 +237,15 @@ Result<void> remove(const Global& global, const std::string& id, bool force) {
 Result<void> write_pid_file(const std::string& path, pid_t pid) {
     std::size_t slash = path.rfind('/');
     std::string folder = slash == std::string::npos ? "." : path.substr(0, slash + 1);
-    Fd directory = TRY(sys::openat(AT_FDCWD, folder, O_RDONLY | O_DIRECTORY));
-    return sys::replace_file(directory.get(),
-                             slash == std::string::npos ? path : path.substr(slash + 1),
-                             std::to_string(pid), 0644);
+    auto written = [&]() -> Result<void> {
+        Fd directory = TRY(sys::openat(AT_FDCWD, folder, O_RDONLY | O_DIRECTORY));
+        return sys::replace_file(directory.get(),
+                                 slash == std::string::npos ? path : path.substr(slash + 1),
+                                 std::to_string(pid), 0644);
+    }();
+    if (!written)
+        written.error().detail = "--pid-file \"" + path + "\"";
+    return written;
 }
 
 } // namespace oci

@@ -244,10 +244,10 @@ Result<Fd> listen(const Store& store, const ExecOptions& options, stages::Launch
         if (options.console_socket.empty())
             console = std::move(message.fd);
         else
-            TRY(sys::send_to(options.console_socket, "/dev/ptmx", message.fd.get()));
+            TRY(hand_over("--console-socket", options.console_socket, "/dev/ptmx", message.fd));
     }
     if (!options.pidfd_socket.empty())
-        TRY(sys::send_to(options.pidfd_socket, "pidfd", launch.pidfd.get()));
+        TRY(hand_over("--pidfd-socket", options.pidfd_socket, "pidfd", launch.pidfd));
     if (!options.pid_file.empty())
         TRY(write_pid_file(options.pid_file, launch.child));
     return console;

@@ -22,7 +22,7 @@ Result<sockaddr_un> address_in(int directory, const std::string& name) {
     address.sun_family = AF_UNIX;
     std::string path = "/proc/self/fd/" + std::to_string(directory) + "/" + name;
     if (path.size() >= sizeof address.sun_path)
-        return wrong("\"" + path + "\" is too long for a socket's name");
+        return wrong("\"" + name + "\" is too long for a socket's name");
     memcpy(address.sun_path, path.data(), path.size());
     return address;
 }

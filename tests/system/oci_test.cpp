@@ -1,11 +1,10 @@
 // The runtime's whole lifecycle through the binary, as engines call it.
 #include "tests/support/bundle.hpp"
 #include "tests/support/proc.hpp"
+#include "tests/support/receiver.hpp"
 
 #include <gmock/gmock.h>
 
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -468,79 +467,14 @@ TEST_F(Exec, IsRefusedInAStoppedContainer) {
     EXPECT_THAT(ended.err, HasSubstr("cannot exec in a stopped container"));
 }
 
-/// What arrives at a console socket: its text and one descriptor.
-int receive_descriptor(int listener) {
-    int connection = accept(listener, nullptr, nullptr);
-    char text[4096];
-    char control[CMSG_SPACE(sizeof(int))] = {};
-    iovec part{text, sizeof text};
-    msghdr message{};
-    message.msg_iov = &part;
-    message.msg_iovlen = 1;
-    message.msg_control = control;
-    message.msg_controllen = sizeof control;
-    ssize_t got = recvmsg(connection, &message, 0);
-    close(connection);
-    cmsghdr* header = CMSG_FIRSTHDR(&message);
-    if (got < 1 || header == nullptr || header->cmsg_type != SCM_RIGHTS)
-        return -1;
-    int fd = -1;
-    memcpy(&fd, CMSG_DATA(header), sizeof fd);
-    return fd;
-}
-
-TEST(Console, GoesToTheSocket) {
-    Bundle bundle;
-    bundle.config["process"]["terminal"] = true;
-    bundle.config["process"]["consoleSize"] = {{"height", 33}, {"width", 77}};
-    std::string token = support::token();
-    bundle.args({"sh", "-c", "stty size; echo " + token + "; sleep 1000"});
-    std::string path = bundle.path() + "/console";
-    int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    ASSERT_LT(path.size(), sizeof address.sun_path);
-    strcpy(address.sun_path, path.c_str());
-    ASSERT_EQ(bind(listener, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
-    ASSERT_EQ(listen(listener, 1), 0);
-    bundle.create({"--console-socket", path});
-    int master = receive_descriptor(listener);
-    close(listener);
-    ASSERT_GE(master, 0);
-    ASSERT_EQ(bundle.runtime({"start", bundle.id()}).status, 0);
-    std::string screen;
-    char buffer[512];
-    while (!screen.contains(token)) {
-        ssize_t got = read(master, buffer, sizeof buffer);
-        ASSERT_GT(got, 0) << screen;
-        screen.append(buffer, static_cast<std::size_t>(got));
-    }
-    EXPECT_THAT(screen, HasSubstr("33 77"));
-    // All three: who called create gets its pipes back.
-    auto open = support::descriptors(bundle.pid());
-    EXPECT_THAT(open[0], StartsWith("/dev/pts/"));
-    EXPECT_EQ(open[1], open[0]);
-    EXPECT_EQ(open[2], open[0]);
-    close(master);
-}
-
 // The runtime is held up after the start of the command, by who does not take what it has to send.
 TEST(State, IsRunningAsSoonAsTheCommandRuns) {
     Bundle bundle;
     bundle.args({"sh", "-c", "touch /dev/started; exec sleep 1000"});
     bundle.save();
-    std::string path = bundle.path() + "/pidfds";
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    ASSERT_LT(path.size(), sizeof address.sun_path);
-    strcpy(address.sun_path, path.c_str());
-    const auto* where = reinterpret_cast<sockaddr*>(&address);
-    int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    ASSERT_EQ(bind(listener, where, sizeof address), 0);
-    ASSERT_EQ(listen(listener, 0), 0);
-    int first = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    ASSERT_EQ(connect(first, where, sizeof address), 0); // more than one does not fit
-    support::Process run(bundle.command({"run", "--pidfd-socket", path, bundle.id()}));
+    support::Receiver pidfds(bundle.path() + "/pidfds");
+    pidfds.busy();
+    support::Process run(bundle.command({"run", "--pidfd-socket", pidfds.path(), bundle.id()}));
     auto started = [&] {
         pid_t pid = support::find_container(run.pid(), {"sleep", "1000"}).first;
         return pid > 0 && support::Root(pid).look("/dev/started").has_value();
@@ -548,12 +482,9 @@ TEST(State, IsRunningAsSoonAsTheCommandRuns) {
     ASSERT_TRUE(support::eventually(started));
     EXPECT_EQ(bundle.status(), "running");
     EXPECT_TRUE(run.running());
-    close(accept4(listener, nullptr, nullptr, SOCK_CLOEXEC)); // the first
-    close(receive_descriptor(listener));
+    EXPECT_EQ(pidfds.receive().pid(), bundle.pid());
     EXPECT_EQ(bundle.status(), "running");
     run.kill(SIGKILL);
-    close(first);
-    close(listener);
 }
 
 TEST(Create, FailsForALabelThatTheHostDoesNotKnow) {
@@ -566,55 +497,6 @@ TEST(Create, FailsForALabelThatTheHostDoesNotKnow) {
         EXPECT_NE(ended.status, 0) << label;
         EXPECT_THAT(ended.err, HasSubstr("attr")) << label;
         EXPECT_EQ(bundle.runtime({"list", "-q"}).out, "");
-    }
-}
-
-TEST(Console, IsNeededByATerminalThatIsLeft) {
-    Bundle bundle;
-    bundle.config["process"]["terminal"] = true;
-    bundle.save();
-    EXPECT_THAT(bundle.runtime({"create", bundle.id()}).err, HasSubstr("console socket"));
-    bundle.config["process"]["terminal"] = false;
-    bundle.save();
-    EXPECT_THAT(bundle.runtime({"create", "--console-socket", "/x", bundle.id()}).err,
-                HasSubstr("cannot use console socket"));
-}
-
-// From a script: what is piped in is what somebody types, and its end is the end of input.
-TEST(Console, TakesWhatIsPipedIn) {
-    Bundle bundle;
-    std::string token = support::token();
-    bundle.config["process"]["terminal"] = true;
-    bundle.args({"sh", "-c", "read word; tty; echo $word-" + token + "; cat; exit 7"});
-    bundle.save();
-    for (const char* rest : {"rest\n", "rest"}) {
-        Ended ended = bundle.runtime(
-            {"run", bundle.id()}, {.argv = {}, .input = token + "\n" + rest, .input_ends = true});
-        EXPECT_EQ(ended.status, 7) << ended.err;
-        EXPECT_EQ(ended.err, "");
-        EXPECT_THAT(ended.out, HasSubstr("/dev/pts/0\r\n" + token + "-" + token + "\r\nrest"));
-    }
-    bundle.config["process"]["terminal"] = false;
-    bundle.args({"sleep", "1000"});
-    bundle.start();
-    Ended ended = bundle.runtime(
-        {"exec", "-t", bundle.id(), "sh", "-c", "read word; echo $word-ok; tty; cat"},
-        {.argv = {}, .input = token + "\n", .input_ends = true});
-    EXPECT_EQ(ended.status, 0) << ended.err;
-    EXPECT_THAT(ended.out, HasSubstr(token + "-ok\r\n/dev/"));
-}
-
-// A shell that edits lines takes the line discipline's ^D away before its first prompt.
-TEST(Console, EndsAShellThatIsGivenNothing) {
-    Bundle bundle;
-    bundle.config["process"]["terminal"] = true;
-    bundle.args({"sh"});
-    bundle.save();
-    for (const char* input : {"", "exit 3\n"}) {
-        Ended ended =
-            bundle.runtime({"run", bundle.id()}, {.argv = {}, .input = input, .input_ends = true});
-        EXPECT_EQ(ended.status, *input != '\0' ? 3 : 0) << ended.err;
-        EXPECT_EQ(ended.signal, 0);
     }
 }
 

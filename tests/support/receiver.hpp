@@ -1,0 +1,54 @@
+// Who waits at a socket for a descriptor: an engine, for a terminal or a pidfd.
+//
+//   Receiver consoles(bundle.path() + "/console");
+//   bundle.create({"--console-socket", consoles.path()});
+//   Received console = consoles.receive();
+#pragma once
+
+#include <string>
+#include <utility>
+
+#include <sys/types.h>
+
+namespace support {
+
+/// One message: its text, and its one descriptor.
+class Received {
+public:
+    Received(std::string text, int fd) : text_(std::move(text)), fd_(fd) {}
+    Received(Received&& other) noexcept
+        : text_(std::move(other.text_)), fd_(std::exchange(other.fd_, -1)) {}
+    ~Received();
+
+    const std::string& text() const { return text_; }
+    int fd() const { return fd_; }
+    /// Of a pidfd: whose it is.
+    pid_t pid() const;
+    /// Of a terminal: read until it has shown `text`; all that it has.
+    std::string until(const std::string& text) const;
+
+private:
+    std::string text_;
+    int fd_;
+};
+
+class Receiver {
+public:
+    /// Listens at `path`; `type` as in socket(2).
+    explicit Receiver(std::string path, int type = 0);
+    ~Receiver();
+    Receiver(const Receiver&) = delete;
+    Receiver& operator=(const Receiver&) = delete;
+
+    const std::string& path() const { return path_; }
+    /// Have no room for a connection, until receive() makes some.
+    void busy();
+    /// Waits for it; throws when what comes is anything else than text and one descriptor.
+    Received receive();
+
+private:
+    std::string path_;
+    int listener_ = -1, first_ = -1;
+};
+
+} // namespace support
