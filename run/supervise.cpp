@@ -10,6 +10,7 @@
 
 #include <array>
 #include <cerrno>
+#include <utility>
 
 namespace run {
 
@@ -72,6 +73,7 @@ private:
     std::string stand_in_; ///< the program that the child is for now, "STAGE=PROGRAM"
     bool talking_ = true;
     bool filtered_ = false; ///< the child said nothing after its filter was on, and did not exec
+    bool resumed_ = false;  ///< by a SIGCONT that is still to be read
     int killed_for_ = 0;    ///< the signal whose default action we carried out
 };
 
@@ -211,6 +213,7 @@ Result<void> Supervisor::suspend() {
     terminal_.flush();
     terminal_.restore();
     TRY(sys::kill(sys::getpid(), SIGSTOP));
+    resumed_ = true;
     if (terminal_.attached()) {
         TRY(terminal_.make_raw());
         terminal_.copy_size();
@@ -231,8 +234,10 @@ Result<void> Supervisor::on_signal() {
         on_orphan_();
         return {};
     case SIGCONT:
-        terminal_.look_again(); // behind a SIGSTOP; else suspend() has done it
-        return {};
+        if (std::exchange(resumed_, false))
+            return {}; // suspend() has told everybody
+        terminal_.look_again();
+        break;
     case SIGPIPE:
         return {}; // a line that nobody reads must not end the container
     case SIGWINCH:

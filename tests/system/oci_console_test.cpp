@@ -70,7 +70,8 @@ TEST(Console, OfExecGoesToTheSocketToo) {
         support::run(bundle.detached({"exec", "--process", file, "--detach", "--console-socket",
                                       consoles.path(), "--pid-file", "pid", bundle.id()}));
     ASSERT_EQ(ended.status, 0) << support::slurp(bundle.folder() / "detached.err");
-    EXPECT_THAT(consoles.receive().until(token), StartsWith("31 97\r\n/dev/pts/"));
+    Received master = consoles.receive();
+    EXPECT_THAT(master.until(token), StartsWith("31 97\r\n/dev/pts/"));
     auto open = support::descriptors(std::stoi(support::slurp(bundle.folder() / "pid")));
     EXPECT_THAT(open[0], StartsWith("/dev/pts/"));
     EXPECT_EQ(open[1], open[0]);
@@ -165,6 +166,125 @@ TEST(Sockets, OfExecThatNobodyListensAtAreNamedWithTheirOption) {
                   Strings{"[" + std::to_string(bundle.pid()) + "]"});
         if (options.size() > 2)
             (void)consoles.receive();
+    }
+}
+
+// --- exec in the foreground, as CRI-O does it for `kubectl exec` ---------------------------------
+
+/// What the shell `sh -c SCRIPT` waits with, until "end" is typed.
+const std::string kUntilEnd = "while [ \"$x\" != end ]; do read -t 1 x; done; ";
+
+TEST(ForegroundExec, HasATerminalInsideTheCallers) {
+    Running bundle;
+    std::string file = bundle.process({"sh", "-c",
+                                       "stty size; tty; test -t 0 && test -t 1 && test -t 2 && "
+                                       "trap 'echo now $(stty size)' WINCH; trap 'echo heard' INT; "
+                                       "echo u''p; " +
+                                           kUntilEnd + "exit 5"},
+                                      true);
+    Strings words{"sh", "-c", "stty -g; \"$@\"; s=$?; stty -g; exit $s", "sh"};
+    for (const std::string& word : bundle.command({"exec", "--process", file, bundle.id()}).argv)
+        words.push_back(word);
+    Terminal terminal({.argv = words}, 31, 97);
+    std::string before = terminal.take("\r\n");
+    EXPECT_THAT(terminal.take("up\r\n"), StartsWith("31 97\r\n/dev/pts/")); // from the start
+    EXPECT_EQ(terminal.modes().c_lflag & (ICANON | ECHO | ISIG), 0U) << "the outer one is raw";
+    EXPECT_EQ(terminal.modes().c_oflag & OPOST, 0U);
+
+    // The inner one is the container's, and none of the caller's.
+    pid_t command = 0;
+    for (pid_t pid : support::descendants_of(terminal.pid()))
+        if (support::command_line(pid).size() == 3)
+            command = pid;
+    ASSERT_NE(command, 0);
+    struct stat inner{}, outer{};
+    ASSERT_EQ(stat(("/proc/" + std::to_string(command) + "/fd/0").c_str(), &inner), 0);
+    ASSERT_EQ(stat(("/proc/" + std::to_string(terminal.pid()) + "/fd/0").c_str(), &outer), 0);
+    EXPECT_NE(inner.st_dev, outer.st_dev);
+
+    terminal.resize(23, 81);
+    terminal.until("now 23 81\r\n");
+    terminal.type("\3");
+    terminal.until("heard\r\n");
+    terminal.type("end\n");
+    terminal.until("end\r\n"); // echoed by the inner one
+    EXPECT_EQ(terminal.take("\r\n"), before.substr(0, before.size())) << "restored";
+    EXPECT_EQ(terminal.wait().status, 5);
+}
+
+TEST(ForegroundExec, OnATerminalEndsWithTheSignalThatEndedIt) {
+    Running bundle;
+    std::string file = bundle.process({"cat"}, true); // no shell, which catches some of them
+    for (const char* how : {"\3", "\x1c"}) {
+        Terminal terminal(bundle.command({"exec", "--process", file, bundle.id()}));
+        terminal.type("up\n");
+        terminal.until("up\r\nup\r\n");
+        terminal.type(how);
+        EXPECT_EQ(terminal.wait().status, 128 + (*how == '\3' ? SIGINT : SIGQUIT));
+    }
+    Terminal terminal(bundle.command({"exec", "--process", file, bundle.id()}));
+    terminal.type("up\n");
+    terminal.until("up\r\nup\r\n");
+    auto all = [&] { return bundle.runtime({"ps", "--format", "json", bundle.id()}).out; };
+    EXPECT_THAT(all(), HasSubstr(","));
+    terminal.hang_up(); // the client has gone
+    EXPECT_TRUE(support::eventually([&] { return !all().contains(','); })) << all();
+}
+
+TEST(ForegroundExec, WithoutATerminalHasTheCallersStreams) {
+    Running bundle;
+    std::string file = bundle.process({"sh", "-c", "echo err >&2; cat; kill -KILL $$"}, false);
+    Process exec(bundle.command({"exec", "--process", file, bundle.id()}));
+    exec.type("up\n");
+    exec.until("up\n");
+    pid_t command = support::descendants_of(exec.pid()).back();
+    auto ours = support::descriptors(exec.pid());
+    auto its = support::descriptors(command);
+    for (int stream : {0, 1, 2})
+        EXPECT_EQ(its[stream], ours[stream]) << stream;
+    std::string bytes("a\0b\r\n\x04\x03\xff", 9);
+    exec.type(bytes);
+    exec.close_input();
+    Ended ended = exec.wait();
+    EXPECT_EQ(ended.out, "up\n" + bytes);
+    EXPECT_EQ(ended.err, "err\n");
+    EXPECT_EQ(ended.status, 128 + SIGKILL);
+}
+
+TEST(ForegroundExec, PassesSignalsOn) {
+    Running bundle;
+    struct Named {
+        int number;
+        const char* name;
+    };
+    constexpr Named kAll[] = {{SIGTERM, "TERM"},   {SIGHUP, "HUP"},   {SIGINT, "INT"},
+                              {SIGQUIT, "QUIT"},   {SIGUSR1, "USR1"}, {SIGUSR2, "USR2"},
+                              {SIGWINCH, "WINCH"}, {SIGCONT, "CONT"}};
+    std::string file = bundle.process({"sh", "-c",
+                                       "for s in TERM HUP INT QUIT USR1 USR2 WINCH CONT; do "
+                                       "trap \"echo got-$s\" $s; done; echo up; " +
+                                           kUntilEnd + "exit 9"},
+                                      false);
+    Process exec(bundle.command({"exec", "--process", file, bundle.id()}));
+    exec.until("up\n");
+    for (Named one : kAll) {
+        exec.kill(one.number);
+        exec.until(std::string("got-") + one.name + "\n");
+    }
+    exec.type("end\n");
+    Ended ended = exec.wait();
+    EXPECT_EQ(ended.status, 9);
+    EXPECT_EQ(support::lines(ended.out).size(), 1 + std::size(kAll)) << "each came once";
+
+    file = bundle.process({"cat"}, false);
+    for (Named one : kAll) {
+        if (one.number == SIGWINCH || one.number == SIGCONT) // which end nobody
+            continue;
+        Process ends(bundle.command({"exec", "--process", file, bundle.id()}));
+        ends.type("up\n");
+        ends.until("up\n");
+        ends.kill(one.number);
+        EXPECT_EQ(ends.wait().status, 128 + one.number) << one.name;
     }
 }
 
