@@ -58,14 +58,21 @@ std::string source_of(const Escape& escape) {
     return "teach/escapes/" + name + ".cpp";
 }
 
-/// "leaving out user and pid"
+/// "in a container without the user and pid stages"
 std::string described(const Weakness& weakness) {
     if (weakness.bare)
         return "without any container, on a host of the lab's own";
     if (weakness.chroot)
         return "in a container whose root is changed by chroot";
-    return weakness.name.empty() ? "in a container with all stages"
-                                 : "in a container without " + weakness.name;
+    std::string stages;
+    for (const stages::Stage& stage : stages::table())
+        if (weakness.without.has(stage.id))
+            stages += (stages.empty() ? "the " : " and ") + std::string(name_of(stage.id));
+    if (!stages.empty())
+        stages += stages.contains(" and ") ? " stages" : " stage";
+    if (weakness.umount)
+        stages += (stages.empty() ? "" : ", and ") + std::string("the umount of its old root");
+    return stages.empty() ? "in a container with all stages" : "in a container without " + stages;
 }
 
 Result<Answer> escape(const std::vector<std::string>& args) {
@@ -86,8 +93,9 @@ Result<Answer> escape(const std::vector<std::string>& args) {
             auto stage = spec::stage_named(name);
             if (!stage && name != "container" && name != "umount")
                 return sys::wrong(
-                    "lab: \"" + name + "\" is no stage: see 'gocontainer stages'",
-                    "container leaves out all of them, umount pivot_root's second half");
+                    "lab escape: --without \"" + name + "\" is no stage: see 'gocontainer stages'",
+                    "or --without container, for none of them, or umount, for the second half of "
+                    "pivot_root");
             if (stage)
                 weakness.without.add(*stage);
             weakness.bare |= name == "container";

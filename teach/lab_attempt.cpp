@@ -247,10 +247,15 @@ Result<Attempt> attempt_in(const std::string& folder, const std::string& word, c
     bool claims = said.starts_with("got ");
     Attempt result{.outcome = Outcome::safe,
                    .evidence = said.substr(std::min<std::size_t>(4, said.size()))};
-    if (TRY(proven(escape, host, said, claims)))
+    if (TRY(proven(escape, host, said, claims))) {
         result.outcome = Outcome::risk;
-    else if (said.starts_with("none "))
+        if (result.evidence == word)
+            result.evidence = "it has read a secret of the host's: " + word;
+    } else if (claims) {
+        result.evidence += ", and nothing of it has come to the host";
+    } else if (said.starts_with("none ")) {
         result = {.outcome = Outcome::not_run, .evidence = said.substr(5)};
+    }
     if (said.empty())
         result.evidence = WIFSIGNALED(status)
                               ? "it was ended by " + sys::signal_name(WTERMSIG(status))

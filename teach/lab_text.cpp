@@ -115,7 +115,7 @@ std::string to_svg(const Gauntlet& gauntlet) {
     constexpr std::size_t kWide = 62;
     constexpr std::size_t kHigh = 26;
     std::size_t width = kLeft + gauntlet.weaknesses.size() * kWide + 10;
-    std::size_t height = kTop + gauntlet.rows.size() * kHigh + 40;
+    std::size_t height = kTop + gauntlet.rows.size() * kHigh + 58;
     std::string out = "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 " +
                       std::to_string(width) + " " + std::to_string(height) +
                       "\" font-family=\"sans-serif\" font-size=\"13\" role=\"img\">\n"
@@ -143,9 +143,11 @@ std::string to_svg(const Gauntlet& gauntlet) {
         }
     }
     return out +
-           text_at(10, height - 12,
-                   "all: nothing left out; bare: no container at all; -: can't be run here") +
-           "</svg>\n";
+           text_at(
+               10, height - 30,
+               "all: nothing left out; -user: without that stage (-mount: nor root); chroot: the "
+               "root changed by chroot (pivot-no-umount: by pivot_root without the umount);") +
+           text_at(10, height - 12, "bare: no container; -: can't be run here") + "</svg>\n";
 }
 
 } // namespace teach

@@ -21,7 +21,7 @@ sys::Result<std::string> host_proc(const Prey&) {
     }
     if (names.empty())
         return sys::wrong("/proc shows " + std::to_string(count) +
-                          " processes, and none of the host's");
+                          (count == 1 ? " process" : " processes") + ", and none of the host's");
     return "/proc shows the host's processes:" + names;
 }
 
