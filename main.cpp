@@ -155,15 +155,14 @@ struct Subcommand {
     int (*run)(const Args&);
 };
 constexpr Subcommand kSubcommands[] = {
-    {"parent", "[OPTIONS] [--] [COMMAND [ARG…]]   run a command in a container", parent},
-    {"stages", "[--json]                          what happens on the way there", stages},
-    {"inspect", "[OPTIONS] PID|ID                 what the kernel says of a process", inspect},
-    {"diff", "[OPTIONS] A B                       what two processes differ in", diff},
-    {"doctor", "[--json] [--plain]                what this machine can do, and why not", doctor},
-    {"lesson", "[list|N]                          learn how all this works", lesson},
-    {"lab", "start|check|escape|gauntlet …        write a stage; try to get out of a container",
-     lab},
-    {"completion", "                              completes words in bash", completion},
+    {"parent", "[OPTIONS] COMMAND…   run a command in a container", parent},
+    {"stages", "[--json]             what happens on the way there", stages},
+    {"inspect", "[OPTIONS] PID|ID    what the kernel says of a process", inspect},
+    {"diff", "[OPTIONS] A B          what two processes differ in", diff},
+    {"doctor", "[--json] [--plain]   what this machine can do, and why not", doctor},
+    {"lesson", "[list|N]             learn how all this works", lesson},
+    {"lab", "start|check|escape|…    write a stage; get out of a container", lab},
+    {"completion", "                 completes words in bash", completion},
     {"escape", nullptr, escape},
     {"pivot-no-umount", nullptr, pivot},
     {"child", nullptr, child},

@@ -318,8 +318,7 @@ const Command kCommands[] = {
     {"events", "ID", "what it uses, as JSON", kEventsRows, true, 1, 1, do_events},
     {"resume", "ID", "let them go on", kPlainRows, true, 1, 1, do_resume},
     {"spec", "", "write a config.json to start from", kSpecRows, true, 0, 0, do_spec},
-    {"features", "", "what of the specification is there, as JSON", kPlainRows, true, 0, 0,
-     do_features},
+    {"features", "", "what it knows of OCI, as JSON", kPlainRows, true, 0, 0, do_features},
 };
 
 } // namespace

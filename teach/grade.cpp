@@ -154,8 +154,8 @@ Result<Answer> check(const Strings& args, const Show& show) {
     if (json& entry = lesson_entry(progress, *place.exercise);
         !again && !named && entry.is_object() && entry.value("passed", json()).is_string())
         return Answer{.text = "lesson " + number + " was passed on " +
-                              entry["passed"].get<std::string>() + " ('gocontainer lab check " +
-                              number + " --again' checks once more)\n",
+                              entry["passed"].get<std::string>() + "\n'gocontainer lab check " +
+                              number + " --again' checks it once more\n",
                       .status = 0};
     Candidate candidate = TRY(named ? candidate_at(place, words[2]) : find_candidate(place, show));
     Paint paint = Paint::for_stream(STDOUT_FILENO, plain);
@@ -265,7 +265,7 @@ Result<Answer> start(const Strings& args) {
         mode_t mode = TRY(sys::fstatat(AT_FDCWD, from, 0)).st_mode & 0777;
         auto file = sys::openat(AT_FDCWD, to, O_WRONLY | O_CREAT | O_EXCL, mode);
         if (!file && file.error().code == EEXIST) {
-            out += "\"" + to + "\" is there already, and stays as it is\n";
+            out += wrapped("\"" + to + "\" is there already, and stays as it is", 0);
             continue;
         }
         Fd made = TRY(std::move(file));
@@ -334,8 +334,10 @@ Result<Answer> report(const Strings& args) {
                (passed.empty() ? "not passed" : "passed " + passed) + ", " +
                counted(row["checks"], "check") + ", " + counted(row["hints"], "hint") + "\n";
     }
-    out += "from \"" + TRY(progress_path()) +
-           "\", a file that its owner can write: it says what was done, and proves nothing\n";
+    out += wrapped("from \"" + TRY(progress_path()) +
+                       "\", a file that its owner can write: it says what was done, and proves "
+                       "nothing",
+                   0);
     return Answer{.text = out, .status = 0};
 }
 

@@ -115,7 +115,14 @@ TEST_F(Gauntlet, TriesOneEscapeAndShowsTheEvidence) {
     EXPECT_EQ(lab({"escape", "ptrace-host", "--without", "container"}).status, 1);
     Ended pivot = lab({"escape", "pivot-no-umount", "--without", "umount"});
     EXPECT_EQ(pivot.status, 1) << pivot.out;
-    for (const Ended* shown : {&safe, &risk, &pivot})
+    EXPECT_THAT(pivot.out, HasSubstr("without the umount of its old root"));
+    Ended read = lab({"escape", "chroot-fd", "--without", "root"});
+    EXPECT_THAT(read.out, AllOf(HasSubstr("container without the root stage\n"),
+                                HasSubstr("it has read a secret of the host's: lab")));
+    // What went out is no escape, as long as it has not arrived.
+    Ended sent = lab({"escape", "raw-socket"});
+    EXPECT_THAT(sent.out, AllOf(HasSubstr("\nSAFE\n"), HasSubstr("nothing of it has come")));
+    for (const Ended* shown : {&safe, &risk, &pivot, &read, &sent})
         for (const std::string& line : lines(shown->out))
             EXPECT_LE(line.size(), 80U) << line;
     Ended list = lab({"escape", "--list"});
@@ -129,9 +136,37 @@ TEST_F(Gauntlet, TriesOneEscapeAndShowsTheEvidence) {
             << name;
     }
     EXPECT_EQ(lab({"escape", "nothing"}).status, 125);
-    EXPECT_EQ(lab({"escape", "mknod", "--without", "nothing"}).status, 125);
+    Ended nothing = lab({"escape", "mknod", "--without", "nothing"});
+    EXPECT_EQ(nothing.status, 125);
+    EXPECT_THAT(nothing.err, HasSubstr("--without container"));
     EXPECT_EQ(lab({"nothing"}).status, 125);
     EXPECT_EQ(run({.argv = {gocontainer(), "escape", "kill-host"}}).status, 125);
+}
+
+/// Lines of more than 80 columns.
+Strings too_wide(const std::string& text) {
+    Strings out;
+    for (const std::string& line : lines(text))
+        if (std::ranges::count_if(line, [](char c) { return (c & 0xc0) != 0x80; }) > 80)
+            out.push_back(line);
+    return out;
+}
+
+TEST(Classroom, EightyColumnsAreEnough) {
+    Scratch home;
+    auto wide = [&](const Strings& words) {
+        Ended ended =
+            run({.argv = words,
+                 .env = {"XDG_STATE_HOME=" + home.path() + std::string(20, '/'), "HOME"}});
+        EXPECT_EQ(ended.err, "");
+        return too_wide(ended.out);
+    };
+    for (const Strings& words : std::vector<Strings>{
+             {"--help"}, {"stages"}, {"lesson"}, {"lab"}, {"lab", "report"}, {"doctor"}}) {
+        Strings all{gocontainer()};
+        all.insert(all.end(), words.begin(), words.end());
+        EXPECT_THAT(wide(all), testing::IsEmpty()) << words.back();
+    }
 }
 
 TEST(Classroom, HelpIsHelpEverywhereAndWhatIsUnknownIsNamed) {
@@ -153,10 +188,7 @@ TEST(Classroom, HelpIsHelpEverywhereAndWhatIsUnknownIsNamed) {
             EXPECT_EQ(help.status, 0) << help.err;
             EXPECT_THAT(help.out, testing::StartsWith("Usage: gocontainer " + command.front()));
             EXPECT_EQ(help.err, "");
-            for (const std::string& line : lines(help.out))
-                EXPECT_LE(std::ranges::count_if(line, [](char c) { return (c & 0xc0) != 0x80; }),
-                          80)
-                    << line;
+            EXPECT_THAT(too_wide(help.out), testing::IsEmpty());
         }
         Ended wrong = ours(command, {"3", unknown});
         EXPECT_EQ(wrong.status, 125);
