@@ -33,22 +33,18 @@ OBJ := $(SRC:%.cpp=$(BUILD)/%.o)
 # main.o and the start of a static program: no test's.
 LIBOBJ := $(filter-out $(BUILD)/main.o $(BUILD)/sys/quick_start.o,$(OBJ))
 SANITIZERS ?=
-comma := ,
 CXXFLAGS += $(CXXSTD) $(OPT) -g1 $(WARN) -I. -I$(BUILD)/gen -ffunction-sections -fdata-sections -fno-plt $(SANITIZERS) -MMD -MP
 # Constants and code in one segment, from the file's first byte: its first 2 MiB are then what one entry
 # of the page table can map, if they lie in the page cache as one piece.
 STATIC := -static -no-pie -Wl,--gc-sections -Wl,--build-id=none -Wl,-z,noseparate-code
+LAYOUT := tools/launch.ld
 ifeq ($(SANITIZERS),)
-LDFLAGS += $(STATIC)
+LDFLAGS += $(STATIC) -Wl,-T,$(LAYOUT)
 STRIP := -s
 else
 LDFLAGS += $(SANITIZERS)
 endif
 LDLIBS += -lcap -lseccomp
-# What a launch does not need lies behind what it does, libc too: beyond those 2 MiB.
-TEACHING := $(filter $(BUILD)/teach/%,$(OBJ))
-LAUNCHING := $(filter-out $(TEACHING),$(OBJ))
-FIRST := $(if $(SANITIZERS),,-lstdc++ -lm -Wl$(comma)--start-group -lgcc -lgcc_eh -lc -Wl$(comma)--end-group)
 
 .PHONY: all
 all: $(BIN)
@@ -69,21 +65,23 @@ ifneq ($(word 2,$(STEPS_NOW))$(filter test,$(STEPS_NOW)),)
 endif
 endif
 
-# Without symbols: a launch may have to copy the file. `make debug` links one with them. And written
-# by one call, as the linker does not: file systems with large folios (ext4 since Linux 6.16, xfs,
-# btrfs) then have its first 2 MiB as one piece in the page cache, and each start of it takes half
-# the page faults, 4 % of a launch.
-$(BIN): $(OBJ)
+# Without symbols: a launch may have to copy the file. `make debug` links one with them. And its first
+# 2 MiB, where $(LAYOUT) has put what a launch runs, are written by one call, as the linker does not:
+# file systems with large folios (ext4 since Linux 6.16, xfs, btrfs) then have them as one piece in the
+# page cache, and each start takes half the page faults, 4 % of a launch. The rest in small ones: a
+# piece is mapped, and counted as memory in use, as a whole.
+$(BIN): $(OBJ) $(LAYOUT)
 	@$(call say,link     $@)
-	$(Q)$(CXX) $(LDFLAGS) $(STRIP) -o $@.linked $(LAUNCHING) $(LDLIBS) $(FIRST) $(TEACHING)
-	@dd if=$@.linked of=$@.new bs=64M iflag=fullblock status=none
+	$(Q)$(CXX) $(LDFLAGS) $(STRIP) -o $@.linked $(OBJ) $(LDLIBS)
+	@dd if=$@.linked of=$@.new bs=2M count=1 iflag=fullblock status=none
+	@dd if=$@.linked of=$@.new bs=64K skip=32 seek=32 conv=notrunc status=none
 	@chmod +x $@.new
 	@mv $@.new $@
 	@rm $@.linked
 
 .PHONY: debug
 debug: $(BUILD)/gocontainer.debug
-$(BUILD)/gocontainer.debug: $(OBJ)
+$(BUILD)/gocontainer.debug: $(OBJ) $(LAYOUT)
 	@$(call say,link     $@)
 	$(Q)$(CXX) $(LDFLAGS) -o $@ $(OBJ) $(LDLIBS)
 
