@@ -115,6 +115,12 @@ json PodContainer::exec(const Strings& command, int timeout) const {
                            {{"container_id", id_}, {"cmd", command}, {"timeout", timeout}});
 }
 
+Command PodContainer::stream(const std::string& method, json request) const {
+    request["container_id"] = id_;
+    std::string url = pod_.cri().call(method, request)["url"];
+    return enclosure().inside({source() + "/tests/engines/cri-stream", url});
+}
+
 std::string PodContainer::log() const {
     return try_slurp(pod_.log(log_)).value_or("");
 }

@@ -71,6 +71,9 @@ public:
     json status() const;
     pid_t pid() const;
     json exec(const Strings& command, int timeout = 60) const;
+    /// What `kubectl exec` and `kubectl attach` do with the URL that they get: "Exec" and "Attach",
+    /// with streams as `request` asks for them.
+    Command stream(const std::string& method, json request) const;
     std::string log() const;
     /// Wait for its end.
     json ended() const;

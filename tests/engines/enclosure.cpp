@@ -3,13 +3,17 @@
 #include "tests/support/container.hpp"
 #include "tests/support/proc.hpp"
 
+#include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/socket.h>
 
 #include <fcntl.h>
+#include <net/if.h>
 #include <sched.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstring>
 #include <filesystem>
 #include <sstream>
 #include <stdexcept>
@@ -22,11 +26,23 @@ namespace {
 
 constexpr const char* kPath = "/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin";
 
+/// An engine serves streams there (cri-stream).
+void bring_up_loopback() {
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    ifreq up{};
+    strcpy(up.ifr_name, "lo");
+    up.ifr_flags = IFF_UP;
+    if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &up) != 0)
+        fail_with_errno("bring up lo");
+    close(fd);
+}
+
 /// In the process that keeps the namespaces: places that engines use whatever they are told.
 void furnish() {
     enter_own_mounts();
     if (unshare(CLONE_NEWNET) != 0)
         fail_with_errno("unshare");
+    bring_up_loopback();
     for (const char* place : {"/var/lib/cni", "/var/lib/containers", "/etc/cni"})
         if (fs::is_directory(place))
             mount_in("none", place, "tmpfs");

@@ -1,0 +1,105 @@
+// `kubectl exec` and `kubectl attach`, by the URL that containerd's CRI plugin gives a kubelet for
+// them, to a container of a pod with our handler.
+#include "tests/engines/cri.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace {
+
+using namespace engines;
+using testing::HasSubstr;
+
+const Strings kIdle{"sleep", "1000000"};
+
+class Kubectl : public testing::Test {
+protected:
+    static void SetUpTestSuite() { kubelet = std::make_unique<Cri>(); }
+    static void TearDownTestSuite() { kubelet.reset(); }
+    void SetUp() override {
+        if (!cri.why_not().empty())
+            GTEST_SKIP() << "containerd's CRI plugin: " << cri.why_not();
+    }
+
+    static inline std::unique_ptr<Cri> kubelet;
+    Cri& cri = *kubelet;
+    std::string word = token();
+};
+
+json on_terminal(const Strings& command = {}) {
+    json request{{"tty", true}, {"stdin", true}, {"stdout", true}};
+    if (!command.empty())
+        request["cmd"] = command;
+    return request;
+}
+
+/// Tells its size from the start, and whenever that changes; ends with 5, or goes on behind ^C.
+const Strings kTold{"sh", "-c",
+                    "trap 'echo now $(stty size)' WINCH; trap 'echo heard' INT; stty size; tty; "
+                    "test -t 0 && test -t 1 && test -t 2 && echo u''p; "
+                    "while [ \"$x\" != end ]; do read -t 1 x; done; exit 5"};
+
+TEST_F(Kubectl, ExecsOnATerminal) {
+    Pod pod(cri);
+    PodContainer box(pod, kIdle);
+    Terminal terminal(box.stream("Exec", on_terminal(kTold)), 31, 97);
+    EXPECT_THAT(terminal.take("up\r\n"), HasSubstr("/dev/pts/"));
+    terminal.resize(23, 81);
+    terminal.until("now 23 81\r\n");
+    terminal.type("\3");
+    terminal.until("heard\r\n");
+    terminal.type("end\n");
+    EXPECT_EQ(terminal.wait().status, 5);
+}
+
+TEST_F(Kubectl, ExecsWithStreams) {
+    Pod pod(cri);
+    PodContainer box(pod, kIdle);
+    json request{{"stdin", true}, {"stdout", true}, {"stderr", true}};
+    request["cmd"] = {"sh", "-c", "echo err >&2; read line; echo got $line; exit 7"};
+    Process client(box.stream("Exec", request));
+    client.type(word + "\n");
+    Ended ended = client.wait();
+    EXPECT_EQ(ended.out, "got " + word + "\n");
+    EXPECT_EQ(ended.err, "err\n");
+    EXPECT_EQ(ended.status, 7);
+    request["cmd"] = {"sh", "-c", "kill -9 $$"};
+    EXPECT_EQ(Process(box.stream("Exec", request)).wait().status, 137);
+    request["cmd"] = {word};
+    Ended absent = Process(box.stream("Exec", request)).wait();
+    EXPECT_NE(absent.status, 0);
+    EXPECT_THAT(absent.err,
+                HasSubstr("exec: \"" + word + "\": executable file not found in $PATH"));
+}
+
+TEST_F(Kubectl, AttachesToATerminal) {
+    Pod pod(cri);
+    PodContainer box(pod, kTold, {{"tty", true}, {"stdin", true}});
+    ASSERT_TRUE(eventually([&] { return box.log().contains("up"); }));
+    {
+        Terminal first(box.stream("Attach", on_terminal()), 31, 97);
+        first.until("now 31 97\r\n");
+        first.hang_up();
+    }
+    EXPECT_EQ(box.status()["status"]["state"], "CONTAINER_RUNNING"); // it has only lost a client
+    Terminal second(box.stream("Attach", on_terminal()), 23, 81);
+    second.until("now 23 81\r\n");
+    second.type("\3");
+    second.until("heard\r\n");
+    second.type("end\n");
+    EXPECT_EQ(box.ended()["exit_code"], 5);
+    EXPECT_EQ(second.wait().status, 0);
+}
+
+TEST_F(Kubectl, AttachesToStreams) {
+    Pod pod(cri);
+    PodContainer box(pod, {"sh", "-c", "read line; echo err >&2; echo got $line; exit 4"},
+                     {{"stdin", true}});
+    Process client(box.stream("Attach", {{"stdin", true}, {"stdout", true}, {"stderr", true}}));
+    client.type(word + "\n");
+    client.until("got " + word + "\n");
+    client.until_complains("err\n");
+    EXPECT_EQ(box.ended()["exit_code"], 4);
+}
+
+} // namespace
