@@ -4,6 +4,7 @@
 // answers something else than a filter would, whatever capabilities there are, and nothing happens.
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <linux/keyctl.h>
 #include <sched.h>
@@ -12,6 +13,7 @@
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 namespace {
@@ -60,6 +62,18 @@ constexpr Probe kProbes[] = {
      [] {
          return syscall(SYS_keyctl, KEYCTL_SEARCH, KEY_SPEC_SESSION_KEYRING, "user",
                         "gocontainer-test", 0) >= 0
+                    ? 0L
+                    : -1L;
+     }},
+    // To whoever the container's caller has made a socket for (sd_notify(3)).
+    {"notify-ready",
+     [] {
+         sockaddr_un address{};
+         address.sun_family = AF_UNIX;
+         if (const char* path = getenv("NOTIFY_SOCKET"); path != nullptr)
+             strncpy(address.sun_path, path, sizeof address.sun_path - 1);
+         return sendto(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), "READY=1", 7, 0,
+                       reinterpret_cast<sockaddr*>(&address), sizeof address) == 7
                     ? 0L
                     : -1L;
      }},

@@ -8,7 +8,14 @@
 #include <gtest/gtest.h>
 
 #include <fcntl.h>
+#include <grp.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
+
+#include <cstring>
 
 namespace {
 
@@ -124,6 +131,101 @@ TEST_F(PodmanOnly, HandsDescriptorsDown) {
     close(fd);
 }
 
+// Socket activation: what systemd hands to Podman is the container's.
+TEST_F(PodmanOnly, HandsListeningSocketsDown) {
+    int socket = ::socket(AF_UNIX, SOCK_STREAM, 0); // which may be 3 already
+    Command command = podman.command(podman.run_words(
+        {"--rm", "--network=none"},
+        {"sh", "-c", "echo $LISTEN_PID $$ $LISTEN_FDS $LISTEN_FDNAMES; readlink /proc/$$/fd/3"}));
+    command.fds = {{socket, 3}};
+    command.env.insert(command.env.end(), {"LISTEN_FDS=1", "LISTEN_FDNAMES=" + word});
+    command.before_exec = [go = command.before_exec] {
+        if (go)
+            go();
+        setenv("LISTEN_PID", std::to_string(getpid()).c_str(), 1);
+    };
+    std::string ours = descriptors(getpid())[socket];
+    Ended ended = run(std::move(command));
+    EXPECT_EQ(ended.out, "1 1 1 " + word + "\n" + ours + "\n") << ended.err;
+    close(socket);
+}
+
+// Of a service of systemd's that is ready when what is in the container says so.
+TEST_F(PodmanOnly, TellsThatTheContainerIsReady) {
+    std::string path = enclosure().folder() / word;
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    ASSERT_LT(path.size(), sizeof address.sun_path);
+    strcpy(address.sun_path, path.c_str());
+    int manager = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    ASSERT_EQ(bind(manager, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+    Strings options{"--detach",
+                    "--rm",
+                    "--network=none",
+                    "--name",
+                    word,
+                    "--sdnotify=container",
+                    "--volume",
+                    source() + "/build/tests/probe:/probe:ro"};
+    Command command =
+        podman.command(podman.run_words(options, {"sh", "-c", "/probe notify-ready; sleep 1000"}));
+    command.env.push_back("NOTIFY_SOCKET=" + path);
+    command.input_ends = true;
+    Ended started = run(std::move(command));
+    EXPECT_EQ(started.status, 0) << started.err;
+    std::string said;
+    for (char text[512]; !said.contains("READY=1");) {
+        pollfd more{.fd = manager, .events = POLLIN, .revents = 0};
+        ASSERT_EQ(poll(&more, 1, static_cast<int>(kPatience.count())), 1) << said;
+        ssize_t got = recv(manager, text, sizeof text, 0);
+        said.append(text, static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
+    }
+    EXPECT_THAT(said, HasSubstr("MAINPID="));
+    EXPECT_EQ(podman.remove(word).status, 0);
+    close(manager);
+}
+
+TEST_F(PodmanOnly, KeepsGroups) {
+    Command command = podman.command(podman.run_words(
+        {"--rm", "--network=none", "--group-add=keep-groups"}, {"cat", "/proc/self/status"}));
+    std::string expected = "Groups:\t7 8 ";
+    if (is_root()) {
+        command.before_exec = [go = command.before_exec] {
+            constexpr gid_t kOurs[] = {7, 8};
+            if (setgroups(2, kOurs) != 0)
+                fail_with_errno("setgroups");
+            go();
+        };
+    } else {
+        if (getgroups(0, nullptr) < 2)
+            GTEST_SKIP() << "the user has no other groups than their own";
+        expected = "65534 "; // nobody in there knows it
+    }
+    Ended ended = run(std::move(command));
+    EXPECT_THAT(ended.out, HasSubstr(expected)) << ended.err;
+}
+
+TEST_F(PodmanOnly, CopiesUpIntoATmpfs) {
+    Box box(podman, {"--mount", "type=tmpfs,dst=/etc,tmpcopyup"}, {"sleep", "1000"});
+    auto table = mountinfo(box.pid());
+    ASSERT_NE(mounted_at(table, "/etc"), nullptr);
+    EXPECT_EQ(mounted_at(table, "/etc")->type, "tmpfs");
+    EXPECT_EQ(Root(box.pid()).read("/etc/passwd"), slurp(rootfs() + "/etc/passwd"));
+}
+
+TEST_F(PodmanOnly, HasAFilterOfTheUsersOwn) {
+    std::string file = enclosure().folder().file(
+        word + ".json", R"({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
+            {"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO", "errnoRet": 95}]})");
+    Ended ended = podman.run({"--security-opt", "seccomp=" + file}, {"mkdir", "/tmp/new"});
+    EXPECT_THAT(ended.err, HasSubstr("Operation not supported"));
+    EXPECT_EQ(podman
+                  .run({"--security-opt", "seccomp=unconfined"},
+                       {"grep", "Seccomp:", "/proc/self/status"})
+                  .out,
+              "Seccomp:\t0\n");
+}
+
 // One line, by the JSON log that containers.conf lets it ask for, not conmon's copy of stderr.
 TEST_F(PodmanOnly, QuotesTheError) {
     Ended ended = podman.run({}, {word});
@@ -140,6 +242,34 @@ TEST_F(PodmanOnly, MapsIds) {
     EXPECT_EQ(id_map(box.pid(), "gid_map"), (std::vector<IdRange>{{0, 200000, 1000}}));
     EXPECT_EQ(box.exec({"sh", "-c", "touch /etc/x && ls -ln /etc/x | awk '{print $3}'"}).out,
               "0\n");
+}
+
+TEST_F(PodmanOnly, MapsTheIdsOfAVolume) {
+    if (!is_root())
+        GTEST_SKIP() << "only root of the namespace that a file system was mounted in maps its ids";
+    std::string volume = enclosure().folder().folder("volume-" + word);
+    spill(volume + "/file", word);
+    Box box(podman, {"--uidmap", "0:100000:1000", "--volume", volume + ":/data:idmap"},
+            {"sleep", "1000"});
+    EXPECT_EQ(box.exec({"sh", "-c", "touch /data/new; stat -c %u /data/file /data/new"}).out,
+              "0\n0\n");
+    for (const char* name : {"/file", "/new"}) {
+        struct stat seen{};
+        ASSERT_EQ(stat((volume + name).c_str(), &seen), 0) << name;
+        EXPECT_EQ(seen.st_uid, 0U) << name; // and not 100000
+    }
+}
+
+TEST_F(PodmanOnly, KeepsTheUsersId) {
+    if (is_root())
+        GTEST_SKIP() << "root is root in there anyhow";
+    Scratch volume;
+    Box box(podman, {"--userns=keep-id", "--volume", volume.path() + ":/data"}, {"sleep", "1000"});
+    EXPECT_EQ(box.exec({"sh", "-c", "id -u; touch /data/new"}).out,
+              std::to_string(getuid()) + "\n");
+    struct stat seen{};
+    ASSERT_EQ(stat((volume / "new").c_str(), &seen), 0);
+    EXPECT_EQ(seen.st_uid, getuid());
 }
 
 TEST_F(PodmanOnly, IsRootlessForAUser) {
