@@ -89,7 +89,7 @@ Applied replace(Draft& draft, Text value) {
     std::size_t equals = value.find('=');
     auto stage = spec::stage_named(value.substr(0, equals));
     if (equals == std::string::npos || equals + 1 == value.size())
-        return std::unexpected("\"" + value + "\": STAGE=PROGRAM");
+        return std::unexpected("\"" + value + "\": wants STAGE=PROGRAM");
     if (!stage)
         return std::unexpected("\"" + value.substr(0, equals) +
                                "\": is no stage: see 'gocontainer stages'");
@@ -194,7 +194,7 @@ const Option kOptions[] = {
      [](Draft& d, Text v) { return store<std::int64_t>(d.spec.time.monotonic, spec::parse_seconds(v)); }},
 
     {"--rootfs", "DIR", "mount", "Root filesystem (default: ./rootfs)",
-     [](Draft& d, Text v) -> Applied { d.asked["--rootfs"] = mount; d.spec.root.path = v; return {}; }},
+     [](Draft& d, Text v) -> Applied { d.asked["--rootfs"] = mount; return named(d.spec.root.path, v, "directory"); }},
     {"-v,--volume", "SRC:DST[:ro,…]", "mount", "Show SRC of the host at DST",
      [](Draft& d, Text v) { return append<spec::Mount>(d.spec.root.mounts, spec::parse_volume(v)); }},
     {"--tmpfs", "DST[:size=…]", "mount", "An empty file system in memory at DST",

@@ -212,8 +212,14 @@ Result<void> enter_directory(const spec::Spec& spec) {
         if (!there && there.error().code == ENOENT && spec.stages.has(spec::Stage::root)) {
             // The root is ours now, so following its links leads nowhere else.
             Fd root = TRY(sys::openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY));
-            Fd made = TRY(sys::in_root(root.get(), wanted, sys::Want::directory));
-            there = sys::fchdir(made.get());
+            auto made = sys::in_root(root.get(), wanted, sys::Want::directory);
+            there = made ? sys::fchdir(made->get()) : std::unexpected(std::move(made).error());
+            there = stages::hint(std::move(there), [&](const Error& error) {
+                return error.code == ENOTDIR ? ""
+                                             : "\"" + wanted +
+                                                   "\" can't be made: name a "
+                                                   "directory that is there";
+            });
         }
         there = stages::hint(std::move(there), [&](const Error& error) -> std::string {
             if (error.code == ENOTDIR)

@@ -91,6 +91,19 @@ Result<void> map_ids(const Fd& tree, const spec::Mount& wanted, const Fd& owner)
                 });
 }
 
+std::string no_source(const std::string& path, int code) {
+    if (code == ENOENT)
+        return "the volume's source must exist: make it first";
+    if (code == ENOTDIR)
+        return "what is before a \"/\" in it must be a directory";
+    if (code != EACCES)
+        return {};
+    std::string closed = causes::closed_on_the_way(path);
+    return "container root may not search " +
+           (closed.empty() ? "a directory on the way to it" : "\"" + closed + "\"") +
+           ": 'chmod o+x' it, or use a copy elsewhere";
+}
+
 } // namespace
 
 Result<Fd> namespace_with(const std::vector<spec::IdMap>& uids,
@@ -133,11 +146,7 @@ Result<Fd> make_bind(const spec::Mount& wanted, const Fd& owner) {
     unsigned recursive = wanted.recursive ? AT_RECURSIVE : 0;
     Fd source =
         TRY(hint(sys::openat(AT_FDCWD, wanted.source, O_PATH | (wanted.no_follow ? O_NOFOLLOW : 0)),
-                 [](const Error& error) {
-                     return error.code == ENOENT
-                                ? std::string("the volume's source must exist: make it first")
-                                : std::string();
-                 }));
+                 [&](const Error& error) { return no_source(wanted.source, error.code); }));
     if (wanted.no_follow && S_ISLNK(TRY(sys::fstat(source.get())).st_mode))
         return source;
     Fd tree =

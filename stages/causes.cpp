@@ -229,6 +229,17 @@ std::string no_id_map(const std::string& path, const std::string& said) {
                    {path, path.ends_with("newgidmap") ? "cap_setgid" : "cap_setuid"});
 }
 
+std::string closed_on_the_way(const std::string& path) {
+    std::size_t slash = path.starts_with('/') ? 1 : 0;
+    while ((slash = path.find('/', slash)) != std::string::npos) {
+        std::string part = path.substr(0, slash);
+        if (!part.empty() && !sys::faccessat(AT_FDCWD, part, X_OK))
+            return part;
+        ++slash;
+    }
+    return {};
+}
+
 std::string no_rootfs(const std::string& path, int code, std::uint32_t uid) {
     if (code == ENOENT)
         return hint_of(Id::rootfs_missing, {path});
@@ -237,14 +248,8 @@ std::string no_rootfs(const std::string& path, int code, std::uint32_t uid) {
     if (code != EACCES)
         return {};
     std::string who = std::to_string(uid);
-    // Which directory on the way can't be searched?
-    std::size_t slash = path.starts_with('/') ? 1 : 0;
-    while ((slash = path.find('/', slash)) != std::string::npos) {
-        std::string part = path.substr(0, slash);
-        if (!part.empty() && !sys::faccessat(AT_FDCWD, part, X_OK))
-            return hint_of(Id::rootfs_closed, {who, part});
-        ++slash;
-    }
+    if (std::string closed = closed_on_the_way(path); !closed.empty())
+        return hint_of(Id::rootfs_closed, {who, closed});
     return hint_of(Id::rootfs_unreadable, {who, path});
 }
 

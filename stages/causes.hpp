@@ -24,6 +24,8 @@ std::string free_ids();
 std::string no_id_map(const std::string& path, const std::string& said);
 /// The rootfs at `path` can't be used by `uid` of this machine; `code` is what opening it said.
 std::string no_rootfs(const std::string& path, int code, std::uint32_t uid);
+/// The first directory on the way to `path` that the caller may not search; "" when he may.
+std::string closed_on_the_way(const std::string& path);
 /// Something could not be made in the rootfs at `path`: is it its file system?
 std::string rootfs_cannot_hold(const std::string& path, int code);
 /// overlayfs was refused over `path`, with errno `code` and perhaps some words of the kernel's.

@@ -89,9 +89,9 @@ Result<void> become_user(const Inside& inside) {
     bool denied = spec.stages.has(spec::Stage::user) &&
                   TRY(sys::read_file("/proc/self/setgroups", 64)).starts_with("deny");
     if (!denied)
-        return become(inside, who);
+        return asked_by("-u", become(inside, who));
     // What we are already is fine; its groups can't be changed.
-    return who.uid == 0 && who.gid == 0 ? Result<void>{} : change_ids(inside, who);
+    return who.uid == 0 && who.gid == 0 ? Result<void>{} : asked_by("-u", change_ids(inside, who));
 }
 
 namespace {

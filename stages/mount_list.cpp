@@ -52,6 +52,15 @@ Result<Fd> link_at(Inside& inside, const std::string& destination) {
     return S_ISLNK(TRY(sys::fstat(last.get())).st_mode) ? std::move(last) : Fd();
 }
 
+std::string no_place(const Inside& inside, const spec::Mount& wanted, const Error& error) {
+    if (error.code == ENOENT && plain(wanted.destination).starts_with("/proc/"))
+        return "nothing can be made in /proc: name another place";
+    if (error.code == ENOTDIR)
+        return "\"" + wanted.destination +
+               "\" is a file in the root filesystem, or leads through one: name another place";
+    return causes::rootfs_cannot_hold(inside.spec.root.path, error.code);
+}
+
 /// The mount point, made when it is missing. Nothing may cover what the kernel shows in /proc, by
 /// whatever links the image leads there.
 Result<Fd> place_of(Inside& inside, const spec::Mount& wanted, sys::Want want) {
@@ -60,15 +69,10 @@ Result<Fd> place_of(Inside& inside, const spec::Mount& wanted, sys::Want want) {
         if (destination == name && want != sys::Want::existing)
             return real_directory(inside, name + 1);
     Fd link = wanted.over_link ? TRY(link_at(inside, destination)) : Fd();
-    Fd place =
-        link.valid()
-            ? std::move(link)
-            : TRY(hint(sys::in_root(inside.rootfs.get(), wanted.destination, want),
-                       [&](const Error& error) -> std::string {
-                           if (error.code == ENOENT && destination.starts_with("/proc/"))
-                               return "nothing can be made in /proc: name another place";
-                           return causes::rootfs_cannot_hold(inside.spec.root.path, error.code);
-                       }));
+    Fd place = link.valid()
+                   ? std::move(link)
+                   : TRY(hint(sys::in_root(inside.rootfs.get(), wanted.destination, want),
+                              [&](const Error& error) { return no_place(inside, wanted, error); }));
     if (want != sys::Want::existing && TRY(sys::fstatfs(place.get())).f_type == PROC_SUPER_MAGIC &&
         !covers_proc_harmlessly(destination))
         return sys::wrong("\"" + wanted.destination + "\" is inside /proc",
@@ -222,7 +226,8 @@ Result<void> mount_this(Inside& inside, std::size_t index) {
         auto there = sys::in_root(inside.rootfs.get(), wanted.destination, sys::Want::existing);
         fresh = !there && there.error().code == ENOENT;
         if (!there && !fresh)
-            return std::unexpected(std::move(there).error());
+            return hint(Result<void>(std::unexpected(std::move(there).error())),
+                        [&](const Error& error) { return no_place(inside, wanted, error); });
     }
     Fd place = TRY(place_of(inside, wanted, sys::Want::directory));
     std::uint64_t attributes = wanted.attributes;

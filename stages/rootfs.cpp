@@ -39,10 +39,11 @@ std::string work_directory(const std::string& upper) {
 Result<void> make_work_directory(Launch& launch) {
     const std::string& upper = launch.spec.root.upper;
     TRY(hint(sys::openat(AT_FDCWD, upper, O_PATH | O_DIRECTORY), [&](const Error& error) {
-        return error.code == ENOENT ? "--upper keeps changes in a directory that is there already: "
-                                      "'mkdir " +
-                                          upper + "'"
-                                    : std::string();
+        if (error.code == ENOENT)
+            return "--upper keeps changes in a directory that is there already: 'mkdir " + upper +
+                   "'";
+        return error.code == ENOTDIR ? "--upper wants a directory, and \"" + upper + "\" is none"
+                                     : "";
     }));
     std::string work = work_directory(upper);
     std::string absolute = work.starts_with('/') ? work : sys::join(TRY(sys::getcwd()), work);
@@ -58,7 +59,8 @@ Result<void> make_work_directory(Launch& launch) {
                        ? "another container is using \"" + upper +
                              "\", or one was left behind by "
                              "a crash: then remove the directory"
-                       : "overlayfs needs a work directory beside \"" + upper + "\"";
+                       : "overlayfs needs a work directory beside \"" + upper +
+                             "\": give --upper a directory in one that you may write to";
         });
     }
     // The kernel makes its own directories in it as container root.

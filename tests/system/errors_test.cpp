@@ -79,7 +79,7 @@ TEST_F(Errors, NoRootfs) {
     expect_error(run({.argv = {gocontainer(), "parent", "-q", "--net", "none", "true"},
                       .cwd = scratch_.path()}),
                  125, {"there is no root filesystem at \"./rootfs\""});
-    expect_error(quiet({"--rootfs", ""}, {"true"}), 125, {"--rootfs"});
+    expect_error(quiet({"--rootfs", ""}, {"true"}), 125, {"--rootfs \"\": names no directory"});
 }
 
 TEST_F(Errors, ARootfsThatIsNoDirectory) {
@@ -480,12 +480,37 @@ TEST_F(Errors, ThatOnlyTheKernelFinds) {
     expect_error(quiet({"-w", "/etc/passwd"}, {"true"}), 125,
                  {"gocontainer: -w: chdir(\"/etc/passwd\"): ENOTDIR", "name a directory"});
     expect_error(quiet({"-v", "/etc/passwd:/mnt"}, {"true"}), 125, {"mount: -v \"/mnt\": "});
-    expect_error(quiet({"-v", "/etc:/etc/passwd"}, {"true"}), 125,
-                 {"mount: -v \"/etc/passwd\": ", "ENOTDIR"});
+    for (const char* file : {"/etc/passwd", "/etc/passwd/below"}) {
+        std::string place = file;
+        expect_error(
+            quiet({"-v", "/etc:" + place}, {"true"}), 125,
+            {"mount: -v \"" + place + "\": ", "ENOTDIR", "is a file in the root filesystem"});
+        expect_error(
+            quiet({"--tmpfs", place}, {"true"}), 125,
+            {"mount: --tmpfs \"" + place + "\": ", "ENOTDIR", "is a file in the root filesystem"});
+    }
+    expect_error(quiet({"-w", "/proc/x"}, {"true"}), 125,
+                 {"gocontainer: -w: mkdirat(", "ENOENT", "\"/proc/x\" can't be made"});
+    expect_error(quiet({"-w", "/sys/x"}, {"true"}), 125,
+                 {"gocontainer: -w: mkdirat(", "EROFS", "\"/sys/x\" can't be made"});
+    expect_error(
+        quiet({"--upper", "/etc/passwd"}, {"true"}), 125,
+        {"mount: openat(AT_FDCWD, \"/etc/passwd\"", "ENOTDIR", "--upper wants a directory"});
+    scratch_.folder("closed/inner");
+    std::string closed = scratch_ / "closed";
+    chmod(closed.c_str(), 0);
+    if (is_root()) // else its owner is container root, whom nothing keeps out
+        expect_error(quiet({"--map", "single", "-v", closed + "/inner:/mnt"}, {"true"},
+                           {.before_exec = become_ordinary}),
+                     125,
+                     {"mount: -v \"/mnt\": ", "EACCES",
+                      "container root may not search \"" + closed + "\": 'chmod o+x' it"});
+    chmod(closed.c_str(), 0755);
     expect_error(quiet({"-u", "nosuch"}, {"true"}), 125,
                  {"-u \"nosuch\": there is no user", "give a number"});
-    expect_error(quiet({"--map", "single", "-u", "5"}, {"true"}), 125,
-                 {"setresuid(5, 5, 5): EINVAL", "which has 0: ", "leave out --map single"});
+    expect_error(
+        quiet({"--map", "single", "-u", "5"}, {"true"}), 125,
+        {"gocontainer: -u: setresuid(5, 5, 5): EINVAL", "which has 0: ", "leave out --map single"});
     expect_error(quiet({"--boottime", "-99999999999"}, {"true"}), 125,
                  {"time: ", "timens_offsets", "ERANGE", " seconds"});
     expect_error(quiet({"-v", "/etc:/proc/x"}, {"true"}), 125,
