@@ -399,9 +399,21 @@ clean() {
     [[ ! $partial ]] || remove_tree "$partial"
 }
 
+# Is there no room left beside TARGET? 1 MB is none: each step here writes more.
+is_full() {
+    local free size nodes all
+    read -r free size nodes all < <(stat -f -c '%a %S %d %c' -- "$parent" 2>/dev/null) || return 1
+    # A file system that makes them as it goes has 0 of 0 nodes.
+    ((free * size < 1 << 20 || (all > 0 && nodes == 0)))
+}
+
 failed() {
-    local status=$?
+    local status=$? full=''
+    ! is_full || full=1 # before the half-made tree is gone
     clean
+    [[ ! $full ]] || printf 'rootfs-scripts/%s: no room is left in "%s": see %s, and free some, or %s\n' \
+        "$script" "$parent" "'df -h $(printf %q "$parent")' (and -i)" \
+        'name a folder on another disk; nothing was left behind' >&2
     exit "$status"
 }
 

@@ -207,6 +207,32 @@ TEST_P(Busybox, RefusesADynamicProgram) {
     EXPECT_EQ(left(), Names{});
 }
 
+TEST_P(Busybox, SaysThatNoRoomIsLeft) {
+    // A file system of a few KB, of a few files, and of too few files to begin with.
+    for (const char* limit : {"size=64k", "nr_inodes=60", "nr_inodes=3"}) {
+        // The shell looks at what is left while the file system is still there.
+        Words words{"unshare",
+                    "--mount",
+                    "sh",
+                    "-c",
+                    "limit=$1; shift; mount -t tmpfs -o mode=755,$limit none . && cd . && \"$@\"; "
+                    "echo status $?; ls -A",
+                    "sh",
+                    limit};
+        if (user.uid != 0)
+            words.insert(words.begin() + 1, {"--user", "--map-root-user"});
+        Words script = command("busybox", {work / "root fs"});
+        words.insert(words.end(), script.begin(), script.end());
+        Outcome outcome = run(words, setting);
+        EXPECT_EQ(outcome.out, "status 1\n") << limit << ": " << outcome;
+        EXPECT_NE(outcome.err.find("no room is left in \"" + work.string() + "\": see 'df -h "),
+                  std::string::npos)
+            << outcome;
+        EXPECT_LT(std::ranges::count(outcome.err, '\n'), 8) << outcome;
+    }
+    EXPECT_EQ(left(), Names{});
+}
+
 INSTANTIATE_TEST_SUITE_P(Rootfs, Busybox, testing::ValuesIn(caller), name_of_user);
 
 // --- all of them ---------------------------------------------------------------------------------
