@@ -33,15 +33,30 @@ bool connected(NetMode mode) {
     return mode == NetMode::slirp || mode == NetMode::pasta;
 }
 
+/// slirp4netns shows what comes from this machine's 127.0.0.1 as coming from 10.0.2.2, and sends
+/// nothing back to there while that is closed (--disable-host-loopback). A connection of TCP's is
+/// open by then; each answer by UDP is a packet of its own.
+bool unanswered(const spec::Net& wanted, NetMode mode, const spec::Port& port) {
+    return mode == NetMode::slirp && port.udp && !wanted.allow_host_loopback &&
+           (port.address.empty() || port.address == "0.0.0.0" || port.address.starts_with("127."));
+}
+
 /// What slirp4netns, which speaks IPv4 only, can't do.
 Result<void> check_addresses(const spec::Net& wanted, NetMode mode) {
     if (mode != NetMode::slirp)
         return {};
-    for (const spec::Port& port : wanted.ports)
+    for (const spec::Port& port : wanted.ports) {
+        if (port.address.starts_with("127.") && unanswered(wanted, mode, port))
+            return sys::wrong("-p \"" + spec::show(port) +
+                                  "\": slirp4netns brings no answer back to 127.0.0.1 by UDP while "
+                                  "that is closed to the container",
+                              "publish on another address of this machine's, or open it by "
+                              "--allow-host-loopback");
         if (spec::is_ipv6(port.address))
             return sys::wrong("slirp4netns can't publish on the IPv6 address \"" + port.address +
                                   "\"",
                               "use --net pasta");
+    }
     for (const std::string& server : wanted.dns)
         if (spec::is_ipv6(server))
             return sys::wrong("the resolver \"" + server +
@@ -145,6 +160,11 @@ Result<void> prepare(Launch& launch) {
         launch.facts.resolv_conf = spec::resolv_conf(of_host, servers);
     if (std::string why = no_names(wanted, launch.net, of_host); !why.empty())
         launch.say("net: " + why);
+    for (const spec::Port& port : wanted.ports)
+        if (unanswered(wanted, launch.net, port))
+            launch.say("net: the port \"" + spec::show(port) +
+                       "\" answers on this machine's addresses but 127.0.0.1, which is closed to "
+                       "the container: --allow-host-loopback opens it");
     return note_devices(launch);
 }
 

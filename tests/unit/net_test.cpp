@@ -362,6 +362,40 @@ TEST(NetStage, SlirpHasNoIPv6) {
     EXPECT_FALSE(net::prepare(parent.launch).has_value());
 }
 
+TEST(NetStage, SlirpAnswersNobodyOnAClosedLoopbackByUdp) {
+    Kernel kernel;
+    kernel.answers["faccessat("] = 0;
+    kernel.answers["openat(AT_FDCWD, \"/dev/net/tun\""] = 5;
+    const spec::Port bound{"127.0.0.1", 53, 5353, true};
+    const spec::Port any{"", 53, 5353, true};
+    {
+        Parent parent;
+        parent.spec.net.ports = {bound};
+        auto done = net::prepare(parent.launch);
+        ASSERT_FALSE(done.has_value());
+        EXPECT_EQ(sys::to_line(done.error()),
+                  "-p \"127.0.0.1:53/udp\": slirp4netns brings no answer back to 127.0.0.1 by UDP "
+                  "while that is closed to the container: publish on another address of this "
+                  "machine's, or open it by --allow-host-loopback");
+    }
+    Parent parent;
+    parent.spec.net.ports = {any};
+    ASSERT_TRUE(net::prepare(parent.launch).has_value());
+    EXPECT_THAT(parent.said, HasSubstr("\"0.0.0.0:53/udp\" answers on this machine's addresses but "
+                                       "127.0.0.1, which is closed"));
+    // Not where it is open, nor by TCP, nor on another address, nor through pasta.
+    Parent quiet;
+    quiet.spec.net.ports = {{"", 80, 80, false}, {"192.0.2.2", 53, 53, true}};
+    ASSERT_TRUE(net::prepare(quiet.launch).has_value());
+    quiet.spec.net.mode = NetMode::pasta;
+    quiet.spec.net.ports = {bound, any};
+    ASSERT_TRUE(net::prepare(quiet.launch).has_value());
+    quiet.spec.net.mode = NetMode::slirp;
+    quiet.spec.net.allow_host_loopback = true;
+    ASSERT_TRUE(net::prepare(quiet.launch).has_value());
+    EXPECT_EQ(quiet.said, "");
+}
+
 TEST(NetStage, NoDescriptorOfATapDeviceIsLeft) {
     Kernel kernel;
     kernel.answers["vfork(for \"/dev/net/tun\""] = -EPERM;
