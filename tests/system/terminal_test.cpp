@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <ctime>
+#include <filesystem>
 #include <memory>
 #include <sstream>
 
@@ -18,6 +19,8 @@ using namespace support;
 using testing::HasSubstr;
 using testing::Not;
 using namespace std::string_literals;
+
+namespace fs = std::filesystem;
 
 namespace {
 
@@ -62,6 +65,12 @@ void until_foreground(Terminal& terminal, const Strings& words) {
     })) << "never in the foreground: "
         << testing::PrintToString(words) << "\n"
         << terminal.screen();
+}
+
+void expect_gone(const std::vector<pid_t>& processes) {
+    for (pid_t pid : processes)
+        EXPECT_TRUE(eventually([&] { return !fs::exists("/proc/" + std::to_string(pid)); }))
+            << try_slurp("/proc/" + std::to_string(pid) + "/cmdline").value_or("");
 }
 
 /// A shell that has shown its first prompt.
@@ -280,9 +289,12 @@ TEST(Terminal, OfTheOutputAloneStaysTheCallers) {
 
 TEST(Terminal, HangingUpEndsTheContainer) {
     auto terminal = std::make_unique<Shell>();
+    std::vector<pid_t> inside = descendants_of(terminal->pid());
+    ASSERT_THAT(inside, Not(testing::IsEmpty()));
     terminal->hang_up();
     Ended ended = terminal->wait();
     EXPECT_EQ(ended.status, 128 + SIGHUP);
+    expect_gone(inside);
 }
 
 // --- Keys on the command itself
@@ -292,8 +304,10 @@ TEST(Keys, CtrlCEndsACommandThatIsNumberOne) {
     for (const Strings& options : {Strings{}, Strings{"--init"}, Strings{"--no-pid"}}) {
         Terminal terminal(in_container({"sleep", "1000"}, options));
         until_foreground(terminal, {"sleep", "1000"});
+        std::vector<pid_t> inside = descendants_of(terminal.pid());
         terminal.type(kCtrlC);
         EXPECT_EQ(terminal.wait().status, 130) << testing::PrintToString(options);
+        expect_gone(inside);
     }
 }
 
