@@ -86,8 +86,14 @@ Result<void> map_automatically(Launch& launch) {
         }
         facts.uids = TRY(identity("/proc/self/uid_map"));
         facts.gids = TRY(identity("/proc/self/gid_map"));
-        launch.say("user: root of the container is root of this machine, since /etc/subuid gives "
-                   "root no range: what it changes in volumes, it changes as root");
+        // Only the machine's own user namespace has all ids (user_namespaces(7)).
+        bool outermost = facts.uids.size() == 1 && facts.uids.front().count == ~std::uint32_t{0};
+        launch.say(
+            std::string("user: root of the container is root of ") +
+            (outermost ? "this machine" : "the user namespace that we are in") +
+            ", since /etc/subuid gives root no range: what it changes in volumes, it changes "
+            "as root" +
+            (outermost ? "" : " of that"));
         return {};
     }
     facts.uids = {{0, uid, 1}};

@@ -280,8 +280,12 @@ struct Prepared {
     Facts facts;
     std::vector<std::string> said;
 };
-Prepared prepare_user(Recorder& kernel, const Spec& spec) {
+/// `map`: of the user namespace that we are in, if it is not the machine's own.
+Prepared prepare_user(Recorder& kernel, const Spec& spec, const char* map = nullptr) {
     host(kernel);
+    if (map != nullptr)
+        for (const char* file : {"/proc/self/uid_map", "/proc/self/gid_map"})
+            kernel.file(file, map);
     Ledger ledger;
     Prepared out;
     Launch launch{.spec = spec,
@@ -326,6 +330,16 @@ TEST(User, MapsOneIdWithoutSubordinateOnes) {
         EXPECT_EQ(facts.uids, (std::vector<spec::IdMap>{{0, sys::geteuid(), 1}}));
         EXPECT_THAT(said, IsEmpty());
     }
+}
+
+TEST(User, RootOfANamespaceIsNotTakenForTheMachines) {
+    if (sys::geteuid() != 0)
+        GTEST_SKIP() << "says nothing of the kind to an ordinary user";
+    Recorder kernel;
+    auto [facts, said] = prepare_user(kernel, plain(), "         0       1000          1\n");
+    EXPECT_EQ(facts.uids, (std::vector<spec::IdMap>{{0, 0, 1}}));
+    EXPECT_THAT(said, ElementsAre(AllOf(HasSubstr("root of the user namespace that we are in"),
+                                        Not(HasSubstr("machine")))));
 }
 
 TEST(User, SaysWhatNewuidmapWouldGive) {
