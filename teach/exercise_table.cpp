@@ -119,10 +119,11 @@ constexpr Exercise kExercises[] = {
      nullptr,
      {"Number 1 has no default actions: a signal that it has no handler for does nothing. And "
       "nobody else waits for orphans.",
-      "In a shell: start the command in the background, trap the signals, wait. What does wait "
-      "return when a trap has interrupted it? And which input has a command in the background? In "
+      "In a shell: trap the signals, start the command in the background (a signal may come before "
+      "its number is known), wait. What does wait return when a trap has interrupted it? And which "
+      "input has a command in the background? In "
       "C++: block all signals, and wait for them.",
-      "\"$@\" <&3 &, trap 'kill -TERM $command' TERM, and wait again as long as kill -0 $command "
+      "trap 'kill -TERM $command' TERM, \"$@\" <&3 &, and wait again as long as kill -0 $command "
       "works. In C++: sigprocmask, fork, then sigwaitinfo in a loop: SIGCHLD means "
       "waitpid(-1, …, WNOHANG) until there is no more, any other kill(command, signal)."}},
     {9,
