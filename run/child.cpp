@@ -54,12 +54,22 @@ Result<Fd> next_of(const Fd& socket, Said said) {
 }
 
 /// Nothing of ours goes along but the socket, the streams and what the caller has preserved.
-Result<void> be_another(Inside& inside, const Fd& socket) {
+Result<void> be_another(Inside& inside, const Fd& socket, Cord cord) {
     inside.proc.close();
     inside.rootfs.close();
-    TRY(close_the_rest(inside.spec, socket));
-    TRY(be_born(socket, inside.facts));
-    return inside.spec.process.terminal ? lead_session(0) : Result<void>();
+    TRY(close_the_rest(inside.spec, socket, {cord.end.get(), cord.held.get()}));
+    TRY(be_born(socket, inside.facts, std::move(cord)));
+    auto led = lead_session(inside.spec.process);
+    // Without a terminal it is in a session that has none already: a filter may refuse another.
+    return inside.spec.process.terminal ? std::move(led) : Result<void>();
+}
+
+/// PR_SET_PDEATHSIG tells nothing of a parent that died before it was said, or while a change of
+/// credentials had cleared it. Its socket is closed before the kernel looks for children to signal:
+/// so open now, it is not too late for one.
+void end_with_parent(const Inside& inside, const Fd& socket) {
+    if (!inside.facts.orphan && sys::at_end(socket.get()).value_or(false))
+        sys::exit_now(125);
 }
 
 /// The walk down the table, with the stops on the way.
@@ -68,6 +78,9 @@ public:
     /// `teller`: nullptr when nobody watches.
     Walk(Inside& inside, const Fd& socket, Fd gate, Teller* teller)
         : inside_(inside), socket_(socket), gate_(std::move(gate)), teller_(teller) {}
+
+    /// When it is through: the command's.
+    const sys::Strings& env() const { return env_; }
 
     Result<void> go() {
         TRY(stages::set_parameters(inside_));
@@ -108,14 +121,22 @@ private:
                     watched({.half = Half::child, .stage = stage, .empty = stage->child == nullptr},
                             [&] { return half_of(*stage); });
                 !done)
-                return std::unexpected(at(*stage, std::move(done).error()));
+                return std::unexpected(at(*stage, under_filter(std::move(done).error())));
+            filtered_ |= stage->filters;
             if (inside_.listener.valid())
                 TRY(say_listener(socket_, std::exchange(inside_.listener, Fd())));
         }
         TRY(settle_once());
         TRY(pass_once());
-        TRY(hand_over_console());
-        return inside_.facts.born_late ? be_another(inside_, socket_) : Result<void>();
+        if (env_.empty())
+            env_ = environment(inside_.spec);
+        if (inside_.facts.born_late)
+            TRY(be_another(inside_, socket_, std::move(cord_)));
+        else if (leads_late())
+            TRY(lead_session(inside_.spec.process));
+        if (leads_late() || inside_.spec.process.new_privileges)
+            end_with_parent(inside_, socket_);
+        return {};
     }
     Result<void> half_of(const Stage& stage) {
         if (replacements_.has(stage.id) && teller_ != nullptr)
@@ -155,12 +176,35 @@ private:
         if (std::exchange(passed_, true))
             return {};
         TRY(await_once());
-        if (inside_.facts.gated) {
-            TRY(hand_over_console()); // to `create`: `start` has nowhere to send it
+        TRY(hand_over_console()); // to `create`, where there is one: `start` has nowhere to send it
+        if (!inside_.spec.process.terminal && !inside_.spec.stages.has(spec::Stage::init))
+            TRY(lead_session(inside_.spec.process));
+        if (inside_.facts.gated)
             TRY(find_command(inside_.spec));
-        }
         TRY(pass_gate(inside_.spec, inside_.facts, socket_, std::move(gate_)));
-        return stages::set_confinement(inside_);
+        TRY(stages::set_confinement(inside_));
+        return prepare_for_filter();
+    }
+    /// All that a filter may refuse and that need not come after it: without no_new_privs, the user
+    /// is set under it.
+    Result<void> prepare_for_filter() {
+        if (inside_.facts.born_late)
+            cord_ = TRY(Cord::make());
+        if (inside_.spec.process.new_privileges)
+            return {};
+        env_ = environment(inside_.spec);
+        end_with_parent(inside_, socket_);
+        return {};
+    }
+    /// Is it another process that leads the terminal's session, which is born last?
+    bool leads_late() const {
+        return inside_.facts.born_late || inside_.spec.stages.has(spec::Stage::init);
+    }
+    Error under_filter(Error error) const {
+        if (filtered_ && filters_as_asked(inside_.spec))
+            error.hint = "does the seccomp profile refuse it? Without no_new_privs it is in force "
+                         "before the capabilities and the user are set";
+        return error;
     }
     /// The pty's master to the parent, its other side to our streams.
     Result<void> hand_over_console() {
@@ -172,10 +216,10 @@ private:
             TRY(match_terminal(inside_.console, inside_.spec.process.console_size.has_value(),
                                inside_.facts.background));
         TRY(say_console(socket_, inside_.console));
-        if (!inside_.facts.born_late) // else the session is another process's
-            TRY(lead_session(slave.get()));
         TRY(take_terminal(inside_.spec, slave));
         inside_.console.close();
+        if (!leads_late())
+            TRY(lead_session(inside_.spec.process));
         return {};
     }
 
@@ -188,6 +232,9 @@ private:
     bool awaited_ = false;
     bool settled_ = false;
     bool passed_ = false;
+    bool filtered_ = false;
+    Cord cord_;
+    sys::Strings env_;
 };
 
 /// What is to be done, as bytes.
@@ -282,7 +329,7 @@ std::string child_main(const std::vector<std::string>& args) {
     }
     Saboteur saboteur(spec);
     Slate slate;
-    auto walked = [&]() -> Result<void> {
+    auto env = [&]() -> Result<sys::Strings> {
         // Whoever is in there already must not trace us, now that an exec has allowed it again.
         if (spec.inside_already || stages::joined(spec, spec::Stage::pid))
             TRY(sys::prctl(PR_SET_DUMPABLE, "PR_SET_DUMPABLE", 0));
@@ -296,23 +343,18 @@ std::string child_main(const std::vector<std::string>& args) {
             walk.replace(resumed ? std::move(resumed->replacements) : TRY(Replacements::open(spec)),
                          *bytes);
         TRY(resumed ? walk.resume(resumed->progress) : walk.go());
-        return saboteur.struck_in(Half::child);
+        TRY(saboteur.struck_in(Half::child));
+        return walk.env();
     }();
-    if (!walked)
-        fail(socket, walked.error(), std::move(slate));
+    if (!env)
+        fail(socket, env.error(), std::move(slate));
     // Without no_new_privs the caps stage comes behind the gate, and has said it once more.
     if (packed->facts.orphan && spec.process.new_privileges)
         (void)sys::prctl(PR_SET_PDEATHSIG, "PR_SET_PDEATHSIG", 0); // valid arguments: can't fail
-    // PR_SET_PDEATHSIG tells nothing of a parent that died before it was said, or while a change
-    // of credentials had cleared it. Its socket is closed before the kernel looks for children to
-    // signal: so open now, it is not too late for one.
-    if (!packed->facts.orphan)
-        if (auto gone = sys::at_end(socket.get()); !gone || *gone)
-            sys::exit_now(125);
     if (teller)
         if (auto told = teller->before({.half = Half::command}); !told)
             fail(socket, told.error(), std::move(slate));
-    fail(socket, become_command(spec, socket, slate), std::move(slate));
+    fail(socket, become_command(spec, socket, *env, slate), std::move(slate));
 }
 
 } // namespace run

@@ -22,33 +22,6 @@ using sys::Result;
 
 namespace {
 
-/// Ours first (of a bundle's only HOME, as every runtime does), then what was asked for; of one
-/// name the last wins, in its first place.
-sys::Strings environment(const spec::Spec& spec) {
-    const std::string home = "HOME=" + stages::home_of(sys::geteuid());
-    sys::Strings all{home};
-    if (!spec.process.exact_env) {
-        all.insert(all.begin(), std::string("PATH=") + kDefaultPath);
-        all.emplace_back("container=gocontainer");
-    }
-    if (!spec.process.exact_env && spec.stages.has(spec::Stage::uts))
-        all.push_back("HOSTNAME=" + (spec.uts.hostname.empty() ? spec.name : spec.uts.hostname));
-    all.insert(all.end(), spec.process.env.begin(), spec.process.env.end());
-    sys::Strings out;
-    std::map<std::string, std::size_t> places;
-    for (std::string& variable : all) {
-        std::string name = variable.substr(0, variable.find('='));
-        auto [place, fresh] = places.try_emplace(name, out.size());
-        if (fresh)
-            out.push_back(std::move(variable));
-        else
-            out[place->second] = std::move(variable);
-    }
-    if (std::string& said = out[places["HOME"]]; spec.process.exact_env && said == "HOME=")
-        said = home; // empty is as good as not said
-    return out;
-}
-
 std::string path_of(const sys::Strings& env) {
     for (const std::string& variable : env)
         if (variable.starts_with("PATH="))
@@ -194,6 +167,33 @@ std::string beyond_hard_limit(const spec::Rlimit& limit) {
 
 } // namespace
 
+/// Ours first (of a bundle's only HOME, as every runtime does), then what was asked for; of one
+/// name the last wins, in its first place.
+sys::Strings environment(const spec::Spec& spec) {
+    const std::string home = "HOME=" + stages::home_of(sys::geteuid());
+    sys::Strings all{home};
+    if (!spec.process.exact_env) {
+        all.insert(all.begin(), std::string("PATH=") + kDefaultPath);
+        all.emplace_back("container=gocontainer");
+    }
+    if (!spec.process.exact_env && spec.stages.has(spec::Stage::uts))
+        all.push_back("HOSTNAME=" + (spec.uts.hostname.empty() ? spec.name : spec.uts.hostname));
+    all.insert(all.end(), spec.process.env.begin(), spec.process.env.end());
+    sys::Strings out;
+    std::map<std::string, std::size_t> places;
+    for (std::string& variable : all) {
+        std::string name = variable.substr(0, variable.find('='));
+        auto [place, fresh] = places.try_emplace(name, out.size());
+        if (fresh)
+            out.push_back(std::move(variable));
+        else
+            out[place->second] = std::move(variable);
+    }
+    if (std::string& said = out[places["HOME"]]; spec.process.exact_env && said == "HOME=")
+        said = home; // empty is as good as not said
+    return out;
+}
+
 Result<void> set_limits(const spec::Spec& spec) {
     for (const spec::Rlimit& limit : spec.process.rlimits) {
         auto set =
@@ -250,9 +250,15 @@ Result<void> size_terminal(const spec::Process& process, const Fd& master) {
                                                   .ws_ypixel = 0});
 }
 
-Result<void> lead_session(int terminal) {
-    TRY(sys::setsid());
-    return sys::make_controlling_terminal(terminal);
+Result<void> lead_session(const spec::Process& process) {
+    auto own = sys::setsid();
+    if (process.terminal) {
+        TRY(std::move(own));
+        return sys::make_controlling_terminal(0);
+    }
+    if (!own && !sys::leads_session())
+        return std::unexpected(std::move(own).error());
+    return {};
 }
 
 Result<void> take_terminal(const spec::Spec& spec, const Fd& slave) {
@@ -284,26 +290,35 @@ Result<void> find_command(const spec::Spec& spec) {
                                          : explain(found, EACCES));
 }
 
-Result<void> close_the_rest(const spec::Spec& spec, const Fd& socket) {
+bool filters_as_asked(const spec::Spec& spec) {
+    return spec.seccomp.mode == spec::SeccompMode::file ||
+           spec.seccomp.mode == spec::SeccompMode::text;
+}
+
+Result<void> close_the_rest(const spec::Spec& spec, const Fd& socket,
+                            std::initializer_list<int> kept) {
     // The caller's preserved descriptors come before it.
     int first = 3 + static_cast<int>(spec.process.preserved_fds);
     if (socket.get() != first)
         return sys::wrong("the handshake's socket has moved");
-    // A profile that is older than this call (Linux 5.9) refuses it: the exec closes them then.
-    auto closed = sys::close_range(static_cast<unsigned>(first) + 1, ~0U, 0);
-    bool by_profile = spec.seccomp.mode == spec::SeccompMode::file ||
-                      spec.seccomp.mode == spec::SeccompMode::text;
-    return by_profile ? Result<void>() : closed;
+    Result<void> closed;
+    auto close = [&](int from, unsigned to) {
+        auto done = sys::close_range(static_cast<unsigned>(from), to, 0);
+        // A profile that is older than this call (Linux 5.9) refuses it: the exec closes them then.
+        if (!done && !filters_as_asked(spec))
+            closed = std::move(done);
+    };
+    for (int fd : kept) {
+        if (++first < fd)
+            close(first, static_cast<unsigned>(fd) - 1);
+        first = fd;
+    }
+    close(first + 1, ~0U);
+    return closed;
 }
 
-Error become_command(const spec::Spec& spec, const Fd& socket, Slate& slate) {
-    // Without a terminal of our own the caller's may be a standard stream: in a session without
-    // one, nobody can push input into it (TIOCSTI, CVE-2017-5226), and tty signals come to the
-    // parent, which forwards them. EPERM: we lead a session already.
-    if (!spec.process.terminal)
-        if (auto own = sys::setsid(); !own && !sys::leads_session())
-            return own.error();
-    sys::Strings env = environment(spec);
+Error become_command(const spec::Spec& spec, const Fd& socket, const sys::Strings& env,
+                     Slate& slate) {
     const std::string& command = spec.process.args.front();
     // Nothing but the streams and the socket, which the exec closes: closed for real, for
     // whoever looks into /proc before the exec.

@@ -26,17 +26,29 @@ sys::Result<void> size_terminal(const spec::Process& process, const sys::Fd& mas
 /// Is there a command that can be executed? What becoming it would answer, as far as a look tells.
 sys::Result<void> find_command(const spec::Spec& spec);
 
-/// A session of our own, with `terminal` to control it.
-sys::Result<void> lead_session(int terminal);
+/// A session of our own, with the terminal that is our standard input to control it, or without
+/// one: the caller's terminal may be a standard stream, and in a session without one nobody can
+/// push input into it (TIOCSTI, CVE-2017-5226). Its signals come to the parent, which forwards
+/// them.
+sys::Result<void> lead_session(const spec::Process& process);
 
 /// A pty's side as standard streams.
 sys::Result<void> take_terminal(const spec::Spec& spec, const sys::Fd& slave);
 
-/// All descriptors but the streams, those that the caller preserves, and the socket.
-sys::Result<void> close_the_rest(const spec::Spec& spec, const sys::Fd& socket);
+/// All descriptors but the streams, those that the caller preserves, the socket, and `kept`, in
+/// rising order.
+sys::Result<void> close_the_rest(const spec::Spec& spec, const sys::Fd& socket,
+                                 std::initializer_list<int> kept = {});
+
+/// The command's, with the HOME of who we are.
+sys::Strings environment(const spec::Spec& spec);
+
+/// Is the filter somebody's own, who may have forgotten what we call under it?
+bool filters_as_asked(const spec::Spec& spec);
 
 /// Replace this process by the command. Only returns the reason why it could not; the slate no
 /// longer says "filtered" then.
-sys::Error become_command(const spec::Spec& spec, const sys::Fd& socket, Slate& slate);
+sys::Error become_command(const spec::Spec& spec, const sys::Fd& socket, const sys::Strings& env,
+                          Slate& slate);
 
 } // namespace run

@@ -37,20 +37,34 @@ Result<void> permit_birth(stages::Facts& facts) {
     return {};
 }
 
+Result<Cord> Cord::make() {
+    auto [end, held] = TRY(sys::pipe());
+    return Cord{std::move(end), std::move(held)};
+}
+
 // Standing: in the container, but for its PID namespace; the command's user, capabilities and
 // filter.
-Result<void> be_born(const Fd& socket, const stages::Facts& facts) {
-    auto [end, held] = TRY(sys::pipe());
+Result<void> be_born(const Fd& socket, const stages::Facts& facts, Cord cord) {
+    const char go = 'G';
+    const auto held = static_cast<unsigned>(cord.held.get());
     pid_t newcomer = TRY(sys::fork_sibling(stages::seccomp::word_of(facts.seccomp_filter)));
     if (newcomer != 0) {
-        // When the parent is gone there is nobody left to tell, and the newcomer sees that itself.
-        (void)say_born(socket, newcomer);
-        sys::exit_now(0);
+        auto said = say_born(socket, newcomer);
+        if (said && sys::write(cord.held.get(), std::string_view(&go, 1)))
+            sys::exit_now(0);
+        (void)sys::kill(newcomer, SIGKILL); // it would see our end as well
+        return said ? sys::wrong("the new process can't be told to go on") : std::move(said);
     }
-    held.close();
-    char none = 0;
-    TRY(sys::read(end.get(), std::span(&none, 1)));
-    return facts.orphan ? Result<void>() : stages::die_with_parent(); // a fork clears it
+    // Held here too, it would have no end. Of the two calls a profile may know only one.
+    if (!sys::close_range(held, held, 0))
+        cord.held.close();
+    (void)cord.held.release();
+    char heard = 0;
+    if (TRY(sys::read(cord.end.get(), std::span(&heard, 1))) != 1)
+        sys::exit_now(125); // the child has failed, and says so itself
+    if (!facts.orphan)
+        (void)stages::die_with_parent(); // a fork clears it; without it, the command outlives us
+    return {};
 }
 
 Result<void> adopt(stages::Launch& launch, const Message& born) {

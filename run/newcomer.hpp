@@ -13,11 +13,14 @@
 //     │                         │ child's own, no more the parent's    .
 //     │   ◄───────── console …  │ every stage; every descriptor closed .
 //     │                         │ clone(CLONE_PARENT) ──────────────►  │ in the PID namespace;
-//     │   ◄─────────── born PID │ ends                                 │ waits for that end
-//     │ waits for the child                                            │ execve
+//     │   ◄─────────── born PID │                                      │ waits
+//     │                         │ go, by a pipe ────────────────────►  │
+//     │ waits for the child     │ ends                                 │ execve
 //     │   ◄────────────────────────────────────────────── failed or EOF │
 //
 // What it has by then is the command's own: user, capabilities, filter, label, standard streams.
+// So its filter sees what we still do: where that is refused, the newcomer never becomes the
+// command.
 //
 // For a moment both are in the container's cgroup, which takes room for two in its pids.max. Born
 // in ours, to be moved, the newcomer would be out of the container's limits for as long as members
@@ -36,8 +39,14 @@ Result<Fd> other_line(const Fd& socket);
 
 /// In the parent, before there is a child: its filter will let the birth pass.
 Result<void> permit_birth(stages::Facts& facts);
-/// In the child, which has closed all that the command is not to have: returns in the newcomer.
-Result<void> be_born(const Fd& socket, const stages::Facts& facts);
+/// The pipe that the newcomer waits at: made while no filter refuses it yet.
+struct Cord {
+    Fd end, held; ///< to read; to write, under a higher number
+    static Result<Cord> make();
+};
+/// In the child, which has closed all that the command is not to have but the cord: returns in the
+/// newcomer.
+Result<void> be_born(const Fd& socket, const stages::Facts& facts, Cord cord);
 /// In the parent: `launch.child` is the one that `born` tells of.
 Result<void> adopt(stages::Launch& launch, const Message& born);
 

@@ -61,7 +61,10 @@ Result<void> compile_into(Facts& facts, const std::string& json, Names capabilit
                                 filter.size() * sizeof filter[0]);
     facts.seccomp_flags = profile.flags;
     // What comes between the filter and the exec, and what it takes to say that it failed.
-    facts.may_silence = !pass(profile, {"setsid", "close_range", "sendmsg", "brk", "mmap"});
+    facts.may_silence =
+        !pass(profile, {"setsid", "close_range", "close", "read", "write", "recvfrom", "ioctl",
+                        "prctl", "capget", "capset", "setgroups", "setresgid", "setresuid",
+                        "geteuid", "openat", "faccessat2", "sendmsg", "brk", "mmap"});
     if (!profile.notifies) {
         constexpr std::uint32_t kWaitKillable = 1U << 5; // SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
         facts.seccomp_flags &= ~kWaitKillable; // of who waits for an answer, and nobody does

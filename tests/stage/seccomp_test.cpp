@@ -251,7 +251,7 @@ TEST(Seccomp, WhatFailsBehindTheFilterIsStillSaid) {
 TEST(Seccomp, AFilterThatEndsTheLaunchIsNamed) {
     Scratch scratch;
     std::string file = scratch.file(
-        "profile.json", profile("SCMP_ACT_ALLOW", R"({"names": ["setsid", "personality"],
+        "profile.json", profile("SCMP_ACT_ALLOW", R"({"names": ["close_range", "personality"],
                                                      "action": "SCMP_ACT_KILL_PROCESS"})"));
     for (const Strings& options : {Strings{}, Strings{"--init"}}) {
         Strings all{"-q", "--seccomp", file};

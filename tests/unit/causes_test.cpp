@@ -366,7 +366,7 @@ sys::Error run_in_vain(Recorder& kernel, std::vector<std::string> args, int code
     spec.process.env = {env};
     sys::Fd socket(3);
     run::Slate none;
-    sys::Error error = run::become_command(spec, socket, none);
+    sys::Error error = run::become_command(spec, socket, run::environment(spec), none);
     (void)socket.release(); // not ours
     return error;
 }
@@ -483,7 +483,8 @@ TEST(Command, LeavesNoDescriptorBehind) {
     spec.process.args = {"x"};
     sys::Fd elsewhere(7);
     run::Slate none;
-    EXPECT_THAT(run::become_command(spec, elsewhere, none).detail, HasSubstr("socket has moved"));
+    EXPECT_THAT(run::become_command(spec, elsewhere, {}, none).detail,
+                HasSubstr("socket has moved"));
     (void)elsewhere.release();
 }
 
