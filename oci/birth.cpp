@@ -54,8 +54,10 @@ Result<std::string> unpack_noted(const Global& global, const Layout& layout, con
 
 void run_poststop(const Global& global, const spec::Hooks& hooks, const State& state) {
     std::string told = run::with_status(to_json(state), "stopped", 0);
+    // Who made the bundle may have removed it by now; what the hook is for is there still.
+    std::string directory = sys::exists(state.bundle) ? state.bundle : "/";
     for (const spec::Hook& hook : hooks.poststop)
-        if (auto done = run::run_hooks(hooks, {hook}, "poststop", told, state.bundle); !done)
+        if (auto done = run::run_hooks(hooks, {hook}, "poststop", told, directory); !done)
             global.say("warning: " + sys::to_line(done.error()));
 }
 

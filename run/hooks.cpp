@@ -68,22 +68,29 @@ Result<Fd> output_file(const std::string& path, const Fd& otherwise) {
                         : sys::openat(AT_FDCWD, path, O_CREAT | O_WRONLY | O_APPEND, 0600);
 }
 
-/// Another working directory for as long as this lives, where there is one.
+/// Another working directory for as long as this lives.
 class Elsewhere {
 public:
-    explicit Elsewhere(const std::string& directory) {
-        auto here = sys::openat(AT_FDCWD, ".", O_PATH | O_DIRECTORY);
-        if (!directory.empty() && here && sys::chdir(directory))
-            back_ = std::move(*here);
+    static Result<Elsewhere> enter(const std::string& directory) {
+        Elsewhere out;
+        if (directory.empty())
+            return out;
+        Fd here = TRY(sys::openat(AT_FDCWD, ".", O_PATH | O_DIRECTORY));
+        TRY(sys::chdir(directory));
+        out.back_ = std::move(here);
+        return out;
     }
+    Elsewhere(Elsewhere&& other) noexcept = default;
     ~Elsewhere() {
         if (back_.valid())
             (void)sys::fchdir(back_.get()); // where we have been: can't fail
     }
     Elsewhere(const Elsewhere&) = delete;
     Elsewhere& operator=(const Elsewhere&) = delete;
+    Elsewhere& operator=(Elsewhere&&) = delete;
 
 private:
+    Elsewhere() = default;
     Fd back_;
 };
 
@@ -129,9 +136,11 @@ Result<void> run_hooks(const spec::Hooks& all, const std::vector<spec::Hook>& ho
                        const std::string& directory) {
     if (hooks.empty())
         return {};
-    Elsewhere elsewhere(directory);
     for (const spec::Hook& hook : hooks) {
-        auto done = run_hook(all, hook, state);
+        auto done = [&]() -> Result<void> {
+            Elsewhere elsewhere = TRY(Elsewhere::enter(directory));
+            return run_hook(all, hook, state);
+        }();
         if (!done) {
             done.error().stage = std::string(kind) + " hook \"" + hook.path + "\"";
             return done;

@@ -18,8 +18,8 @@ std::string with_status(const std::string& state, std::string_view status, pid_t
 /// descriptor but its streams, and wait for it. The first that fails, or takes longer than its
 /// timeout, is the error, with what it has printed. `kind` names them: "createRuntime".
 /// `all` says where they write to, when they are not to be heard only if they fail. They start in
-/// `directory`: the bundle, as with runc and crun, whoever calls us from wherever; where it is
-/// gone, or empty, in ours.
+/// `directory`: the bundle, as with runc and crun, whoever calls us from wherever; in ours where it
+/// is empty.
 sys::Result<void> run_hooks(const spec::Hooks& all, const std::vector<spec::Hook>& hooks,
                             std::string_view kind, const std::string& state,
                             const std::string& directory);

@@ -6,6 +6,7 @@
 #include <gmock/gmock.h>
 
 #include <fcntl.h>
+#include <filesystem>
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <sys/ioctl.h>
@@ -25,6 +26,7 @@ using support::Ended;
 using support::Strings;
 using testing::AllOf;
 using testing::HasSubstr;
+namespace fs = std::filesystem;
 
 namespace {
 
@@ -98,6 +100,70 @@ TEST(Conformance, HooksStartInTheBundle) {
          {support::Strings{"start", bundle.id()}, {"delete", "--force", bundle.id()}})
         EXPECT_EQ(bundle.runtime(words, from_root).status, 0);
     EXPECT_EQ(support::slurp(log), line + line);
+}
+
+// config.md, "Summary": in whose namespaces, and in whose tree the path is found.
+TEST(Conformance, EachHookIsInItsNamespaces) {
+    Bundle bundle;
+    std::string log = bundle.folder().file("log", "", 0666);
+    std::string spaces = "for s in mnt uts ipc net; do readlink /proc/self/ns/$s; done; ";
+    for (const char* name :
+         {"prestart", "createRuntime", "createContainer", "poststart", "poststop"})
+        bundle.config["hooks"][name] = {
+            shell("{ echo " + std::string(name) + "; " + spaces + "} >>" + log)};
+    bundle.config["hooks"]["startContainer"] = {
+        shell("{ echo startContainer; " + spaces + "} >/tmp/log")};
+    bundle.config["mounts"].push_back(
+        {{"destination", "/tmp"}, {"type", "tmpfs"}, {"source", "tmpfs"}});
+    bundle.args({"sleep", "1000"});
+    bundle.create();
+    pid_t pid = bundle.pid();
+    std::string theirs;
+    std::string ours;
+    for (const char* space : {"mnt", "uts", "ipc", "net"}) {
+        theirs += support::namespace_of(pid, space) + "\n";
+        ours += support::namespace_of(getpid(), space) + "\n";
+    }
+    ASSERT_NE(ours, theirs);
+    // What is written after `create` is another container's.
+    support::spill(bundle.path() + "/config.json", "{}");
+    ASSERT_EQ(bundle.runtime({"start", bundle.id()}).status, 0);
+    EXPECT_EQ(bundle.runtime({"exec", bundle.id(), "cat", "/tmp/log"}).out,
+              "startContainer\n" + theirs);
+    ASSERT_EQ(bundle.runtime({"delete", "--force", bundle.id()}).status, 0);
+    EXPECT_EQ(support::slurp(log), "prestart\n" + ours + "createRuntime\n" + ours +
+                                       "createContainer\n" + theirs + "poststart\n" + ours +
+                                       "poststop\n" + ours);
+}
+
+TEST(Conformance, AHookWhoseBundleIsGoneDoesNotStartAnywhereElse) {
+    Bundle bundle;
+    std::string log = bundle.folder().file("log", "");
+    bundle.config["hooks"]["poststart"] = {shell("pwd >>" + log)};
+    bundle.config["hooks"]["poststop"] = {shell("pwd >>" + log)};
+    std::string moved = bundle.folder().folder("moved");
+    bundle.args({"sleep", "1000"});
+    bundle.save();
+    // Of its own, to be moved away: the log and the rootfs stay.
+    fs::create_directory(moved + "/bundle");
+    bundle.config["root"]["path"] = bundle.path() + "/rootfs";
+    support::spill(moved + "/bundle/config.json", bundle.config.dump());
+    for (const char* id : {"one", "two"}) {
+        Ended created = support::run(
+            bundle.detached({"create", "--bundle", moved + "/bundle", bundle.id() + id}));
+        ASSERT_EQ(created.status, 0) << support::slurp(bundle.path() + "/detached.err");
+    }
+    fs::rename(moved + "/bundle", moved + "/away");
+    Ended started = bundle.runtime({"start", bundle.id() + "one"});
+    EXPECT_EQ(started.status, 1);
+    EXPECT_THAT(started.err, AllOf(HasSubstr("poststart hook"),
+                                   HasSubstr("chdir(\"" + moved + "/bundle\"): ENOENT")));
+    support::spill(log, "");
+    Ended deleted = bundle.runtime({"delete", "--force", bundle.id() + "two"});
+    EXPECT_EQ(deleted.status, 0);
+    EXPECT_EQ(deleted.err, "");
+    EXPECT_EQ(support::slurp(log), "/\n"); // there is something to clean up all the same
+    bundle.runtime({"delete", "--force", bundle.id() + "one"});
 }
 
 // Of the hooks it is the one that is run in the container, with nothing of the host in reach.
