@@ -189,12 +189,13 @@ Result<void> set_oom_score(const Fd& proc, int score) {
 // until its exec: hence before the clone, and taken back after that exec.
 Result<OomScore> OomScore::of_child(const spec::Spec& spec) {
     OomScore out;
-    bool elsewhere = spec.inside_already || spec.stages.has(spec::Stage::user);
-    if (!spec.process.oom_score_adj || !elsewhere || cgroup::rootless())
+    if (!spec.process.oom_score_adj)
         return out;
     std::string wanted = std::to_string(*spec.process.oom_score_adj);
     std::string before = TRY(sys::read_file("/proc/self/oom_score_adj", 64));
-    if (before == wanted + "\n")
+    bool elsewhere = spec.inside_already || spec.stages.has(spec::Stage::user);
+    out.as_wanted_ = before == wanted + "\n" || (elsewhere && !cgroup::rootless());
+    if (!out.as_wanted_ || before == wanted + "\n")
         return out;
     Fd proc = TRY(outer_proc());
     TRY(write_within(proc, "self/oom_score_adj", wanted));

@@ -18,13 +18,16 @@ class OomScore {
 public:
     static Result<OomScore> of_child(const spec::Spec& spec);
     OomScore() = default;
-    OomScore(OomScore&& other) noexcept : before_(std::exchange(other.before_, {})) {}
+    OomScore(OomScore&& other) noexcept
+        : as_wanted_(other.as_wanted_), before_(std::exchange(other.before_, {})) {}
     OomScore(const OomScore&) = delete;
     OomScore& operator=(const OomScore&) = delete;
     OomScore& operator=(OomScore&&) = delete;
     ~OomScore(); ///< back to what it was; not before the child has memory of its own
+    bool as_wanted() const { return as_wanted_; } ///< else it is the child's to set
 
 private:
+    bool as_wanted_ = false;
     std::string before_;
 };
 
