@@ -53,9 +53,11 @@ std::string not_ours(const std::string& path, const Reading& reading) {
     return "is in no namespace: it is the host's";
 }
 
+/// As the kernel takes them (dev_valid_name()), but for "%": of "e%d" it would make a name that
+/// nobody has said.
 bool is_device_name(std::string_view name) {
     return !name.empty() && name.size() < 16 && name != "." && name != ".." && // IFNAMSIZ
-           name.find_first_of("/: \t\n") == std::string_view::npos;
+           name.find_first_of("/:% \t\n\v\f\r") == std::string_view::npos;
 }
 
 void read_clock(Node at, std::optional<std::int64_t>& seconds, std::uint32_t& nanoseconds) {

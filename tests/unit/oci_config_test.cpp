@@ -206,9 +206,9 @@ const Right kRight[] = {
                                 {"net/ipv4/conf/eth0.5/forwarding", "4"},
                                 {"user/max_ipc_namespaces", "5"}};
      }},
-    {"/linux/netDevices", R"({"eth1": {"name": "e%d"}, "eth2": {}})",
+    {"/linux/netDevices", R"({"eth1": {"name": "e-1"}, "eth2": {}})",
      [](auto& s) {
-         return s.net_devices == std::vector<spec::NetDevice>{{"eth1", "e%d"}, {"eth2", ""}};
+         return s.net_devices == std::vector<spec::NetDevice>{{"eth1", "e-1"}, {"eth2", ""}};
      }},
     {"/linux/intelRdt", R"({"closID": "c", "schemata": ["L2:0=f"], "memBwSchema": "MB:0=5",
                             "l3CacheSchema": "L3:0=f", "enableMonitoring": true})",
@@ -340,6 +340,14 @@ const Wrong kWrong[] = {
     {"/linux/netDevices", R"({"a/b": {}})", R"(linux.netDevices["a/b"]: is not the name)"},
     {"/linux/netDevices", R"({"eth0": {"name": "0123456789abcdef"}})",
      "linux.netDevices.eth0.name: \"0123456789abcdef\" is not the name"},
+    {"/linux/netDevices", R"({"eth0": {"name": "e%d"}})",
+     "linux.netDevices.eth0.name: \"e%d\" is not the name"},
+    {"/linux/netDevices", R"({"eth0": {"name": "."}})",
+     "linux.netDevices.eth0.name: \".\" is not the name"},
+    {"/linux/netDevices", R"({"eth0": {"name": "a\rb"}})", "linux.netDevices.eth0.name: \"a"},
+    {"/linux/netDevices", R"({"..": {}})", R"(linux.netDevices[".."]: is not the name)"},
+    {"/linux/netDevices", R"({"eth0": {"name": "e:1"}})",
+     "linux.netDevices.eth0.name: \"e:1\" is not the name"},
     {"/linux/netDevices", R"({"eth0": 5})", "linux.netDevices.eth0: a number where an object"},
     {"/linux/intelRdt", R"({"closID": "a/b"})", "linux.intelRdt.closID: \"a/b\" is not"},
     {"/linux/intelRdt", R"({"closID": ".."})", "linux.intelRdt.closID: \"..\" is not"},
