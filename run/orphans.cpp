@@ -1,3 +1,4 @@
+// Adopting, finding and ending what the command has left.
 #include "run/orphans.hpp"
 
 #include "sys/path.hpp"

@@ -1,3 +1,4 @@
+// The mask that the kernel takes, of a list.
 #include "sys/affinity.hpp"
 
 #include "sys/number_list.hpp"

@@ -1,3 +1,4 @@
+// Reading such a list.
 #include "sys/number_list.hpp"
 
 #include <charconv>
