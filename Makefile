@@ -242,7 +242,7 @@ mine-stages: $(OBJ)
 	@$(CXX) $(LDFLAGS) $(STRIP) -o $(DIR)/gocontainer $(filter-out $(THEIRS),$(OBJ)) $(MINE_OBJ) $(LDLIBS)
 	@echo "$(DIR)/gocontainer has your $(basename $(notdir $(MINE_SRC)))"
 lab:
-	@tools/install build shell lab
+	@tools/install build shell lesson lab
 	@$(BUILDING) $(BIN) $(BUILD)/tests/stage $(BUILD)/tests/exercise $(BUILD)/tests/probe
 	@test -d rootfs || rootfs-scripts/busybox rootfs
 
