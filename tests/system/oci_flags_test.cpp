@@ -1,0 +1,192 @@
+// Flags of the runtime that no other test comes by: each does what runc's does.
+#include "tests/support/bundle.hpp"
+#include "tests/support/proc.hpp"
+
+#include <gmock/gmock.h>
+
+#include <linux/keyctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+
+using nlohmann::json;
+using support::Bundle;
+using support::Ended;
+using support::Process;
+using support::Strings;
+using support::Terminal;
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::MatchesRegex;
+
+namespace {
+
+class Flags : public testing::Test {
+protected:
+    Flags() { bundle.args({"sleep", "1000"}); }
+    Ended runtime(const Strings& words, support::Command with = {}) const {
+        return bundle.runtime(words, std::move(with));
+    }
+    /// Does it have a cgroup of its own?
+    bool grouped() const {
+        return support::cgroup_of(bundle.pid()) != support::cgroup_of(getpid());
+    }
+    Bundle bundle;
+    const std::string& id = bundle.id();
+};
+
+// --- before the command --------------------------------------------------------------------------
+
+TEST_F(Flags, RootMayBeRelativeAndWrittenWithASingleDash) {
+    bundle.save();
+    Strings words{support::gocontainer(), "-root", "other", "run", "-no-subreaper", "-d", id};
+    support::Command run = bundle.detached({});
+    run.argv.resize(4); // the shell that gives it no pipe of ours
+    run.argv.insert(run.argv.end(), words.begin(), words.end());
+    EXPECT_EQ(support::run(run).status, 0) << support::slurp(bundle.folder() / "detached.err");
+    EXPECT_EQ(runtime({"--root=" + bundle.path() + "/other", "list", "--quiet"}).out, id + "\n");
+    EXPECT_EQ(runtime({"list", "--quiet"}).out, ""); // that is another one
+    EXPECT_EQ(runtime({"--root", "other", "delete", "--force", id}).status, 0);
+}
+
+TEST_F(Flags, DebugSaysMoreOnStderrAndNothingInTheLog) {
+    bundle.config["process"]["capabilities"]["bounding"].push_back("CAP_NO_SUCH");
+    bundle.args({"true"});
+    bundle.save();
+    std::string log = bundle.path() + "/log";
+    Strings words{"--log", log, "--log-format", "json", "run", id};
+    EXPECT_EQ(runtime(words).err, "");
+    words.insert(words.begin(), "--debug");
+    EXPECT_THAT(runtime(words).err, HasSubstr("CAP_NO_SUCH"));
+    EXPECT_EQ(support::try_slurp(log).value_or(""), ""); // Podman reads one object, an error
+}
+
+// --- create and run ------------------------------------------------------------------------------
+
+TEST_F(Flags, KeepLeavesWhatHasEnded) {
+    bundle.args({"sh", "-c", "exit 7"});
+    bundle.save();
+    EXPECT_EQ(runtime({"run", "--keep", id}).status, 7);
+    EXPECT_EQ(bundle.status(), "stopped");
+    EXPECT_EQ(bundle.state()["pid"], 0);
+    EXPECT_EQ(runtime({"delete", id}).status, 0);
+    EXPECT_EQ(runtime({"run", id}).status, 7);
+    EXPECT_EQ(runtime({"list", "-q"}).out, "");
+}
+
+TEST_F(Flags, NoNewKeyringLeavesItTheCallers) {
+    std::filesystem::copy_file(support::source() + "/build/tests/probe",
+                               bundle.path() + "/rootfs/probe");
+    auto with_key = [] {
+        if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, nullptr) < 0 ||
+            syscall(SYS_add_key, "user", "gocontainer-test", "x", 1, KEY_SPEC_SESSION_KEYRING) < 0)
+            support::fail_with_errno("add_key");
+        long key = syscall(SYS_keyctl, KEYCTL_SEARCH, KEY_SPEC_SESSION_KEYRING, "user",
+                           "gocontainer-test", 0);
+        (void)syscall(SYS_keyctl, KEYCTL_SETPERM, key, 0x3f3f3f3f);
+    };
+    Ended ours = support::run(
+        {.argv = {bundle.path() + "/rootfs/probe", "session-key"}, .before_exec = with_key});
+    if (ours.out != "session-key=0\n")
+        GTEST_SKIP() << "no keys here: " << ours.out << ours.err;
+    bundle.args({"/probe", "session-key"});
+    bundle.save();
+    EXPECT_EQ(runtime({"run", id}, {.before_exec = with_key}).out, "session-key=ENOKEY\n");
+    EXPECT_NE(runtime({"run", "--no-new-keyring", id}, {.before_exec = with_key}).out,
+              "session-key=ENOKEY\n"); // found, or found and not for other users of the machine's
+}
+
+// --- exec ----------------------------------------------------------------------------------------
+
+TEST_F(Flags, ExecTtyIsATerminal) {
+    bundle.start();
+    for (const char* flag : {"-t", "--tty", "--tty=true"}) {
+        Terminal terminal(bundle.command({"exec", flag, id, "sh", "-c", "tty; stty size"}), 31, 97);
+        Ended ended = terminal.wait();
+        EXPECT_THAT(ended.out, MatchesRegex("/dev/pts/[0-9]+\r\n31 97\r\n")) << flag;
+    }
+    EXPECT_EQ(runtime({"exec", id, "tty"}).out, "not a tty\n");
+}
+
+TEST_F(Flags, ExecLabelsThatTheHostDoesNotKnowAreErrors) {
+    bundle.start();
+    for (const char* flag : {"--apparmor", "--process-label"}) {
+        Ended ended = runtime({"exec", flag, "no:such:label:" + support::token(), id, "true"});
+        EXPECT_EQ(ended.status, 255) << flag;
+        EXPECT_THAT(ended.err, HasSubstr("attr")) << flag;
+    }
+}
+
+TEST_F(Flags, ExecIgnorePausedWaitsForTheEndOfThePause) {
+    bundle.start();
+    if (!grouped())
+        GTEST_SKIP() << "host lacks a cgroup that is a user's";
+    ASSERT_EQ(runtime({"pause", id}).status, 0);
+    EXPECT_EQ(bundle.status(), "paused");
+    Ended refused = runtime({"exec", id, "true"});
+    EXPECT_EQ(refused.status, 255);
+    EXPECT_THAT(refused.err, HasSubstr("cannot exec in a paused container (use --ignore-paused"));
+    Process exec(bundle.command({"exec", "--ignore-paused", id, "echo", "gone on"}));
+    auto joined = [&] {
+        auto all = json::parse(runtime({"ps", "-f", "json", id}).out);
+        return all.size() == 2;
+    };
+    EXPECT_TRUE(support::eventually(joined));
+    EXPECT_TRUE(exec.running());
+    EXPECT_EQ(exec.out(), "");
+    ASSERT_EQ(runtime({"resume", id}).status, 0);
+    Ended ended = exec.wait();
+    EXPECT_EQ(ended.out, "gone on\n") << ended.err;
+    EXPECT_EQ(ended.status, 0);
+}
+
+// --- what is told of a container -----------------------------------------------------------------
+
+TEST_F(Flags, ListAndPsHaveTwoForms) {
+    bundle.start();
+    json one = json::parse(runtime({"list", "--format", "json"}).out).at(0);
+    EXPECT_EQ(one["id"], id);
+    EXPECT_EQ(one["pid"], bundle.pid());
+    EXPECT_EQ(one["status"], "running");
+    EXPECT_EQ(one["bundle"], bundle.path());
+    EXPECT_THAT(one["created"].get<std::string>(),
+                MatchesRegex("[0-9]+-[0-9]+-[0-9]+T[0-9]+:[0-9]+:[0-9]+\\.[0-9]+Z"));
+    EXPECT_NE(one["owner"], "");
+    Strings lines = support::lines(runtime({"list"}).out);
+    ASSERT_EQ(lines.size(), 2U);
+    EXPECT_THAT(lines[0], MatchesRegex("ID +PID +STATUS +BUNDLE +CREATED +OWNER *"));
+    EXPECT_THAT(lines[1], AllOf(HasSubstr(id), HasSubstr(" running ")));
+    EXPECT_THAT(runtime({"list", "-f", "yaml"}).err, HasSubstr("table or json"));
+
+    // The shim of containerd has ps's options as one argument.
+    lines = support::lines(runtime({"ps", "--format", "table", id, "-o pid,args"}).out);
+    ASSERT_EQ(lines.size(), 2U);
+    EXPECT_THAT(lines[0], MatchesRegex(" *PID +COMMAND"));
+    EXPECT_THAT(lines[1], MatchesRegex(" *" + std::to_string(bundle.pid()) + " +sleep 1000"));
+    EXPECT_EQ(runtime({"ps", "-f", "json", id}).out, "[" + std::to_string(bundle.pid()) + "]\n");
+}
+
+TEST_F(Flags, EventsTellWhatItUses) {
+    bundle.start();
+    if (!grouped()) {
+        EXPECT_THAT(runtime({"events", "--stats", id}).err, HasSubstr("no cgroup of its own"));
+        return;
+    }
+    Ended once = runtime({"events", "--stats", id});
+    EXPECT_EQ(std::ranges::count(once.out, '\n'), 1) << once.out << once.err;
+    json first = json::parse(once.out);
+    EXPECT_EQ(first["type"], "stats");
+    EXPECT_EQ(first["id"], id);
+    for (const char* part : {"cpu", "memory", "pids", "blkio", "hugetlb", "network_interfaces"})
+        EXPECT_TRUE(first["data"].contains(part)) << part;
+    EXPECT_THAT(runtime({"events", "--interval", "0s", id}).err, HasSubstr("--interval \"0s\""));
+    Process stream(bundle.command({"events", "--interval=50ms", id}));
+    for (int i = 0; i < 3; ++i)
+        EXPECT_EQ(json::parse(stream.take("\n"))["type"], "stats");
+    ASSERT_EQ(runtime({"kill", id, "KILL"}).status, 0);
+    EXPECT_EQ(stream.wait().status, 0); // with the container
+}
+
+} // namespace
