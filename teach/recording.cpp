@@ -40,13 +40,15 @@ Strings calls_in(const ordered_json& entry) {
     return out;
 }
 
-/// "after uts", "after cgroup (parent)", "before command".
+/// "after uts", "after cgroup (parent)", "before the command".
 std::string title_of(const ordered_json& entry) {
     std::string stage = text_in(entry, "stage");
     std::string half = text_in(entry, "half");
     std::string out = text_in(entry, "when") + " ";
     if (stage.empty())
-        return out + (half == "re_exec" ? "re-exec" : half);
+        return out + (half == "settle" ? "streams, limits and directory" : "the " + half);
+    if (half == "meanwhile")
+        half = "parent, later";
     return out + stage + (half.empty() || half == "child" ? "" : " (" + half + ")");
 }
 

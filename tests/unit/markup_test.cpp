@@ -77,15 +77,19 @@ TEST(Recording, IsAFrameForEachMoment) {
         entry("uts", "child", "after", "named", ordered_json::array({call})),
         entry("ipc", "child", "before", "named"),
         entry("ipc", "child", "after", "named"), // a stage all the same
-        entry("", "re_exec", "before", "other"),
+        entry("", "re-exec", "before", "other"),
+        entry("", "settle", "after", "settled"),
+        entry("cgroup", "meanwhile", "before", "filtered"),
     }));
     ASSERT_TRUE(read) << read.error().detail;
     EXPECT_EQ(read->host->hostname, "host");
     std::vector<std::string> titles;
     for (const teach::Frame& frame : read->frames)
         titles.push_back(frame.title);
-    EXPECT_THAT(titles, ElementsAre("before clone", "after user (parent)", "after uts", "after ipc",
-                                    "before re-exec"));
+    EXPECT_THAT(titles,
+                ElementsAre("before the clone", "after user (parent)", "after uts", "after ipc",
+                            "before the re-exec", "after streams, limits and directory",
+                            "before cgroup (parent, later)"));
     EXPECT_THAT(read->frames[1].calls, ElementsAre("clone3()"));
     EXPECT_THAT(read->frames[2].calls, ElementsAre("child: f(1) = 0   # g 1"));
     EXPECT_EQ(read->frames[2].summary, "because");
