@@ -45,7 +45,6 @@ struct Caller {
     gid_t gid = 0;
     bool in_user_namespace = false; ///< not the initial one
     bool systemd_cgroup = false;    ///< linux.cgroupsPath names a unit of systemd's
-    bool rootless = false;
     /// Bits of the capabilities that we have and may hand on, and of those that the kernel knows: a
     /// container can't get more, or with a user namespace of its own the latter.
     std::uint64_t capabilities = ~std::uint64_t{0};

@@ -158,8 +158,9 @@ void merge(json& config, const json& image) {
 }
 
 json config_for(const Global& global, const std::string& id, bool terminal) {
+    bool rootless = sys::geteuid() != 0 || global.in_user_namespace;
     json config = json::parse(
-        default_config({.rootless = global.rootless, .uid = sys::geteuid(), .gid = sys::getgid()}));
+        default_config({.rootless = rootless, .uid = sys::geteuid(), .gid = sys::getgid()}));
     if (sys::geteuid() != 0) // those of /etc/subuid, as umoci had them
         for (const char* map : {"uidMappings", "gidMappings"})
             config["linux"].erase(map);

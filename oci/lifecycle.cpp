@@ -138,7 +138,6 @@ Result<Caller> caller(const Global& global) {
                   .gid = sys::getgid(),
                   .in_user_namespace = global.in_user_namespace,
                   .systemd_cgroup = global.systemd_cgroup,
-                  .rootless = global.rootless,
                   .capabilities = TRY(sys::held_bits()),
                   .known_capabilities = sys::known_bits()};
 }

@@ -12,10 +12,10 @@ namespace oci {
 
 /// The options before the command.
 struct Global {
-    std::string root;            ///< of the state directories; absolute
-    bool systemd_cgroup = false; ///< cgroupsPath names a unit of systemd's
-    bool no_cgroups = false;     ///< --cgroup-manager disabled
-    bool rootless = false;       ///< what the host refuses a rootless runtime is done without
+    std::string root;                                 ///< of the state directories; absolute
+    bool systemd_cgroup = false;                      ///< cgroupsPath names a unit of systemd's
+    bool no_cgroups = false;                          ///< --cgroup-manager disabled
+    spec::Refused refused = spec::Refused::automatic; ///< --rootless
     bool in_user_namespace = false;
     /// One line for the log, with --debug.
     std::function<void(const std::string&)> debug;

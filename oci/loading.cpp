@@ -74,6 +74,7 @@ Result<void> apply(const Global& global, const CreateOptions& options, spec::Spe
     spec.process.keyring = options.no_new_keyring ? "" : "_ses." + id;
     if (global.no_cgroups)
         spec.cgroup.manager = spec::CgroupManager::disabled;
+    spec.cgroup.refused = global.refused;
     spec.process.preserved_fds = TRY(preserved_fds(options.preserve_fds, spec.process.env));
     TRY(apply_own(options, spec));
     return {};

@@ -26,7 +26,7 @@ constexpr OptionRow kGlobalRows[] = {
     {"debug", 0, nullptr, "Say more than errors, on standard error"},
     {"systemd-cgroup", 0, nullptr, "cgroupsPath is SLICE:PREFIX:NAME, for systemd"},
     {"cgroup-manager", 0, "MANAGER", "cgroupfs (default), systemd or disabled"},
-    {"rootless", 0, "WHEN", "true, false or auto (default)"},
+    {"rootless", 0, "WHEN", "Do without a cgroup that is refused: true, false or auto (default)"},
     {"version", 'v', nullptr, "Print the version"},
     {"help", 'h', nullptr, "This text"},
 };
@@ -58,8 +58,8 @@ Result<Global> global_options(const Arguments& arguments, const Output& output) 
     std::string rootless = arguments.value("rootless", "auto");
     if (rootless != "true" && rootless != "false" && rootless != "auto")
         return sys::wrong("--rootless \"" + rootless + "\": true, false or auto");
-    out.rootless = rootless == "true" ||
-                   (rootless == "auto" && (sys::geteuid() != 0 || out.in_user_namespace));
+    if (rootless != "auto")
+        out.refused = rootless == "true" ? spec::Refused::accepted : spec::Refused::an_error;
     std::string format = arguments.value("log-format", "text");
     if (format != "text" && format != "json")
         return sys::wrong("--log-format \"" + format + "\": text or json");

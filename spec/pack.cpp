@@ -62,6 +62,7 @@ void limit_fields(auto& field, auto& r) {
 void cgroup_fields(auto& field, auto& cgroup) {
     field("cgroup", cgroup.path);
     field("manager", cgroup.manager);
+    field("refused", cgroup.refused);
     field("ownCgroupNamespace", cgroup.own_namespace, true);
     field("delegate", cgroup.delegate);
     field("properties", cgroup.properties);

@@ -84,11 +84,19 @@ enum class CgroupManager : std::uint8_t {
     disabled, ///< stay in the caller's cgroup
 };
 
+/// What it is that a host gives no cgroup, or no filter of devices.
+enum class Refused : std::uint8_t {
+    automatic, ///< done without where no limit was asked for; the filter by who isn't root
+    accepted,  ///< the filter by root, too
+    an_error,
+};
+
 struct Cgroup {
     /// "/a/b" is below the hierarchy's root, "a/b" beside our own cgroup; empty: a leaf is found.
     /// With systemd: SLICE:PREFIX:NAME.
     std::string path;
     CgroupManager manager = CgroupManager::cgroupfs;
+    Refused refused = Refused::automatic;
     /// It becomes the root of a cgroup namespace; off when that is joined, or not asked for.
     bool own_namespace = true;
     /// Give its directory to container root (config-linux.md, "Cgroup ownership").

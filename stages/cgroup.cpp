@@ -191,6 +191,12 @@ Result<bool> make_anywhere(Launch& launch, const Hierarchy& hierarchy, const Ask
     return true;
 }
 
+/// An ordinary user can't filter devices, and a container of theirs can't make any.
+bool may_go_unfiltered(spec::Refused refused) {
+    return refused == spec::Refused::accepted ||
+           (refused == spec::Refused::automatic && rootless());
+}
+
 void leave_out_devices(const Launch& launch, const char* why) {
     launch.say(std::string("cgroup: ") + kDevices.in(launch.spec.naming) + ": left out: " + why);
 }
@@ -284,7 +290,9 @@ Result<void> prepare(Launch& launch) {
     }
     Hierarchy hierarchy = TRY(find_hierarchy());
     auto go_without = [&](const std::string& why) -> Result<void> {
-        if (!wanted.resources.devices.empty() && !rootless())
+        if (wanted.refused == spec::Refused::an_error)
+            return sys::wrong(why, "--rootless=false takes a cgroup: leave it out, to do without");
+        if (!wanted.resources.devices.empty() && !may_go_unfiltered(wanted.refused))
             return sys::wrong(kDevices.in(asked.naming) + std::string(": can't be enforced: ") +
                               why);
         launch.say("cgroup: " + why + ": no limits, the container stays " +
@@ -328,7 +336,8 @@ Result<void> parent(Launch& launch) {
 Result<void> meanwhile(Launch& launch) {
     const auto& devices = launch.spec.cgroup.resources.devices;
     if (has_devices_to_filter(launch) &&
-        !TRY(filter_devices(launch.leaf, devices, launch.spec.naming)))
+        !TRY(filter_devices(launch.leaf, devices, launch.spec.naming,
+                            may_go_unfiltered(launch.spec.cgroup.refused))))
         leave_out_devices(launch, "only root can filter devices, and only root's containers can "
                                   "make any");
     return {};

@@ -65,7 +65,7 @@ Result<void> update(const std::string& leaf, const Change& change) {
         }
         // Who couldn't be given a filter before has none that would have to change.
         if (!wanted.devices.empty())
-            (void)TRY(filter_devices(directory, wanted.devices, change.naming));
+            (void)TRY(filter_devices(directory, wanted.devices, change.naming, rootless()));
         return {};
     }();
     if (!done)

@@ -221,7 +221,7 @@ Result<DeviceProgram> compile_device_rules(const std::vector<spec::DeviceRule>& 
 }
 
 Result<bool> filter_devices(const Fd& leaf, const std::vector<spec::DeviceRule>& rules,
-                            spec::Naming naming) {
+                            spec::Naming naming, bool may_be_refused) {
     auto named = [&](Error error) {
         error.detail =
             cgroup::kDevices.in(naming) +
@@ -236,7 +236,7 @@ Result<bool> filter_devices(const Fd& leaf, const std::vector<spec::DeviceRule>&
         return true;
     Error error = std::move(done).error();
     bool refused = error.code == EPERM || error.code == EACCES;
-    if (refused && cgroup::rootless())
+    if (refused && may_be_refused)
         return false;
     if (refused)
         error.hint = "it takes CAP_BPF and CAP_NET_ADMIN, and no filter above the leaf that "

@@ -16,9 +16,9 @@ using DeviceProgram = std::vector<std::uint64_t>;
 /// is about an access decides on it; what no rule is about is denied.
 Result<DeviceProgram> compile_device_rules(const std::vector<spec::DeviceRule>& rules);
 
-/// Have the cgroup `leaf` filter by `rules`, instead of by those of an earlier call. False: not
-/// possible for who isn't the machine's root, whose containers can't make device nodes anyway.
+/// Have the cgroup `leaf` filter by `rules`, instead of by those of an earlier call. False: it was
+/// refused, and `may_be_refused`.
 Result<bool> filter_devices(const Fd& leaf, const std::vector<spec::DeviceRule>& rules,
-                            spec::Naming naming);
+                            spec::Naming naming, bool may_be_refused);
 
 } // namespace stages

@@ -39,6 +39,26 @@ protected:
 
 // --- before the command --------------------------------------------------------------------------
 
+TEST_F(Flags, RootlessSaysWhatACgroupThatIsRefusedIs) {
+    EXPECT_THAT(runtime({"--rootless", "yes", "list"}).err, HasSubstr("true, false or auto"));
+    bundle.start();
+    bool given = grouped();
+    ASSERT_EQ(runtime({"delete", "--force", id}).status, 0);
+    ASSERT_EQ(support::run(bundle.detached({"--rootless=true", "run", "-d", id})).status, 0);
+    EXPECT_EQ(grouped(), given);
+    ASSERT_EQ(runtime({"delete", "--force", id}).status, 0);
+    Ended strict = support::run(bundle.detached({"--rootless=false", "run", "-d", id}));
+    std::string said = support::slurp(bundle.folder() / "detached.err");
+    EXPECT_EQ(strict.status, given ? 0 : 1) << said;
+    if (given) {
+        EXPECT_EQ(said, "");
+        EXPECT_TRUE(grouped());
+        return;
+    }
+    EXPECT_THAT(said, AllOf(HasSubstr("gocontainer: cgroup: "), HasSubstr("--rootless=false")));
+    EXPECT_EQ(runtime({"list", "-q"}).out, "");
+}
+
 TEST_F(Flags, RootMayBeRelativeAndWrittenWithASingleDash) {
     bundle.save();
     Strings words{support::gocontainer(), "-root", "other", "run", "-no-subreaper", "-d", id};

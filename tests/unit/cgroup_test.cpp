@@ -390,6 +390,18 @@ TEST(CgroupBundle, FiltersDevicesOrSaysWhyNot) {
     EXPECT_EQ(line.empty(), ::geteuid() != 0);
     trial.undo();
     trial.said.clear();
+    trial.spec.cgroup.refused = spec::Refused::accepted;
+    EXPECT_EQ(trial.prepare(), "");
+    EXPECT_THAT(trial.said, ElementsAre(StartsWith("cgroup: linux.resources.devices: left out: ")));
+    trial.undo();
+    trial.said.clear();
+    trial.spec.cgroup.refused = spec::Refused::an_error;
+    host.put("/proc/self/ns/user", "of a user namespace");
+    EXPECT_THAT(trial.prepare(), HasSubstr("linux.resources.devices: can't be enforced"));
+    fs::remove(host.top() + "/proc/self/ns/user");
+    trial.undo();
+    trial.said.clear();
+    trial.spec.cgroup.refused = spec::Refused::automatic;
     trial.spec.cgroup.manager = spec::CgroupManager::disabled;
     EXPECT_EQ(trial.prepare(), "");
     EXPECT_THAT(trial.said, ElementsAre(HasSubstr("left out: there is no cgroup")));
@@ -609,6 +621,25 @@ TEST(Cgroup, WithoutDelegationAndWithoutLimitsOneLineIsSaid) {
                                         ": no limits, the container stays in \"/shell\""));
     trial.undo(); // of nothing
     EXPECT_THAT(host.calls, IsEmpty());
+}
+
+TEST(Cgroup, WithoutDelegationIsAnErrorWhereOneIsWanted) {
+    Pure host;
+    host.answer("faccessat", "cgroup.procs", EACCES);
+    Trial trial;
+    trial.spec.cgroup.refused = spec::Refused::an_error;
+    EXPECT_THAT(trial.prepare(), StartsWith("no cgroup v2 delegated to uid " + kUid +
+                                            ": --rootless=false takes a cgroup"));
+}
+
+TEST(Cgroup, WithoutDelegationRootsDevicesAreLeftOutIfAccepted) {
+    Pure host;
+    host.answer("faccessat", "cgroup.procs", EACCES);
+    Trial trial;
+    trial.spec.cgroup.resources.devices = {{.allow = false}};
+    trial.spec.cgroup.refused = spec::Refused::accepted;
+    EXPECT_EQ(trial.prepare(), "");
+    EXPECT_FALSE(trial.launch.leaf.valid());
 }
 
 TEST(Cgroup, WithoutDelegationALimitIsAnError) {

@@ -209,7 +209,7 @@ protected:
         EXPECT_TRUE(sys::unlinkat(AT_FDCWD, leaf, AT_REMOVEDIR));
     }
     std::string filter(const std::vector<DeviceRule>& rules) {
-        auto done = stages::filter_devices(directory, rules, spec::Naming::properties);
+        auto done = stages::filter_devices(directory, rules, spec::Naming::properties, false);
         return done ? "" : sys::to_line(done.error());
     }
     /// What `job` answers, in the leaf: an errno.

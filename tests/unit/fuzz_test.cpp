@@ -125,7 +125,7 @@ void read_config(const std::string& text) {
     if (!document)
         return;
     for (const oci::Caller& caller :
-         {oci::Caller{}, oci::Caller{.uid = 1000, .systemd_cgroup = true, .rootless = true}}) {
+         {oci::Caller{}, oci::Caller{.uid = 1000, .systemd_cgroup = true}}) {
         auto config = convert(*document, caller);
         if (!config) {
             require_place(config.error(), kProperties);

@@ -40,7 +40,7 @@ std::string text_of(const std::string& name) {
 /// Rootless Podman calls its runtime as root of a user namespace.
 oci::Caller caller_of(const std::string& name) {
     bool rootless = name.find("rootless") != std::string::npos;
-    return {.in_user_namespace = rootless, .rootless = rootless};
+    return {.in_user_namespace = rootless};
 }
 
 std::expected<oci::Config, std::string> convert_captured(const std::string& name) {

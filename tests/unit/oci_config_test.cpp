@@ -123,7 +123,7 @@ TEST(OciConfig, AUserWithoutMapsGetsSubordinateIds) {
     json config = minimal();
     config["linux"].erase("uidMappings");
     config["linux"].erase("gidMappings");
-    auto user = convert(config, {.uid = 1000, .gid = 1000, .rootless = true});
+    auto user = convert(config, {.uid = 1000, .gid = 1000});
     ASSERT_TRUE(user) << user.error();
     EXPECT_EQ(user->spec.user, spec::User{});
     EXPECT_THAT(said(convert(config)), StartsWith("linux.uidMappings: is missing"));

@@ -251,8 +251,8 @@ TEST(OciTemplate, ConvertsForRoot) {
 }
 
 TEST(OciTemplate, ConvertsForAUser) {
-    auto config = convert(written({.rootless = true, .uid = 1000, .gid = 100}),
-                          {.uid = 1000, .gid = 100, .rootless = true});
+    auto config =
+        convert(written({.rootless = true, .uid = 1000, .gid = 100}), {.uid = 1000, .gid = 100});
     ASSERT_TRUE(config) << config.error();
     const spec::Spec& spec = config->spec;
     EXPECT_FALSE(spec.stages.has(spec::Stage::net));

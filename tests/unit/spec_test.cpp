@@ -50,11 +50,12 @@ spec::Resources every_limit() {
 
 spec::Cgroup every_cgroup_field() {
     spec::Cgroup all;
-    auto& [path, manager, own, delegate, properties, subgroup, payload, every_controller,
+    auto& [path, manager, refused, own, delegate, properties, subgroup, payload, every_controller,
            resources] = all;
     payload = "p";
     path = "a/b";
     manager = spec::CgroupManager::systemd;
+    refused = spec::Refused::an_error;
     own = false;
     delegate = true;
     properties = {{"CollectMode", "'inactive'"}};
