@@ -97,8 +97,10 @@ TEST_F(Flags, KeepLeavesWhatHasEnded) {
 }
 
 TEST_F(Flags, NoNewKeyringLeavesItTheCallers) {
+    // There already, where another test has left its own in the rootfs that this one is a copy of.
     std::filesystem::copy_file(support::source() + "/build/tests/probe",
-                               bundle.path() + "/rootfs/probe");
+                               bundle.path() + "/rootfs/probe",
+                               std::filesystem::copy_options::overwrite_existing);
     auto with_key = [] {
         if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, nullptr) < 0 ||
             syscall(SYS_add_key, "user", "gocontainer-test", "x", 1, KEY_SPEC_SESSION_KEYRING) < 0)
