@@ -11,7 +11,10 @@
 
 #include "tests/engines/engine.hpp"
 
+#include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
+
+#include <memory>
 
 namespace engines {
 
@@ -31,6 +34,21 @@ private:
     Engine& containerd_ = engine("containerd");
     std::unique_ptr<Process> client_;
     std::string why_not_;
+};
+
+/// One kubelet for a suite, and a word that nobody can know.
+class WithKubelet : public testing::Test {
+protected:
+    static void SetUpTestSuite() { kubelet = std::make_unique<Cri>(); }
+    static void TearDownTestSuite() { kubelet.reset(); }
+    void SetUp() override {
+        if (!cri.why_not().empty())
+            GTEST_SKIP() << "containerd's CRI plugin: " << cri.why_not();
+    }
+
+    static inline std::unique_ptr<Cri> kubelet;
+    Cri& cri = *kubelet;
+    std::string word = token();
 };
 
 /// A pod with our handler, stopped and removed at the end. It is in the machine's network unless

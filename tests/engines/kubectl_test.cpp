@@ -12,19 +12,7 @@ using testing::HasSubstr;
 
 const Strings kIdle{"sleep", "1000000"};
 
-class Kubectl : public testing::Test {
-protected:
-    static void SetUpTestSuite() { kubelet = std::make_unique<Cri>(); }
-    static void TearDownTestSuite() { kubelet.reset(); }
-    void SetUp() override {
-        if (!cri.why_not().empty())
-            GTEST_SKIP() << "containerd's CRI plugin: " << cri.why_not();
-    }
-
-    static inline std::unique_ptr<Cri> kubelet;
-    Cri& cri = *kubelet;
-    std::string word = token();
-};
+class Kubectl : public WithKubelet {};
 
 json on_terminal(const Strings& command = {}) {
     json request{{"tty", true}, {"stdin", true}, {"stdout", true}};

@@ -33,19 +33,9 @@ json namespaces(const json& modes) {
     return confined({{"namespace_options", modes}});
 }
 
-class Kubernetes : public testing::Test {
+class Kubernetes : public WithKubelet {
 protected:
-    static void SetUpTestSuite() { kubelet = std::make_unique<Cri>(); }
-    static void TearDownTestSuite() { kubelet.reset(); }
-    void SetUp() override {
-        if (!cri.why_not().empty())
-            GTEST_SKIP() << "containerd's CRI plugin: " << cri.why_not();
-    }
     static std::string its(pid_t pid, const char* name) { return namespace_of(pid, name); }
-
-    static inline std::unique_ptr<Cri> kubelet;
-    Cri& cri = *kubelet;
-    std::string word = token();
 };
 
 // --- a pod's life --------------------------------------------------------------------------------

@@ -77,7 +77,13 @@ Received Receiver::receive() {
         close(std::exchange(first_, -1));
     }
     int connection = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
-    char text[4096];
+    Received received = receive_from(connection);
+    close(connection);
+    return received;
+}
+
+Received receive_from(int connection) {
+    char text[16384];
     alignas(cmsghdr) char control[CMSG_SPACE(8 * sizeof(int))] = {};
     iovec part{text, sizeof text};
     msghdr message{};
@@ -86,7 +92,6 @@ Received Receiver::receive() {
     message.msg_control = control;
     message.msg_controllen = sizeof control;
     ssize_t got = recvmsg(connection, &message, MSG_CMSG_CLOEXEC);
-    close(connection);
     cmsghdr* header = CMSG_FIRSTHDR(&message);
     if (got < 1 || got == sizeof text || header == nullptr || header->cmsg_type != SCM_RIGHTS ||
         header->cmsg_len != CMSG_LEN(sizeof(int)))

@@ -32,6 +32,9 @@ private:
     int fd_;
 };
 
+/// The next message on `connection`; throws when it is anything else than text and one descriptor.
+Received receive_from(int connection);
+
 class Receiver {
 public:
     /// Listens at `path`; `type` as in socket(2).
@@ -43,7 +46,7 @@ public:
     const std::string& path() const { return path_; }
     /// Have no room for a connection, until receive() makes some.
     void busy();
-    /// Waits for it; throws when what comes is anything else than text and one descriptor.
+    /// Waits for a connection, and for its message.
     Received receive();
 
 private:

@@ -2,6 +2,7 @@
 // runtimes' own tests have found us to differ.
 #include "tests/support/bundle.hpp"
 #include "tests/support/proc.hpp"
+#include "tests/support/receiver.hpp"
 
 #include <gmock/gmock.h>
 
@@ -455,24 +456,13 @@ public:
     /// One message with one descriptor, and the end of the connection behind it.
     json hear() {
         int connection = accept(socket_, nullptr, nullptr);
-        char text[16384];
-        alignas(cmsghdr) char control[CMSG_SPACE(4 * sizeof(int))] = {};
-        iovec part{text, sizeof text};
-        msghdr message{};
-        message.msg_iov = &part;
-        message.msg_iovlen = 1;
-        message.msg_control = control;
-        message.msg_controllen = sizeof control;
-        ssize_t got = recvmsg(connection, &message, MSG_CMSG_CLOEXEC);
-        cmsghdr* header = CMSG_FIRSTHDR(&message);
-        if (got < 1 || header == nullptr || header->cmsg_len != CMSG_LEN(sizeof(int)))
-            throw std::runtime_error("not one descriptor");
+        support::Received received = support::receive_from(connection);
         close(notifier_);
-        memcpy(&notifier_, CMSG_DATA(header), sizeof notifier_);
+        notifier_ = dup(received.fd());
         char rest = 0;
         ends_ = read(connection, &rest, 1) == 0;
         close(connection);
-        return json::parse(std::string(text, static_cast<std::size_t>(got)));
+        return json::parse(received.text());
     }
     bool ends() const { return ends_; }
     /// The next call that is asked about, which fails with `code`; its number.

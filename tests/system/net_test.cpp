@@ -114,8 +114,7 @@ TEST_P(Net, PublishesTcpPorts) {
     }
 }
 
-std::string ask(std::uint16_t port, const std::string& question,
-                const char* address = host::kAddress) {
+std::string ask(std::uint16_t port, const std::string& question, const char* address) {
     int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     sockaddr_in to{};
     to.sin_family = AF_INET;
@@ -129,41 +128,37 @@ std::string ask(std::uint16_t port, const std::string& question,
     return {buffer, static_cast<std::size_t>(std::max<ssize_t>(got, 0))};
 }
 
+const Strings kIdle = {"sleep", "1000"};
+const Strings kToldIdle = {"sh", "-c", "echo up; sleep 1000"};
+
+/// Does the container that `launch` starts, with kToldIdle, answer at `port` of `address` for its
+/// own UDP port 5353?
+void expect_udp(support::Command launch, std::uint16_t port, const char* address) {
+    Process run(std::move(launch));
+    run.until("up\n");
+    pid_t inside = -1;
+    ASSERT_TRUE(
+        eventually([&] { return (inside = support::find_container(run.pid(), kIdle).first) > 0; }));
+    // busybox has no UDP server, so one of ours goes to stand in the container's network.
+    std::string secret = token();
+    std::string question = token();
+    pid_t server = host::in_background([&] { echo(secret); }, inside);
+    EXPECT_TRUE(eventually([&] { return ask(port, question, address) == secret + question; }, 20s));
+    host::end(server);
+}
+
 TEST_P(Net, PublishesUdpPorts) {
     host::run([] {
         std::uint16_t port = host::free_port();
-        const Strings idle = {"sleep", "1000"};
-        Process run(
-            launch({"-p", number(port) + ":5353/udp"}, {"sh", "-c", "echo up; sleep 1000"}));
-        run.until("up\n");
-        pid_t inside = -1;
-        ASSERT_TRUE(eventually(
-            [&] { return (inside = support::find_container(run.pid(), idle).first) > 0; }));
-        // busybox has no UDP server, so one of ours goes to stand in the container's network.
-        std::string secret = token();
-        std::string question = token();
-        pid_t server = host::in_background([&] { echo(secret); }, inside);
-        EXPECT_TRUE(eventually([&] { return ask(port, question) == secret + question; }, 20s));
-        host::end(server);
+        expect_udp(launch({"-p", number(port) + ":5353/udp"}, kToldIdle), port, host::kAddress);
     });
 }
 
 // Debian 12's pasta brings back no answer where the two ports differ.
 TEST_P(Net, AnswersByUdpOnTheHostsLoopbackWhereThatIsOpen) {
     host::run([] {
-        const Strings idle = {"sleep", "1000"};
-        Process run(launch({"--allow-host-loopback", "-p", "5353:5353/udp"},
-                           {"sh", "-c", "echo up; sleep 1000"}));
-        run.until("up\n");
-        pid_t inside = -1;
-        ASSERT_TRUE(eventually(
-            [&] { return (inside = support::find_container(run.pid(), idle).first) > 0; }));
-        std::string secret = token();
-        std::string question = token();
-        pid_t server = host::in_background([&] { echo(secret); }, inside);
-        EXPECT_TRUE(
-            eventually([&] { return ask(5353, question, "127.0.0.1") == secret + question; }, 20s));
-        host::end(server);
+        expect_udp(launch({"--allow-host-loopback", "-p", "5353:5353/udp"}, kToldIdle), 5353,
+                   "127.0.0.1");
     });
 }
 

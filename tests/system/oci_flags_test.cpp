@@ -4,8 +4,6 @@
 
 #include <gmock/gmock.h>
 
-#include <linux/keyctl.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -94,30 +92,6 @@ TEST_F(Flags, KeepLeavesWhatHasEnded) {
     EXPECT_EQ(runtime({"delete", id}).status, 0);
     EXPECT_EQ(runtime({"run", id}).status, 7);
     EXPECT_EQ(runtime({"list", "-q"}).out, "");
-}
-
-TEST_F(Flags, NoNewKeyringLeavesItTheCallers) {
-    // There already, where another test has left its own in the rootfs that this one is a copy of.
-    std::filesystem::copy_file(support::source() + "/build/tests/probe",
-                               bundle.path() + "/rootfs/probe",
-                               std::filesystem::copy_options::overwrite_existing);
-    auto with_key = [] {
-        if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, nullptr) < 0 ||
-            syscall(SYS_add_key, "user", "gocontainer-test", "x", 1, KEY_SPEC_SESSION_KEYRING) < 0)
-            support::fail_with_errno("add_key");
-        long key = syscall(SYS_keyctl, KEYCTL_SEARCH, KEY_SPEC_SESSION_KEYRING, "user",
-                           "gocontainer-test", 0);
-        (void)syscall(SYS_keyctl, KEYCTL_SETPERM, key, 0x3f3f3f3f);
-    };
-    Ended ours = support::run(
-        {.argv = {bundle.path() + "/rootfs/probe", "session-key"}, .before_exec = with_key});
-    if (ours.out != "session-key=0\n")
-        GTEST_SKIP() << "no keys here: " << ours.out << ours.err;
-    bundle.args({"/probe", "session-key"});
-    bundle.save();
-    EXPECT_EQ(runtime({"run", id}, {.before_exec = with_key}).out, "session-key=ENOKEY\n");
-    EXPECT_NE(runtime({"run", "--no-new-keyring", id}, {.before_exec = with_key}).out,
-              "session-key=ENOKEY\n"); // found, or found and not for other users of the machine's
 }
 
 // --- exec ----------------------------------------------------------------------------------------

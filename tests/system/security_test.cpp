@@ -821,6 +821,10 @@ TEST_F(Attack, KeysOfTheCallerAreOutOfReach) {
         GTEST_SKIP() << "no keys here: " << ours.out << ours.err;
     EXPECT_EQ(run({"/probe", "session-key"}, {.before_exec = with_key}).out,
               "session-key=ENOKEY\n");
+    // --no-new-keyring leaves it to the container: found, or found and not for this user.
+    EXPECT_NE(
+        bundle_.runtime({"run", "--no-new-keyring", bundle_.id()}, {.before_exec = with_key}).out,
+        "session-key=ENOKEY\n");
     support::Command create = bundle_.detached({"create", bundle_.id()});
     bundle_.args({"sleep", "1000"});
     bundle_.save();
