@@ -1,7 +1,7 @@
 // What the command leaves behind where no PID namespace ends with it (--no-pid): daemons, and jobs
 // in the background. The launcher adopts them and ends them when the command has ended, as the
 // namespace would have. A launcher that is itself killed can't; its cgroup leaf does, if it has
-// one.
+// one. `lab watch` does the same with what a check has started.
 #pragma once
 
 #include "sys/kernel.hpp"

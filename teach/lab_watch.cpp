@@ -6,6 +6,7 @@
 // too.
 #include "teach/lab_watch.hpp"
 
+#include "run/orphans.hpp"
 #include "stages/caps.hpp"
 #include "sys/path.hpp"
 #include "sys/watch.hpp"
@@ -147,8 +148,9 @@ private:
         bool ended = false;
         std::optional<int> signal = TRY(wait(pidfd, std::nullopt, ended));
         if (signal)
-            (void)sys::pidfd_send_signal(pidfd.get(), SIGKILL); // what it has started ends with it
+            (void)sys::pidfd_send_signal(pidfd.get(), SIGKILL);
         TRY(sys::waitpid(child, 0));
+        run::end_orphans({}); // what it has started ends with it, and fills its folder no more
         if (signal)
             clear_lab_folders();
         else if (auto now = files_of(watched_); now && watched_.only.empty())
@@ -168,6 +170,7 @@ private:
 
 Result<Answer> watch(const Watched& watched, const Show& show,
                      const std::function<void(bool first)>& check) {
+    TRY(run::adopt_orphans());
     TRY(sys::sigprocmask(SIG_BLOCK, sys::ending_signals()));
     Fd signals = TRY(sys::signalfd(sys::ending_signals()));
     std::string how;
