@@ -141,10 +141,21 @@ Result<Fd> owner_of(const Launch& launch) {
     return sys::openat(AT_FDCWD, "/proc/" + std::to_string(launch.child) + "/ns/user", O_RDONLY);
 }
 
+/// Have the files been given to the container's ids, as rootfs-scripts/ does? Its own directory
+/// tells.
+Result<bool> given(const Launch& launch, const Fd& tree) {
+    struct stat top = TRY(sys::fstat(tree.get()));
+    return std::ranges::any_of(launch.facts.uids, [&](const spec::IdMap& range) {
+        return top.st_uid >= range.outside && top.st_uid - range.outside < range.count;
+    });
+}
+
 // An idmapped copy of the mount shows uid 0's files as uid 0's again, without a chown of the tree
 // (mount_setattr(2), "ID-mapped mounts"); only the host's root may make it. Whoever makes a bundle
 // has given the files to the container's ids already.
 Result<void> map_to(Launch& launch, const Fd& tree, const Fd& owner) {
+    if (TRY(given(launch, tree)))
+        return {};
     mount_attr attr{};
     attr.attr_set = MOUNT_ATTR_IDMAP;
     attr.userns_fd = static_cast<std::uint64_t>(owner.get());

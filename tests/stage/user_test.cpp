@@ -132,6 +132,26 @@ TEST(User, FilesMadeInsideBelongToTheMappedIdsOutside) {
     EXPECT_EQ(info.st_gid, all.outside + 6);
 }
 
+// As rootfs-scripts/ make one for a root with a range of its own, and as a tar archive does.
+TEST(User, ARootfsIsTheContainersWhoeverOwnsItOutside) {
+    if (!is_root())
+        GTEST_SKIP() << "an ordinary user gives no files away";
+    Scratch scratch;
+    IdRange all = spare();
+    for (unsigned owner : {0U, all.outside}) {
+        std::string root = scratch.rootfs("of-" + std::to_string(owner));
+        std::string name = token();
+        std::string whose = std::to_string(owner);
+        ASSERT_EQ(run({.argv = {"chown", "-hR", whose + ":" + whose, root}}).status, 0);
+        Ended ended = launch({"--rootfs", root, "--map", text(all)},
+                             {"sh", "-c", "stat -c %u:%g / && touch /" + name});
+        EXPECT_EQ(ended.out, "0:0\n") << "of " << owner << ": " << ended.err;
+        struct stat made{};
+        ASSERT_EQ(stat((root + "/" + name).c_str(), &made), 0) << "of " << owner << ended.err;
+        EXPECT_EQ(made.st_uid, owner);
+    }
+}
+
 TEST(User, CapabilitiesInsideAreNoneOutside) {
     // A file of an id that is not mapped can't be touched, whatever the container's root may do.
     Scratch scratch;
