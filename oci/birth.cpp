@@ -102,8 +102,11 @@ Result<void> Birth::go(bool gated, bool orphan) {
     launch_.facts.gated = gated;
     launch_.facts.orphan = orphan;
     launch_.facts.meets = !hooks.prestart.empty() || !hooks.create_runtime.empty();
+    TRY(offer_manager(store_, config_.spec));
     if (gated)
         launch_.gate = TRY(store_.make_gate());
+    else
+        readiness_ = TRY(Readiness::listen(store_));
     socket_ = TRY(run::begin(launch_));
     TRY(store_.write("exec", pack_exec(config_, launch_.facts))); // the child is busy meanwhile
     TRY(converse());
@@ -135,8 +138,22 @@ void Birth::destroy() {
 
 Result<int> Birth::supervise() {
     store_.unlock(); // for a `delete --force` by somebody else
+    run::Beside beside;
+    if (readiness_.asked())
+        beside = {.fd = readiness_.socket().get(), .on_word = [this] {
+                      if (auto passed = readiness_.pass_on(sys::getpid()); !passed)
+                          global_.say("warning: " + sys::to_line(passed.error()));
+                  }};
     return run::supervise(config_.spec, launch_.child, launch_.pidfd, socket_, launch_.say,
-                          std::move(console_));
+                          std::move(console_), {}, {}, beside);
+}
+
+void Birth::await_ready() {
+    if (!readiness_.asked())
+        return;
+    store_.unlock(); // likewise
+    if (auto waited = readiness_.wait(launch_.pidfd, launch_.child); !waited)
+        global_.say("warning: " + sys::to_line(waited.error()));
 }
 
 Result<void> Birth::poststart() {

@@ -3,6 +3,7 @@
 
 #include "oci/lifecycle.hpp"
 #include "oci/loading.hpp"
+#include "oci/readiness.hpp"
 #include "run/slate.hpp"
 
 namespace oci {
@@ -24,6 +25,8 @@ public:
     void destroy();
     /// The exit status of the command.
     Result<int> supervise();
+    /// Until the command says that it is, where somebody wants to know.
+    void await_ready();
     stages::Facts& facts() { return launch_.facts; }
 
 private:
@@ -46,6 +49,7 @@ private:
     Fd socket_;
     Fd console_;
     run::Slate slate_;
+    Readiness readiness_;
     pid_t keeper_ = 0; ///< of the network's helper; 0: none
 };
 

@@ -7,6 +7,7 @@
 #include "oci/image.hpp"
 #include "oci/notify.hpp"
 #include "oci/process.hpp"
+#include "oci/readiness.hpp"
 #include "run/hooks.hpp"
 #include "run/keeper.hpp"
 #include "run/slate.hpp"
@@ -172,21 +173,28 @@ Result<void> start(const Global& global, const std::string& id) {
         return sys::wrong("the container's state.json is missing", "'delete --force' removes it");
     if (state->no_process)
         return nothing_to_start();
+    Readiness readiness = TRY(Readiness::listen(store));
+    Fd process = readiness.asked() ? TRY(sys::pidfd_open(now.pid)) : Fd();
     auto started = pass_gate(store, *state, now);
     bool hook_failed = !started && started.error().stage.starts_with("startContainer hook");
     if (started) {
         store.remove_gate();
-        if (!state->has_poststart)
-            return {};
-        spec::Hooks hooks = TRY(hooks_of(store));
-        started =
-            run::run_hooks(hooks, hooks.poststart, "poststart",
-                           run::with_status(to_json(*state), "running", now.pid), state->bundle);
-        hook_failed = !started;
+        if (state->has_poststart) {
+            spec::Hooks hooks = TRY(hooks_of(store));
+            started = run::run_hooks(hooks, hooks.poststart, "poststart",
+                                     run::with_status(to_json(*state), "running", now.pid),
+                                     state->bundle);
+            hook_failed = !started;
+        }
     }
     if (hook_failed) { // the container must not outlive it (runtime.md, "Lifecycle", 7 and 10)
         (void)kill_and_wait(progress->ledger);
         (void)destroy(global, store, *progress); // the first error counts
+    }
+    if (started && readiness.asked()) {
+        store.unlock(); // it may take long
+        if (auto waited = readiness.wait(process, now.pid); !waited)
+            global.say("warning: " + sys::to_line(waited.error()));
     }
     return started;
 }
@@ -202,8 +210,11 @@ Result<int> run(const Global& global, const CreateOptions& options, const std::s
         birth->fail();
         return std::unexpected(std::move(gone).error());
     }
-    if (options.detach)
+    if (options.detach) {
+        blocked.restore(); // it may take long, and a signal may end it
+        birth->await_ready();
         return 0;
+    }
     auto status = birth->supervise();
     if (!status || !options.keep)
         birth->destroy();

@@ -4,6 +4,7 @@
 #include "oci/files.hpp"
 #include "oci/loading.hpp"
 #include "oci/notify.hpp"
+#include "oci/readiness.hpp"
 #include "run/begin.hpp"
 #include "run/newcomer.hpp"
 #include "run/slate.hpp"
@@ -285,6 +286,7 @@ std::string pack_exec(const Config& config, const stages::Facts& facts) {
         out.seccomp = spec.seccomp; // without its text, which stays out of a packed Spec
     out.process = spec.process;
     out.process.args.clear();
+    withdraw_manager(out.process.env);
     out.process.terminal = false;
     out.process.console_size.reset();
     out.process.preserved_fds = 0;

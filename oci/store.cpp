@@ -348,6 +348,17 @@ Result<Fd> Store::through_gate() const {
     return sys::connect_in(directory_.get(), kGate);
 }
 
+Result<std::string> Store::make_directory(const std::string& name) const {
+    TRY(sys::mkdirat(directory_.get(), name, 0755));
+    Fd made = TRY(open_directory(name));
+    TRY(sys::fchmod(made.get(), 0755)); // whatever the umask is
+    return sys::join(path_, name);
+}
+
+Result<Fd> Store::open_directory(const std::string& name) const {
+    return sys::openat(directory_.get(), name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+}
+
 void Store::remove_gate() const {
     (void)sys::unlinkat(directory_.get(), kGate); // gone, or nobody listens at it: both are right
 }
@@ -364,7 +375,8 @@ Result<void> Store::set_ending() const {
 
 Result<void> Store::remove() {
     for (const sys::Entry& entry : TRY(sys::entries(directory_.get())))
-        TRY(sys::unlinkat(directory_.get(), entry.name));
+        TRY(entry.type == DT_DIR ? sys::remove_tree(directory_.get(), entry.name)
+                                 : sys::unlinkat(directory_.get(), entry.name));
     auto removed = sys::unlinkat(AT_FDCWD, path_, AT_REMOVEDIR);
     if (!removed && removed.error().code != ENOENT)
         return removed;

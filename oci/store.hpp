@@ -7,6 +7,8 @@
 //   progress     what there is to undo, in memory that create maps: true at every instant, even
 //                when create is killed
 //   slate        what the child writes on, where its filter may let it say nothing
+//   notify/      the container's /run/notify, when somebody waits until it is ready
+//                (oci/readiness.hpp)
 //   gate         a socket, at which the container's first process waits for start
 //
 // A lock on the directory makes commands that change the container take turns. `state`, `list`,
@@ -103,6 +105,10 @@ public:
     /// ECONNREFUSED or ENOENT: nobody waits there any more.
     Result<Fd> through_gate() const;
     void remove_gate() const;
+
+    /// One in it, for everybody who comes to it; its path.
+    Result<std::string> make_directory(const std::string& name) const;
+    Result<Fd> open_directory(const std::string& name) const;
 
     /// Remove the directory with all that is in it.
     Result<void> remove();

@@ -44,9 +44,9 @@ class Supervisor {
 public:
     Supervisor(const spec::Spec& spec, pid_t child, const Fd& pidfd, const Fd& socket,
                const std::function<void(const std::string&)>& say, const Slate& slate,
-               const std::function<void()>& on_orphan)
+               const std::function<void()>& on_orphan, const Beside& beside)
         : spec_(spec), child_(child), pidfd_(pidfd), socket_(socket), say_(say), slate_(slate),
-          on_orphan_(on_orphan) {}
+          on_orphan_(on_orphan), beside_(beside) {}
 
     Result<int> run(Fd console);
 
@@ -67,6 +67,7 @@ private:
     const std::function<void(const std::string&)>& say_;
     const Slate& slate_;
     const std::function<void()>& on_orphan_;
+    const Beside& beside_;
     Fd signals_;
     Terminal terminal_;
     std::optional<Error> failed_;
@@ -82,10 +83,11 @@ Result<int> Supervisor::run(Fd console) {
     if (console.valid())
         TRY(terminal_.attach(std::move(console)));
     for (;;) {
-        std::array<pollfd, 6> fds{};
+        std::array<pollfd, 7> fds{};
         fds[0] = {.fd = talking_ ? socket_.get() : -1, .events = POLLIN, .revents = 0};
         fds[1] = {.fd = pidfd_.get(), .events = POLLIN, .revents = 0};
         fds[2] = {.fd = signals_.get(), .events = POLLIN, .revents = 0};
+        fds[3] = {.fd = beside_.fd, .events = POLLIN, .revents = 0};
         auto tty = std::span(fds).last<3>();
         terminal_.interest(tty);
         TRY(sys::poll(fds));
@@ -97,6 +99,8 @@ Result<int> Supervisor::run(Fd console) {
         }
         if (fds[2].revents != 0)
             TRY(on_signal());
+        if (fds[3].revents != 0)
+            beside_.on_word();
         if (fds[1].revents != 0)
             break;
     }
@@ -301,15 +305,17 @@ Result<void> restore_signals(std::uint64_t mask_bits) {
     return {};
 }
 
-BlockedSignals::~BlockedSignals() {
-    if (active_)
+void BlockedSignals::restore() {
+    if (std::exchange(active_, false))
         (void)sys::sigprocmask(SIG_SETMASK, before_); // a set that was in force: can't fail
 }
 
 Result<int> supervise(const spec::Spec& spec, pid_t child, const Fd& pidfd, const Fd& socket,
                       const std::function<void(const std::string&)>& say, Fd console,
-                      const Slate& slate, const std::function<void()>& on_orphan) {
-    return Supervisor(spec, child, pidfd, socket, say, slate, on_orphan).run(std::move(console));
+                      const Slate& slate, const std::function<void()>& on_orphan,
+                      const Beside& beside) {
+    return Supervisor(spec, child, pidfd, socket, say, slate, on_orphan, beside)
+        .run(std::move(console));
 }
 
 } // namespace run

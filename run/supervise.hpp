@@ -18,7 +18,9 @@ public:
     BlockedSignals(const BlockedSignals&) = delete;
     BlockedSignals& operator=(const BlockedSignals&) = delete;
     BlockedSignals& operator=(BlockedSignals&&) = delete;
-    ~BlockedSignals();
+    ~BlockedSignals() { restore(); }
+    /// Before that: what has come meanwhile takes its effect.
+    void restore();
     /// What was blocked before, bit N-1 for signal N: the command gets that back.
     std::uint64_t mask_bits() const { return bits_; }
 
@@ -31,12 +33,19 @@ Result<BlockedSignals> block_signals();
 /// Block those of `mask_bits`, and no others.
 Result<void> restore_signals(std::uint64_t mask_bits);
 
+/// Another descriptor that is listened to meanwhile.
+struct Beside {
+    int fd = -1; ///< there is none
+    std::function<void()> on_word;
+};
+
 /// Wait for the command's end, forwarding signals and, with a terminal, bytes both ways.
 /// `console`: the pty's master, when the child has sent it already. `slate`: what it may write on
 /// when it can't say it. `on_orphan`: called when another child of ours has ended.
 /// The exit status, 128+N for signal N; the child's own Error when it failed before its exec.
 Result<int> supervise(const spec::Spec& spec, pid_t child, const Fd& pidfd, const Fd& socket,
                       const std::function<void(const std::string&)>& say, Fd console = {},
-                      const Slate& slate = {}, const std::function<void()>& on_orphan = {});
+                      const Slate& slate = {}, const std::function<void()>& on_orphan = {},
+                      const Beside& beside = {});
 
 } // namespace run

@@ -9,6 +9,7 @@
 #include <sys/un.h>
 
 #include <cerrno>
+#include <cstddef>
 #include <cstdio>
 #include <cstring>
 
@@ -27,7 +28,8 @@ Result<sockaddr_un> address_in(int directory, const std::string& name) {
     return address;
 }
 
-Result<Fd> connect_to(const sockaddr_un& address, int type, const std::string& shown) {
+Result<Fd> connect_to(const sockaddr_un& address, int type, const std::string& shown,
+                      socklen_t length = sizeof(sockaddr_un)) {
     // Who listens, but accepts nobody, must not hold us up (socket(7)): what was sent fits the
     // buffer, or waits as long.
     constexpr timeval patience{.tv_sec = 10, .tv_usec = 0};
@@ -38,9 +40,7 @@ Result<Fd> connect_to(const sockaddr_un& address, int type, const std::string& s
         fd.get(), "SO_SNDTIMEO")));
     auto connected = done(invoke(
         "connect",
-        [&] {
-            return ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
-        },
+        [&] { return ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), length); },
         shown));
     if (!connected && connected.error().code == EAGAIN)
         connected.error().detail = "nobody takes up the connection";
@@ -48,12 +48,11 @@ Result<Fd> connect_to(const sockaddr_un& address, int type, const std::string& s
     return fd;
 }
 
-} // namespace
-
-Result<Fd> listen_in(int directory, const std::string& name) {
+/// `mode`: the socket's from its start on.
+Result<Fd> bind_in(int directory, const std::string& name, int type, mode_t mode) {
     sockaddr_un address = TRY(address_in(directory, name));
-    Fd fd = TRY(socket(AF_UNIX, SOCK_SEQPACKET));
-    mode_t before = ::umask(0177); // its mode from the start; umask can't fail
+    Fd fd = TRY(socket(AF_UNIX, type));
+    mode_t before = ::umask(0777 & ~mode); // umask can't fail
     auto bound = done(invoke(
         "bind",
         [&] {
@@ -62,8 +61,34 @@ Result<Fd> listen_in(int directory, const std::string& name) {
         name));
     (void)::umask(before);
     TRY(std::move(bound));
+    return fd;
+}
+
+Result<Fd> connect_by_path(const std::string& path, int type) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    Fd directory; // for what is too long otherwise
+    if (path.size() < sizeof address.sun_path) {
+        memcpy(address.sun_path, path.data(), path.size());
+    } else {
+        std::size_t slash = path.rfind('/');
+        directory = TRY(openat(AT_FDCWD, slash == std::string::npos ? "." : path.substr(0, slash),
+                               O_PATH | O_DIRECTORY));
+        address = TRY(address_in(directory.get(), path.substr(slash + 1)));
+    }
+    return connect_to(address, type, path);
+}
+
+} // namespace
+
+Result<Fd> listen_in(int directory, const std::string& name) {
+    Fd fd = TRY(bind_in(directory, name, SOCK_SEQPACKET, 0600));
     TRY(done(invoke("listen", [&] { return ::listen(fd.get(), 1); }, fd.get())));
     return fd;
+}
+
+Result<Fd> receive_in(int directory, const std::string& name) {
+    return bind_in(directory, name, SOCK_DGRAM, 0777);
 }
 
 Result<Fd> connect_in(int directory, const std::string& name) {
@@ -84,19 +109,20 @@ Result<Fd> accept(int fd) {
 }
 
 Result<void> send_to(const std::string& path, std::string_view text, int descriptor) {
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    Fd directory; // for what is too long otherwise
-    if (path.size() < sizeof address.sun_path) {
-        memcpy(address.sun_path, path.data(), path.size());
-    } else {
-        std::size_t slash = path.rfind('/');
-        directory = TRY(openat(AT_FDCWD, slash == std::string::npos ? "." : path.substr(0, slash),
-                               O_PATH | O_DIRECTORY));
-        address = TRY(address_in(directory.get(), path.substr(slash + 1)));
-    }
-    Fd fd = TRY(connect_to(address, SOCK_STREAM, path));
+    Fd fd = TRY(connect_by_path(path, SOCK_STREAM));
     return send(fd.get(), text, descriptor);
+}
+
+Result<Fd> connect_to_manager(const std::string& address) {
+    if (!address.starts_with('@'))
+        return connect_by_path(address, SOCK_DGRAM);
+    sockaddr_un abstract{};
+    abstract.sun_family = AF_UNIX;
+    if (address.size() > sizeof abstract.sun_path)
+        return wrong("\"" + address + "\" is too long for a socket's name");
+    memcpy(abstract.sun_path + 1, address.data() + 1, address.size() - 1);
+    auto length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + address.size());
+    return connect_to(abstract, SOCK_DGRAM, address, length);
 }
 
 Result<void> make_path(const std::string& path) {

@@ -14,6 +14,11 @@ Result<Fd> listen_in(int directory, const std::string& name);
 /// Connected to a listener of listen_in(). ECONNREFUSED: nobody listens any more.
 Result<Fd> connect_in(int directory, const std::string& name);
 Result<Fd> accept(int fd);
+/// A SOCK_DGRAM socket `name` in `directory`, to which everybody may write who comes to it.
+Result<Fd> receive_in(int directory, const std::string& name);
+/// Connected to the SOCK_DGRAM socket that NOTIFY_SOCKET names: a path, or "@" and an abstract
+/// name (sd_notify(3)).
+Result<Fd> connect_to_manager(const std::string& address);
 /// Is there still a listener of listen_in()? It is not disturbed by the question.
 bool listens_in(int directory, const std::string& name);
 /// Connect to a SOCK_STREAM listener at `path` and send one message with one descriptor, as

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <linux/keyctl.h>
 #include <sched.h>
+#include <string>
 #include <sys/ioctl.h>
 #include <sys/personality.h>
 #include <sys/ptrace.h>
@@ -72,8 +73,10 @@ constexpr Probe kProbes[] = {
          address.sun_family = AF_UNIX;
          if (const char* path = getenv("NOTIFY_SOCKET"); path != nullptr)
              strncpy(address.sun_path, path, sizeof address.sun_path - 1);
-         return sendto(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), "READY=1", 7, 0,
-                       reinterpret_cast<sockaddr*>(&address), sizeof address) == 7
+         const char* more = getenv("NOTIFY_MORE"); // lines beside it
+         std::string text = (more != nullptr ? more : "") + std::string("READY=1");
+         return sendto(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), text.data(), text.size(), 0,
+                       reinterpret_cast<sockaddr*>(&address), sizeof address) >= 0
                     ? 0L
                     : -1L;
      }},

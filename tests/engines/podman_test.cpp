@@ -3,16 +3,15 @@
 
 #include "tests/support/container.hpp"
 #include "tests/support/proc.hpp"
+#include "tests/support/receiver.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <fcntl.h>
 #include <grp.h>
-#include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <cstring>
@@ -152,13 +151,7 @@ TEST_F(PodmanOnly, HandsListeningSocketsDown) {
 
 // Of a service of systemd's that is ready when what is in the container says so.
 TEST_F(PodmanOnly, TellsThatTheContainerIsReady) {
-    std::string path = enclosure().folder() / word;
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    ASSERT_LT(path.size(), sizeof address.sun_path);
-    strcpy(address.sun_path, path.c_str());
-    int manager = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    ASSERT_EQ(bind(manager, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+    support::Manager manager(enclosure().folder() / word);
     Strings options{"--detach",
                     "--rm",
                     "--network=none",
@@ -169,20 +162,15 @@ TEST_F(PodmanOnly, TellsThatTheContainerIsReady) {
                     source() + "/build/tests/probe:/probe:ro"};
     Command command =
         podman.command(podman.run_words(options, {"sh", "-c", "/probe notify-ready; sleep 1000"}));
-    command.env.push_back("NOTIFY_SOCKET=" + path);
+    command.env.push_back(manager.variable());
     command.input_ends = true;
     Ended started = run(std::move(command));
     EXPECT_EQ(started.status, 0) << started.err;
     std::string said;
-    for (char text[512]; !said.contains("READY=1");) {
-        pollfd more{.fd = manager, .events = POLLIN, .revents = 0};
-        ASSERT_EQ(poll(&more, 1, static_cast<int>(kPatience.count())), 1) << said;
-        ssize_t got = recv(manager, text, sizeof text, 0);
-        said.append(text, static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
-    }
+    while (!said.contains("READY=1"))
+        said += manager.hear();
     EXPECT_THAT(said, HasSubstr("MAINPID="));
     EXPECT_EQ(podman.remove(word).status, 0);
-    close(manager);
 }
 
 TEST_F(PodmanOnly, KeepsGroups) {

@@ -3,10 +3,12 @@
 #include "tests/support/proc.hpp"
 #include "tests/support/process.hpp"
 
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <cstddef>
 #include <cstring>
 #include <stdexcept>
 
@@ -80,6 +82,61 @@ Received Receiver::receive() {
     Received received = receive_from(connection);
     close(connection);
     return received;
+}
+
+Manager::Manager(const std::string& path) : path_(path) {
+    sockaddr_un address = address_of(path);
+    socklen_t length = sizeof address;
+    if (path.starts_with('@')) {
+        address.sun_path[0] = '\0';
+        length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path.size());
+    }
+    fd_ = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    int yes = 1;
+    if (fd_ < 0 || bind(fd_, reinterpret_cast<const sockaddr*>(&address), length) != 0 ||
+        setsockopt(fd_, SOL_SOCKET, SO_PASSCRED, &yes, sizeof yes) != 0)
+        fail_with_errno("bind " + path);
+}
+
+Manager::~Manager() {
+    close(fd_);
+    if (path_.starts_with('/'))
+        unlink(path_.c_str());
+}
+
+bool Manager::hears_nothing() const {
+    pollfd more{.fd = fd_, .events = POLLIN, .revents = 0};
+    return poll(&more, 1, 0) == 0;
+}
+
+std::string Manager::hear() {
+    pollfd more{.fd = fd_, .events = POLLIN, .revents = 0};
+    if (poll(&more, 1, static_cast<int>(kPatience.count())) != 1)
+        throw std::runtime_error("nobody says anything to " + path_);
+    char text[4096];
+    alignas(cmsghdr) char control[CMSG_SPACE(sizeof(ucred)) + CMSG_SPACE(8 * sizeof(int))] = {};
+    iovec part{text, sizeof text};
+    msghdr message{};
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    message.msg_control = control;
+    message.msg_controllen = sizeof control;
+    ssize_t got = recvmsg(fd_, &message, MSG_CMSG_CLOEXEC);
+    if (got < 0)
+        fail_with_errno("recvmsg from " + path_);
+    for (cmsghdr* one = CMSG_FIRSTHDR(&message); one != nullptr; one = CMSG_NXTHDR(&message, one)) {
+        int fd = -1;
+        ucred who{};
+        if (one->cmsg_type == SCM_CREDENTIALS)
+            memcpy(&who, CMSG_DATA(one), sizeof who);
+        if (who.pid != 0)
+            sender_ = who.pid;
+        if (one->cmsg_type != SCM_RIGHTS)
+            continue;
+        memcpy(&fd, CMSG_DATA(one), sizeof fd);
+        close(fd);
+    }
+    return {text, static_cast<std::size_t>(got)};
 }
 
 Received receive_from(int connection) {

@@ -54,4 +54,26 @@ private:
     int listener_ = -1, first_ = -1;
 };
 
+/// Who waits, in the place of systemd, until a service is ready (sd_notify(3)).
+class Manager {
+public:
+    /// At `path`; with "@" before it, an abstract name.
+    explicit Manager(const std::string& path);
+    ~Manager();
+    Manager(const Manager&) = delete;
+    Manager& operator=(const Manager&) = delete;
+
+    std::string variable() const { return "NOTIFY_SOCKET=" + path_; }
+    /// One message, waited for, and whose: the descriptors that came with it are closed.
+    std::string hear();
+    pid_t sender() const { return sender_; }
+    /// Has nobody said anything yet?
+    bool hears_nothing() const;
+
+private:
+    std::string path_;
+    int fd_ = -1;
+    pid_t sender_ = 0;
+};
+
 } // namespace support

@@ -1,0 +1,52 @@
+// What the command says to systemd (sd_notify(3)), where NOTIFY_SOCKET is set: by a unit with
+// Type=notify, for one.
+//
+//   command                  STATE/notify/notify.sock        run or start              systemd
+//     │ READY=1, STATUS=… ───►  /run/notify in there  ───►     │ READY=1, STATUS=…, ─────► │
+//                                                              │ MAINPID=…                 │
+//
+// The host's socket is not in the container's tree, and systemd would take no word from a process
+// that is none of the unit's. Of what is said in there, only what can't be turned against the host
+// is passed on: no MAINPID of theirs, no descriptors.
+//
+// `create` gives the container the directory, `start` or `run` makes the socket and listens. As
+// with runc, who doesn't stay with the container waits until it is ready, or has ended.
+#pragma once
+
+#include "oci/store.hpp"
+#include "spec/spec.hpp"
+
+#include <string>
+
+namespace oci {
+
+/// NOTIFY_SOCKET of the caller; empty: there is none.
+std::string manager_address();
+
+/// The directory for the socket, as a mount and a variable more in `spec`. Nothing is done where
+/// config.json sets NOTIFY_SOCKET, since then somebody else listens, nor where the container makes
+/// no mounts.
+Result<void> offer_manager(const Store& store, spec::Spec& spec);
+/// Without that variable: it is for the first process alone.
+void withdraw_manager(std::vector<std::string>& env);
+
+class Readiness {
+public:
+    Readiness() = default; ///< nobody asks
+    /// Of a container that was offered one, when somebody asks.
+    static Result<Readiness> listen(const Store& store);
+
+    bool asked() const { return socket_.valid(); }
+    const Fd& socket() const { return socket_; }
+    /// One message, which is there. `main`: the unit's main process, once it is ready.
+    Result<void> pass_on(pid_t main);
+    /// Until it is ready, or has ended. `process`: its pidfd.
+    Result<void> wait(const Fd& process, pid_t main);
+
+private:
+    Fd socket_;  ///< the container's
+    Fd manager_; ///< the caller's
+    bool ready_ = false;
+};
+
+} // namespace oci
