@@ -9,6 +9,7 @@
 #include "teach/lab_watch.hpp"
 #include "teach/paint.hpp"
 #include "teach/progress.hpp"
+#include "teach/root_range.hpp"
 
 #include <sys/wait.h>
 
@@ -165,6 +166,8 @@ Result<Answer> check(const Strings& args, const Show& show) {
                       : place.exercise->stage != nullptr ? " stands in for it"
                                                          : ""),
                  0, paint.width()));
+    if (root_has_range())
+        TRY(hide_root_range());
     std::string text = TRY(run_tests(place, candidate));
     json report = json::parse(text, nullptr, /*allow_exceptions=*/false);
     if (!report.is_object())

@@ -1,12 +1,12 @@
 // The list, the options, and where the lessons are shown whole.
 #include "teach/lesson.hpp"
 
-#include "stages/passwd.hpp"
 #include "teach/lesson_text.hpp"
 #include "teach/lesson_walk.hpp"
 #include "teach/markdown.hpp"
 #include "teach/paint.hpp"
 #include "teach/progress.hpp"
+#include "teach/root_range.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -109,20 +109,14 @@ std::string whole(const Lesson& lesson, const Paint& paint) {
     return out;
 }
 
-/// Where root's containers run as somebody else, processes and files are not whose the lessons say.
-std::string warning_for_root(const Paint& paint) {
-    auto ranges = stages::subordinate_ranges("/etc/subuid");
-    if (sys::geteuid() != 0 || std::ranges::none_of(ranges, [](const auto& range) {
-            return range.who == "root" || range.who == "0";
-        }))
-        return "";
-    return wrapped(
-               "You are root, and /etc/subuid gives root ids: your containers run as one of those, "
-               "and some commands will not print what the lessons say. Be an ordinary user, or "
-               "take "
-               "root's line out of /etc/subuid and /etc/subgid.",
-               0, paint.width()) +
-           "\n";
+/// For such a root (teach/root_range.hpp), whether it walks through a lesson or types it elsewhere.
+std::string note_for_root(const Paint& paint) {
+    return wrapped("You are root, and /etc/subuid gives root ids: your containers would run as "
+                   "one of those, and not print what the lessons say. 'gocontainer lesson N' and "
+                   "'lab check N' hide that line from themselves. What you type in a terminal of "
+                   "your own, type in this shell:",
+                   0, paint.width()) +
+           "\n  unshare -m sh -c 'mount --bind /dev/null /etc/subuid && exec bash'\n\n";
 }
 
 } // namespace
@@ -138,7 +132,9 @@ Result<void> lesson(const sys::Strings& args, const std::function<void(const std
     std::string folder = TRY(lessons_folder());
     std::vector<Lesson> lessons = TRY(load_lessons(folder));
     const Paint paint = Paint::for_stream(STDOUT_FILENO, options.plain);
-    show(warning_for_root(paint));
+    bool range = root_has_range();
+    if (range)
+        show(note_for_root(paint));
     if (!options.number) {
         show(listed(lessons, TRY(load_progress()), paint));
         return {};
@@ -151,6 +147,8 @@ Result<void> lesson(const sys::Strings& args, const std::function<void(const std
         show(whole(*found, paint));
         return {};
     }
+    if (range)
+        TRY(hide_root_range());
     return walk(*found, folder, Paint::for_stream(STDOUT_FILENO, options.plain || dumb),
                 options.anew, found + 1 != lessons.end(), show);
 }

@@ -217,6 +217,20 @@ Result<void> keep(const Lesson& lesson, std::size_t seen) {
     });
 }
 
+/// What the learner has to do about ./rootfs first, or "".
+std::string about_rootfs(const Paint& paint) {
+    auto rootfs = sys::fstatat(AT_FDCWD, "rootfs", 0);
+    if (!rootfs)
+        return paint.yellow("There is no ./rootfs here: make one by 'rootfs-scripts/busybox "
+                            "rootfs'") +
+               "\n";
+    if (sys::geteuid() == 0 && rootfs->st_uid != 0) // made when /etc/subuid gave root a range
+        return paint.yellow("./rootfs belongs to uid " + std::to_string(rootfs->st_uid) +
+                            ", not to you: 'chown -hR 0:0 rootfs' makes it yours") +
+               "\n";
+    return "";
+}
+
 } // namespace
 
 std::string heading(const Section& section, const Paint& paint) {
@@ -246,10 +260,7 @@ Result<void> walk(const Lesson& lesson, const std::string& folder, const Paint& 
     show(paint.bold(std::to_string(lesson.number) + ". " + lesson.title) + "\n");
     if (again)
         show(paint.dim("(you have read as far as here; --anew begins at the beginning)") + "\n");
-    if (!sys::exists("rootfs"))
-        show(
-            paint.yellow("There is no ./rootfs here: make one by 'rootfs-scripts/busybox rootfs'") +
-            "\n");
+    show(about_rootfs(paint));
     show("\n");
     for (std::size_t i = from; i < lesson.sections.size(); ++i) {
         if (!TRY(section(walk, lesson.sections[i])))

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include <sys/mount.h>
+#include <unistd.h>
 
 #include <algorithm>
 
@@ -228,20 +229,51 @@ TEST_F(Walk, WithoutATerminalPrintsAll) {
 }
 
 // Whose containers' processes and files are not root's, as the lessons print them.
-TEST_F(Walk, WarnsARootWithIdsOfItsOwn) {
+TEST_F(Walk, HidesTheRangeOfARootThatHasOne) {
     if (!is_root())
         GTEST_SKIP() << "an ordinary user";
-    auto list = [&](const std::string& ids) {
-        std::string path = scratch.file("subuid", ids);
-        Command command = lesson({"list"});
+    scratch.file("lessons/07-word/README.md",
+                 "# 7. Of\n\n```console\n$ wc -l < /etc/subuid\n```\n");
+    auto with = [&](const std::string& ids, Command command) {
+        std::string path = scratch.file("ids", ids);
         command.before_exec = [path] {
             enter_own_mounts();
             mount_in(path, "/etc/subuid", "", MS_BIND);
+            mount_in(path, "/etc/subgid", "", MS_BIND);
         };
-        return run(command).out;
+        return command;
     };
-    EXPECT_THAT(list("root:1000000:65536\n"), testing::StartsWith("You are root, and /etc/subuid"));
-    EXPECT_THAT(list("somebody:1000000:65536\n"), Not(HasSubstr("You are root")));
+    const std::string range = "root:1000000:65536\n";
+    EXPECT_THAT(run(with(range, lesson({"list"}))).out,
+                testing::StartsWith("You are root, and /etc/subuid"));
+    EXPECT_THAT(run(with("somebody:1000000:65536\n", lesson({"list"}))).out,
+                Not(HasSubstr("You are root")));
+    Terminal learner(with(range, lesson({"7"})));
+    learner.until("You are root, and /etc/subuid");
+    learner.until("Enter: run");
+    learner.type("\r");
+    learner.until("subuid\r\n0\r\n");
+    learner.until("That was lesson 7");
+    EXPECT_EQ(learner.wait().status, 0);
+    EXPECT_EQ(slurp(scratch / "ids"), range);
+    // And what grades: where container root is another's uid, a program of his finds nothing there.
+    Command check = with(range, {.argv = {gocontainer(), "lab", "check", "7",
+                                          source() + "/lessons/07-pid/solution/mine.sh"},
+                                 .env = {env.front()}});
+    Ended checked = run(std::move(check));
+    EXPECT_THAT(checked.out, HasSubstr("\npassed")) << checked.err;
+}
+
+TEST_F(Walk, SaysWhoseTheRootfsIs) {
+    if (!is_root())
+        GTEST_SKIP() << "only root finds what is another's";
+    scratch.file("lessons/07-word/README.md", "# 7. Of\n\n## Question\n\nWhy?\n");
+    scratch.folder("rootfs");
+    ASSERT_EQ(chown((scratch / "rootfs").c_str(), 4242, 0), 0);
+    Terminal learner(lesson({"7"}));
+    learner.until("./rootfs belongs to uid 4242");
+    learner.until("That was lesson 7");
+    EXPECT_EQ(learner.wait().status, 0);
 }
 
 TEST_F(Walk, SaysWhatIsWrong) {
