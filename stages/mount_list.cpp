@@ -191,6 +191,17 @@ bool propagates(const spec::Mount& wanted) {
            (passes(wanted.propagation) || passes(wanted.propagation_below));
 }
 
+/// A hierarchy of cgroup v1's for below v2's, where nothing can be made. Podman adds one for
+/// systemd on a host that has both: in it, writable, are the cgroups of all the host.
+Result<bool> left_to_v2(const Inside& inside, const spec::Mount& wanted, const Fd& tree) {
+    if (TRY(sys::fstatfs(tree.get())).f_type != CGROUP_SUPER_MAGIC)
+        return false;
+    return std::ranges::any_of(inside.spec.root.mounts, [&](const spec::Mount& other) {
+        return (other.type == "cgroup" || other.type == "cgroup2") &&
+               plain(wanted.destination).starts_with(plain(other.destination) + "/");
+    });
+}
+
 /// /proc is the kernel's, or what it shows would be somebody's invention.
 Result<void> check_kind(const spec::Mount& wanted, const Fd& tree) {
     if (plain(wanted.destination) != "/proc" ||
@@ -208,6 +219,12 @@ Result<void> mount_this(Inside& inside, std::size_t index) {
         Fd tree = index < inside.trees.size() && inside.trees[index].valid()
                       ? std::move(inside.trees[index])
                       : TRY(make_bind(wanted, Fd()));
+        if (TRY(left_to_v2(inside, wanted, tree))) {
+            inside.note("mounts[" + std::to_string(index) + "] \"" + wanted.destination +
+                        "\" is left out: it is a hierarchy of cgroup v1's, and the container is "
+                        "in v2's alone");
+            return {};
+        }
         mode_t mode = TRY(sys::fstat(tree.get())).st_mode;
         if (S_ISLNK(mode))
             return copy_link(inside, wanted, tree);

@@ -286,6 +286,16 @@ TEST_F(PodmanOnly, LeavesAContainerInItsOwnCgroup) {
     EXPECT_THAT(ended.out, HasSubstr("0::" + cgroup_of(getpid()) + "\n"));
 }
 
+// With all that systemd wants; where the host has cgroup v1, too, without that one's hierarchy.
+TEST_F(PodmanOnly, StartsAnInit) {
+    Ended ended = podman.run({"--systemd=always"}, {"sh", "-c",
+                                                    "touch /run/new && echo $$; grep cgroup "
+                                                    "/proc/mounts; mkdir /sys/fs/cgroup/new"});
+    EXPECT_THAT(ended.out, testing::StartsWith("1\n")) << ended.err;
+    EXPECT_THAT(ended.out, Not(HasSubstr("cgroup cgroup ")));
+    EXPECT_EQ(ended.status == 0, ended.out.contains("cgroup2 rw")) << ended.err;
+}
+
 TEST_F(PodmanOnly, GoesOnWithoutCheckpoints) {
     EXPECT_NE(run({.argv = {gocontainer(), "checkpoint", "--help"}}).status, 0);
     Box box(podman, {}, {"sleep", "1000"});

@@ -6,6 +6,7 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <iterator>
 #include <sched.h>
@@ -224,6 +225,31 @@ TEST_F(Fields, ReadOnlyPathsAndRecursiveReadOnlyMounts) {
     for (const char* point : {"/volume", "/volume/below", "/home"})
         EXPECT_THAT(options_of(point), HasSubstr(",ro,")) << point << ended.err;
     EXPECT_THAT(options_of("/other"), AllOf(HasSubstr(",noexec,"), HasSubstr(",nosymfollow,")));
+}
+
+// As Podman has it for systemd, on a host that has both versions.
+TEST_F(Fields, AHierarchyOfCgroupV1BelowV2IsLeftOut) {
+    auto ours = support::mountinfo(getpid());
+    auto old = std::ranges::find(ours, "cgroup", &support::MountLine::type);
+    if (old == ours.end() ||
+        std::ranges::find(ours, "cgroup2", &support::MountLine::type) == ours.end())
+        GTEST_SKIP() << "host lacks cgroup v1 beside v2";
+    std::erase_if(config()["mounts"].get_ref<json::array_t&>(),
+                  [](const json& one) { return one["destination"] == "/sys/fs/cgroup"; });
+    config()["mounts"].push_back({{"destination", "/sys/fs/cgroup"},
+                                  {"type", "cgroup"},
+                                  {"source", "cgroup"},
+                                  {"options", {"ro"}}});
+    config()["mounts"].push_back({{"destination", "/sys/fs/cgroup/systemd"},
+                                  {"type", "bind"},
+                                  {"source", old->point},
+                                  {"options", {"bind"}}});
+    bundle_.args({"sh", "-c", "echo /sys/fs/cgroup/cgroup.procs /sys/fs/cgroup/s*"});
+    bundle_.save();
+    Ended ended = bundle_.runtime({"--debug", "run", bundle_.id()});
+    EXPECT_EQ(ended.status, 0) << ended.err;
+    EXPECT_EQ(ended.out, "/sys/fs/cgroup/cgroup.procs /sys/fs/cgroup/s*\n");
+    EXPECT_THAT(ended.err, HasSubstr("\"/sys/fs/cgroup/systemd\" is left out"));
 }
 
 } // namespace
