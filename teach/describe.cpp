@@ -10,6 +10,8 @@ namespace teach {
 
 namespace {
 
+constexpr std::size_t kWidth = 80;
+
 std::string pad(const std::string& text, std::size_t width) {
     std::size_t has = columns(text);
     return text + std::string(has < width ? width - has : 0, ' ');
@@ -56,7 +58,7 @@ private:
     /// "  name      value", wrapped below the value.
     void line(const std::string& name, const std::string& value) {
         constexpr std::size_t kIndent = 16;
-        std::string text = wrapped(clean(value), kIndent);
+        std::string text = wrapped(breakable(clean(value), kWidth - kIndent), kIndent, kWidth);
         if (text.empty())
             text = "\n";
         else
@@ -216,12 +218,12 @@ void Page::mounts() {
     constexpr std::size_t kType = 9;
     for (const auto& [mount, depth] : mount_tree(of_)) {
         // Deep in, the tree would leave no room: from there on it is drawn no deeper.
-        std::string left =
-            std::string(2 + std::min<std::size_t>(depth, 4), ' ') + clean(mount->point);
-        std::string rest =
-            wrapped(clean(mount->options + " " + mount->propagation +
-                          (source_of(*mount) == mount->type ? "" : " " + source_of(*mount))),
-                    kPoint + kType);
+        const std::size_t indent = 2 + std::min<std::size_t>(depth, 4);
+        std::string left = wrapped(breakable(clean(mount->point), kWidth - indent), indent, kWidth);
+        left.pop_back();
+        std::string rest = clean(mount->options + " " + mount->propagation +
+                                 (source_of(*mount) == mount->type ? "" : " " + source_of(*mount)));
+        rest = wrapped(breakable(rest, kWidth - kPoint - kType), kPoint + kType, kWidth);
         std::string type = pad(clean(mount->type), kType - 1) + " ";
         if (columns(left) >= kPoint || columns(type) > kType)
             out_ += left + "\n" + std::string(kPoint, ' ') + type;

@@ -25,6 +25,9 @@ std::vector<Change> grouped(const std::vector<Change>& changes);
 
 /// What a process says of itself must not reach the terminal as it is.
 std::string clean(std::string_view text);
+/// With a blank, where wrapped() can break it, behind a slash of each word of more than `width`
+/// columns: a path.
+std::string breakable(const std::string& text, std::size_t width);
 /// "0-65535 are 100000-165535 here"
 std::string describe(const IdRange& range, const std::string& here);
 /// "12.3 MiB"; "max" and what is no number stay as they are.

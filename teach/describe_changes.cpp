@@ -22,7 +22,7 @@ void append(std::string& to, const std::string& text) {
 
 /// `text` in lines behind `label`, which stands before the first.
 std::string hung(const std::string& label, const std::string& text, std::size_t width) {
-    std::string out = wrapped(text, label.size(), width);
+    std::string out = wrapped(breakable(text, width - label.size()), label.size(), width);
     return out.empty() ? label.substr(0, label.find_last_not_of(' ') + 1) + "\n"
                        : out.replace(0, label.size(), label);
 }
@@ -36,7 +36,7 @@ std::string describe_one(const Change& change, const Paint& paint, std::size_t w
         std::string head = added ? paint.green(sign + what) : paint.red(sign + what);
         if (columns(sign + what + ": " + value) <= width)
             return head + ": " + value + "\n";
-        return head + "\n" + wrapped(value, 4, width);
+        return head + "\n" + wrapped(breakable(value, width - 4), 4, width);
     }
     std::string head = paint.drawn("~ ", "changed: ") + what;
     std::string before = clean(change.before);

@@ -14,6 +14,29 @@ std::string clean(std::string_view text) {
     return sys::printable(text);
 }
 
+std::string breakable(const std::string& text, std::size_t width) {
+    std::string out;
+    for (std::string_view rest = text; !rest.empty();) {
+        std::string_view word = rest.substr(0, rest.find(' '));
+        rest.remove_prefix(word.size());
+        while (columns(word) > width) {
+            std::size_t end = word.size();
+            while (columns(word.substr(0, end)) > width)
+                --end;
+            std::size_t slash = word.rfind('/', end - 1);
+            std::size_t part = slash == std::string_view::npos || slash == 0 ? end : slash + 1;
+            out += std::string(word.substr(0, part)) + " ";
+            word.remove_prefix(part);
+        }
+        out += word;
+        while (rest.starts_with(' ')) {
+            out += ' ';
+            rest.remove_prefix(1);
+        }
+    }
+    return out;
+}
+
 std::string describe(const IdRange& range, const std::string& here) {
     auto last = [&](std::uint32_t first) {
         return std::to_string(std::uint64_t{first} + std::max(range.count, 1U) - 1);

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 
 #include <algorithm>
+#include <sstream>
 
 namespace {
 
@@ -91,6 +92,33 @@ TEST(Describe, OneLineAMemberOfANamespaceFitsATerminal) {
     EXPECT_THAT(line, HasSubstr("165535   /fifteen-")); // the rest is in the picture
     EXPECT_THAT(line, Not(HasSubstr("line")));
     EXPECT_LE(line.size(), 80U);
+}
+
+TEST(Describe, APathTakesAsManyLinesAsItNeeds) {
+    std::string part(30, 'p'), path;
+    for (int i = 0; i < 5; ++i)
+        path += "/" + part + std::to_string(i);
+    EXPECT_EQ(teach::breakable("of " + path + "  so", 65),
+              "of /" + part + "0/" + part + "1/ " + part + "2/" + part + "3/ " + part + "4  so");
+    EXPECT_EQ(teach::breakable("abcdefgh\u00e9\u00e9", 3), "abc def gh\u00e9 \u00e9"); // no slash
+    EXPECT_EQ(teach::breakable("/abcdef", 3), "/ab cde f");
+    teach::Snapshot of;
+    of.cwd = path;
+    of.mounts = {mount(1, 9, path.c_str())};
+    of.mounts.front().source = path;
+    const auto plain = teach::Paint::for_stream(-1, /*plain=*/true);
+    for (const std::string& text : {teach::describe(of, plain),
+                                    teach::describe({{.what = "root", .before = "", .after = path},
+                                                     {.what = "cwd", .before = "/", .after = path}},
+                                                    plain)}) {
+        std::string joined;
+        std::istringstream lines(text);
+        for (std::string line; std::getline(lines, line);) {
+            EXPECT_LE(teach::columns(line), 80U) << line;
+            joined += line.substr(std::min(line.find_first_not_of(' '), line.size()));
+        }
+        EXPECT_THAT(joined, HasSubstr(path)); // and nothing of it is lost
+    }
 }
 
 } // namespace
