@@ -36,7 +36,7 @@ std::string plural(std::size_t count, const std::string& one, const std::string&
 class Page {
 public:
     explicit Page(const Snapshot& of, const Paint& paint) : of_(of), paint_(paint) {}
-    std::string all() {
+    std::vector<Part> parts() {
         process();
         namespaces();
         ids();
@@ -48,11 +48,18 @@ public:
         restrictions();
         limits();
         unread();
-        return std::move(out_);
+        std::vector<Part> out;
+        for (std::size_t i = 0; i < starts_.size(); ++i) {
+            std::size_t from = starts_[i].second;
+            std::size_t to = i + 1 < starts_.size() ? starts_[i + 1].second : out_.size();
+            out.push_back({starts_[i].first, out_.substr(from, to - from)});
+        }
+        return out;
     }
 
 private:
     void heading(const std::string& name, const std::string& note = {}) {
+        starts_.emplace_back(name, out_.size());
         out_ += "\n" + paint_.bold(name) + (note.empty() ? "" : "  " + paint_.dim(note)) + "\n";
     }
     /// "  name      value", wrapped below the value.
@@ -89,6 +96,7 @@ private:
     const Snapshot& of_;
     const Paint& paint_;
     std::string out_;
+    std::vector<std::pair<std::string, std::size_t>> starts_; ///< of its parts, in `out_`
 };
 
 std::string describe_ids(const Ids& ids) {
@@ -100,6 +108,7 @@ std::string describe_ids(const Ids& ids) {
 }
 
 void Page::process() {
+    starts_.emplace_back("process", 0);
     out_ += paint_.bold("process " + std::to_string(of_.pid)) + "  " + clean(of_.name) + "\n";
     line("command", title(of_));
     if (!told("executable", "executable"))
@@ -379,8 +388,15 @@ void Page::unread() {
 
 } // namespace
 
+std::vector<Part> parts_of(const Snapshot& snapshot, const Paint& paint) {
+    return Page(snapshot, paint).parts();
+}
+
 std::string describe(const Snapshot& snapshot, const Paint& paint) {
-    return Page(snapshot, paint).all();
+    std::string out;
+    for (const Part& part : parts_of(snapshot, paint))
+        out += part.text;
+    return out;
 }
 
 } // namespace teach

@@ -13,6 +13,11 @@ namespace teach {
 /// Grouped as a student meets it: the process, its namespaces and what is in each, its cgroup, its
 /// rights. As much as lsns(8), findmnt(8) and capsh(1) would show.
 std::string describe(const Snapshot& snapshot, const Paint& paint);
+/// The same under its headings: "process", "namespaces", "names and clocks" …
+struct Part {
+    std::string name, text;
+};
+std::vector<Part> parts_of(const Snapshot& snapshot, const Paint& paint);
 
 /// "hostname: vm → box", "+ mount /proc: …". One line that says so when there is nothing.
 std::string describe(const std::vector<Change>& changes, const Paint& paint,

@@ -25,6 +25,11 @@ std::size_t terminal_width() {
                                      : kWidest;
 }
 
+std::size_t terminal_height() {
+    auto size = sys::get_winsize(STDERR_FILENO);
+    return size ? size->ws_row : 0;
+}
+
 namespace {
 
 /// The first word, or words in quotes: 'sysctl -w a=b', and what follows of punctuation.

@@ -11,6 +11,8 @@ namespace teach {
 
 /// As wide as the terminal on stderr, if there is one, but no wider than can be read.
 std::size_t terminal_width();
+/// Its rows; 0 without one.
+std::size_t terminal_height();
 /// What we have to say on stderr: one line, and on a terminal as many as its width takes, broken
 /// between words, and never in a command in quotes, which is there to be pasted.
 std::string message(std::string_view line);

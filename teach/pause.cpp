@@ -7,6 +7,7 @@
 #include "teach/lines.hpp"
 #include "teach/why.hpp"
 
+#include <algorithm>
 #include <cerrno>
 
 namespace teach {
@@ -33,7 +34,7 @@ std::string nsenter_line(const Snapshot& of) {
 
 std::span<const Pause::Command> Pause::commands() {
     static constexpr Command kCommands[] = {
-        {"look", "what the kernel shows of the child now", &Pause::look},
+        {"look", "what the kernel shows of the child now; \"look mounts\": a part", &Pause::look},
         {"diff", "what has changed since the last stop", &Pause::differ},
         {"host", "how it differs from this program, on the host", &Pause::compare_with_host},
         {"explain", "go on, and say what is done from here", &Pause::explain},
@@ -51,12 +52,27 @@ void Pause::complain(const sys::Error& error) {
 
 std::optional<Pause::Answer> Pause::look(const run::Step&, pid_t child) {
     auto now = snapshot(child);
-    if (now) {
-        count_members(*now);
-        print_(teach::describe(*now, paint_));
-    } else {
+    if (!now) {
         complain(now.error());
+        return std::nullopt;
     }
+    count_members(*now);
+    std::string shown, names;
+    for (const Part& part : parts_of(*now, paint_)) {
+        names += (names.empty() ? "" : ", ") + part.name;
+        if (part.name.starts_with(part_))
+            shown += part.text;
+    }
+    print_(shown);
+    auto lines = static_cast<std::size_t>(std::ranges::count(shown, '\n'));
+    if (shown.empty())
+        print_(wrapped("There is no such part: " + names, 0, terminal_width()));
+    else if (part_.empty() && terminal_height() != 0 && lines >= terminal_height())
+        print_(wrapped("These were " + std::to_string(lines) +
+                           " lines. \"look mounts\" shows a part; "
+                           "the parts are: " +
+                           names,
+                       0, terminal_width()));
     return std::nullopt;
 }
 
@@ -179,9 +195,12 @@ Result<Pause::Answer> Pause::ask(const run::Step& step, pid_t child) {
         std::size_t from = line->find_first_not_of(" \t");
         std::string word = from == std::string::npos ? "continue" : line->substr(from);
         word.resize(word.find_last_not_of(" \t\r") + 1);
+        std::size_t blank = std::min(word.find(' '), word.size());
+        part_ = word.substr(std::min(word.find_first_not_of(' ', blank), word.size()));
         const Command* chosen = nullptr;
         for (const Command& command : commands())
-            if (std::string_view(command.name).starts_with(word))
+            if (std::string_view(command.name).starts_with(word.substr(0, blank)) &&
+                (part_.empty() || command.run == &Pause::look))
                 chosen = chosen == nullptr ? &command : chosen;
         if (chosen == nullptr) {
             print_("\"" + sys::printable(word) + "\" is none of the commands:\n");

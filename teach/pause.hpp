@@ -46,6 +46,7 @@ private:
     Paint paint_;
     Print print_;
     std::optional<Snapshot> last_; ///< at the stop before this one
+    std::string part_;             ///< that is to be looked at; empty: all
 };
 
 } // namespace teach

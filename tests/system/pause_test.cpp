@@ -13,7 +13,9 @@
 namespace {
 
 using namespace support;
+using testing::AllOf;
 using testing::HasSubstr;
+using testing::Not;
 
 class Pause : public testing::Test {
 protected:
@@ -97,6 +99,25 @@ TEST_F(Pause, OpensAShellInTheHalfMadeContainer) {
     terminal.type("explain\n");
     terminal.until("mount_setattr(AT_FDCWD, \"/\"");
     EXPECT_EQ(terminal.wait().status, 0);
+}
+
+// More than a student's terminal has lines for.
+TEST_F(Pause, LookTellsOfItsPartsAndShowsOne) {
+    Terminal terminal({.argv = parent_words({"--pause", "mount", "--hostname", name}, {"true"})},
+                      24, 80);
+    auto answer = [&](const std::string& line) {
+        terminal.type(line + "\n");
+        return terminal.take(kPrompt);
+    };
+    terminal.until(kPrompt);
+    EXPECT_THAT(answer("look"), AllOf(HasSubstr(name), HasSubstr("\"look mounts\" shows a part"),
+                                      HasSubstr("names and clocks, ")));
+    EXPECT_THAT(answer("l names"), AllOf(HasSubstr(name), Not(HasSubstr("capabilities"))));
+    EXPECT_THAT(answer("look mount"), AllOf(HasSubstr("/proc"), Not(HasSubstr(name))));
+    EXPECT_THAT(answer("look x"), HasSubstr("no such part: process, namespaces"));
+    EXPECT_THAT(answer("diff mounts"), HasSubstr("is none of the commands"));
+    terminal.type("quit\n");
+    EXPECT_EQ(terminal.wait().status, 130);
 }
 
 TEST_F(Pause, StopsByControlZAtOnceAndAsksAnewBehindIt) {
