@@ -14,6 +14,7 @@
 #include "run/watch.hpp"
 #include "stages/caps.hpp"
 #include "stages/causes.hpp"
+#include "stages/seccomp_birth.hpp"
 #include "stages/settings.hpp"
 #include "stages/stages.hpp"
 #include "sys/mounts.hpp"
@@ -59,7 +60,8 @@ Result<void> be_another(Inside& inside, const Fd& socket, Cord cord) {
     inside.rootfs.close();
     TRY(close_the_rest(inside.spec, socket, {cord.end.get(), cord.held.get()}));
     TRY(be_born(socket, inside.facts, std::move(cord)));
-    auto led = lead_session(inside.spec.process);
+    auto led =
+        lead_session(inside.spec.process, stages::seccomp::word_of(inside.facts.seccomp_filter));
     // Without a terminal it is in a session that has none already: a filter may refuse another.
     return inside.spec.process.terminal ? std::move(led) : Result<void>();
 }

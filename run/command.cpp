@@ -250,11 +250,11 @@ Result<void> size_terminal(const spec::Process& process, const Fd& master) {
                                                   .ws_ypixel = 0});
 }
 
-Result<void> lead_session(const spec::Process& process) {
-    auto own = sys::setsid();
+Result<void> lead_session(const spec::Process& process, const sys::Word& word) {
+    auto own = sys::setsid(word);
     if (process.terminal) {
         TRY(std::move(own));
-        return sys::make_controlling_terminal(0);
+        return sys::make_controlling_terminal(0, word);
     }
     if (!own && !sys::leads_session())
         return std::unexpected(std::move(own).error());

@@ -29,8 +29,8 @@ sys::Result<void> find_command(const spec::Spec& spec);
 /// A session of our own, with the terminal that is our standard input to control it, or without
 /// one: the caller's terminal may be a standard stream, and in a session without one nobody can
 /// push input into it (TIOCSTI, CVE-2017-5226). Its signals come to the parent, which forwards
-/// them.
-sys::Result<void> lead_session(const spec::Process& process);
+/// them. `word`: of a filter that lets that pass (stages/seccomp_birth.hpp).
+sys::Result<void> lead_session(const spec::Process& process, const sys::Word& word = {});
 
 /// A pty's side as standard streams.
 sys::Result<void> take_terminal(const spec::Spec& spec, const sys::Fd& slave);

@@ -30,7 +30,7 @@ Result<Fd> other_line(const Fd& socket) {
 Result<void> permit_birth(stages::Facts& facts) {
     if (facts.seccomp_filter.empty()) // there is none, or our own default, under which all may fork
         return {};
-    sys::CloneWord word{};
+    sys::Word word{};
     for (std::uint64_t& half : word)
         half = TRY(sys::getrandom());
     stages::seccomp::let_pass(facts.seccomp_filter, word);

@@ -10,8 +10,10 @@
 #include <net/if.h>
 #include <sys/ioctl.h>
 #include <sys/signalfd.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -248,10 +250,10 @@ Result<void> set_winsize(int fd, const winsize& size) {
         also([&] { return show(size); })));
 }
 
-Result<void> make_controlling_terminal(int fd) {
+Result<void> make_controlling_terminal(int fd, const Word& word) {
     return done(invoke(
-        "ioctl", [&] { return ::ioctl(fd, TIOCSCTTY, 0); }, fd, Shown{"TIOCSCTTY"},
-        also([] { return "0"; })));
+        "ioctl", [&] { return syscall(SYS_ioctl, fd, TIOCSCTTY, 0, 0, word[0], word[1]); }, fd,
+        Shown{"TIOCSCTTY"}, also([] { return "0"; })));
 }
 
 Result<Fd> pty_peer(int master) {

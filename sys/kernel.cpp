@@ -41,7 +41,7 @@ Result<pid_t> fork() {
     return static_cast<pid_t>(pid);
 }
 
-Result<pid_t> fork_sibling(const CloneWord& word) {
+Result<pid_t> fork_sibling(const Word& word) {
     return static_cast<pid_t>(TRY(invoke(
         "clone",
         [&] {
@@ -133,8 +133,9 @@ Result<std::pair<pid_t, int>> waitpid(pid_t pid, int options) {
     return std::pair{static_cast<pid_t>(got), status};
 }
 
-Result<pid_t> setsid() {
-    return static_cast<pid_t>(TRY(invoke("setsid", [] { return static_cast<long>(::setsid()); })));
+Result<pid_t> setsid(const Word& word) {
+    return static_cast<pid_t>(
+        TRY(invoke("setsid", [&] { return syscall(SYS_setsid, 0, 0, 0, 0, word[0], word[1]); })));
 }
 
 bool leads_session() {

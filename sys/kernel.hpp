@@ -63,7 +63,10 @@ Result<void> pidfd_send_signal(int pidfd, int signal);
 Result<void> kill(pid_t pid, int signal);
 /// The wait status of `pid` (waitpid(2)); pid 0 of the pair when WNOHANG found nothing.
 Result<std::pair<pid_t, int>> waitpid(pid_t pid, int options);
-Result<pid_t> setsid();
+/// What a system call of fewer arguments takes no notice of as its fifth and sixth, and a seccomp
+/// filter may ask for.
+using Word = std::array<std::uint64_t, 2>;
+Result<pid_t> setsid(const Word& word = {});
 bool leads_session();
 Result<void> prctl(int option, const char* name, unsigned long a = 0, unsigned long b = 0);
 Result<void> setresuid(uid_t uid);
@@ -93,11 +96,9 @@ pid_t getppid();
 pid_t getpgrp();
 /// Fork without an exec to follow: only for PID 1's --init.
 Result<pid_t> fork();
-/// A word that clone(2) takes no notice of, and a filter may ask for.
-using CloneWord = std::array<std::uint64_t, 2>;
 /// The same, as a child of our parent's, by the older call, which has room for a word: flags are
 /// kSiblingFlags, and the word is what would be the fifth and the sixth argument.
-Result<pid_t> fork_sibling(const CloneWord& word);
+Result<pid_t> fork_sibling(const Word& word);
 inline constexpr std::uint64_t kSiblingFlags = CLONE_PARENT | SIGCHLD;
 /// Is it a child of ours that has not been waited for?
 bool is_child(pid_t pid);
@@ -202,7 +203,7 @@ Result<termios> tcgetattr(int fd);
 Result<void> tcsetattr(int fd, const termios& mode);
 Result<winsize> get_winsize(int fd);
 Result<void> set_winsize(int fd, const winsize& size);
-Result<void> make_controlling_terminal(int fd);
+Result<void> make_controlling_terminal(int fd, const Word& word = {});
 /// The pty slave of a master, without any path (TIOCGPTPEER, ioctl_tty(2)); unlocks it first.
 Result<Fd> pty_peer(int master);
 /// Foreground process group of a terminal, in our pid namespace.
