@@ -156,7 +156,7 @@ Result<Received> receive(int fd, std::size_t most) {
     message.msg_iovlen = 1;
     alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
     message.msg_control = control.data();
-    message.msg_controllen = control.size();
+    message.msg_controllen = CMSG_LEN(sizeof(int)); // with its padding there is room for a second
     long length = TRY(invoke(
         "recvmsg",
         [&] {

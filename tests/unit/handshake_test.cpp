@@ -6,6 +6,11 @@
 #include <gmock/gmock.h>
 
 #include <fcntl.h>
+#include <sys/socket.h>
+
+#include <array>
+#include <cstring>
+#include <filesystem>
 
 using run::Said;
 using testing::HasSubstr;
@@ -31,6 +36,33 @@ protected:
     sys::Fd ours_;
     sys::Fd theirs_;
 };
+
+// The padding of the first has room for it (unix(7)).
+TEST_F(Handshake, OfTwoDescriptorsTheSecondDoesNotStayOpen) {
+    std::array<int, 2> sent{0, 0};
+    alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof sent)> control{};
+    char byte = 'x';
+    iovec part{&byte, 1};
+    msghdr message{};
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    message.msg_control = control.data();
+    message.msg_controllen = control.size();
+    *CMSG_FIRSTHDR(&message) = {
+        .cmsg_len = CMSG_LEN(sizeof sent), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
+    std::memcpy(CMSG_DATA(CMSG_FIRSTHDR(&message)), sent.data(), sizeof sent);
+    auto open = [] {
+        return std::distance(std::filesystem::directory_iterator("/proc/self/fd"), {});
+    };
+    auto before = open();
+    ASSERT_EQ(sendmsg(theirs_.get(), &message, 0), 1);
+    {
+        auto got = sys::receive(ours_.get(), 1);
+        ASSERT_TRUE(got);
+        EXPECT_TRUE(got->fd.valid());
+    }
+    EXPECT_EQ(open(), before);
+}
 
 TEST_F(Handshake, BringsGoNoteAndConsole) {
     ASSERT_TRUE(run::say_go(theirs_));
