@@ -109,22 +109,35 @@ bool Manager::hears_nothing() const {
     return poll(&more, 1, 0) == 0;
 }
 
+namespace {
+
+/// A message, and what came with it: descriptors, and who has sent it.
+struct Came {
+    char text[16384];
+    alignas(cmsghdr) char control[CMSG_SPACE(sizeof(ucred)) + CMSG_SPACE(8 * sizeof(int))] = {};
+    iovec part{text, sizeof text};
+    msghdr message{};
+    ssize_t from(int socket) {
+        message.msg_iov = &part;
+        message.msg_iovlen = 1;
+        message.msg_control = control;
+        message.msg_controllen = sizeof control;
+        return recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+    }
+};
+
+} // namespace
+
 std::string Manager::hear() {
     pollfd more{.fd = fd_, .events = POLLIN, .revents = 0};
     if (poll(&more, 1, static_cast<int>(kPatience.count())) != 1)
         throw std::runtime_error("nobody says anything to " + path_);
-    char text[4096];
-    alignas(cmsghdr) char control[CMSG_SPACE(sizeof(ucred)) + CMSG_SPACE(8 * sizeof(int))] = {};
-    iovec part{text, sizeof text};
-    msghdr message{};
-    message.msg_iov = &part;
-    message.msg_iovlen = 1;
-    message.msg_control = control;
-    message.msg_controllen = sizeof control;
-    ssize_t got = recvmsg(fd_, &message, MSG_CMSG_CLOEXEC);
+    Came came;
+    ssize_t got = came.from(fd_);
     if (got < 0)
         fail_with_errno("recvmsg from " + path_);
-    for (cmsghdr* one = CMSG_FIRSTHDR(&message); one != nullptr; one = CMSG_NXTHDR(&message, one)) {
+    for (cmsghdr* one = CMSG_FIRSTHDR(&came.message); one != nullptr;
+         one = CMSG_NXTHDR(&came.message, one)) {
         int fd = -1;
         ucred who{};
         if (one->cmsg_type == SCM_CREDENTIALS)
@@ -136,26 +149,19 @@ std::string Manager::hear() {
         memcpy(&fd, CMSG_DATA(one), sizeof fd);
         close(fd);
     }
-    return {text, static_cast<std::size_t>(got)};
+    return {came.text, static_cast<std::size_t>(got)};
 }
 
 Received receive_from(int connection) {
-    char text[16384];
-    alignas(cmsghdr) char control[CMSG_SPACE(8 * sizeof(int))] = {};
-    iovec part{text, sizeof text};
-    msghdr message{};
-    message.msg_iov = &part;
-    message.msg_iovlen = 1;
-    message.msg_control = control;
-    message.msg_controllen = sizeof control;
-    ssize_t got = recvmsg(connection, &message, MSG_CMSG_CLOEXEC);
-    cmsghdr* header = CMSG_FIRSTHDR(&message);
-    if (got < 1 || got == sizeof text || header == nullptr || header->cmsg_type != SCM_RIGHTS ||
-        header->cmsg_len != CMSG_LEN(sizeof(int)))
+    Came came;
+    ssize_t got = came.from(connection);
+    cmsghdr* header = CMSG_FIRSTHDR(&came.message);
+    if (got < 1 || got == sizeof came.text || header == nullptr ||
+        header->cmsg_type != SCM_RIGHTS || header->cmsg_len != CMSG_LEN(sizeof(int)))
         throw std::runtime_error("no text with one descriptor");
     int fd = -1;
     memcpy(&fd, CMSG_DATA(header), sizeof fd);
-    return {std::string(text, static_cast<std::size_t>(got)), fd};
+    return {std::string(came.text, static_cast<std::size_t>(got)), fd};
 }
 
 } // namespace support
