@@ -48,19 +48,14 @@ public:
         restrictions();
         limits();
         unread();
-        std::vector<Part> out;
-        for (std::size_t i = 0; i < starts_.size(); ++i) {
-            std::size_t from = starts_[i].second;
-            std::size_t to = i + 1 < starts_.size() ? starts_[i + 1].second : out_.size();
-            out.push_back({starts_[i].first, out_.substr(from, to - from)});
-        }
-        return out;
+        return std::move(parts_);
     }
 
 private:
+    std::string& out() { return parts_.back().text; } // of the part that is being written
     void heading(const std::string& name, const std::string& note = {}) {
-        starts_.emplace_back(name, out_.size());
-        out_ += "\n" + paint_.bold(name) + (note.empty() ? "" : "  " + paint_.dim(note)) + "\n";
+        parts_.push_back({name, ""});
+        out() += "\n" + paint_.bold(name) + (note.empty() ? "" : "  " + paint_.dim(note)) + "\n";
     }
     /// "  name      value", wrapped below the value.
     void line(const std::string& name, const std::string& value) {
@@ -70,7 +65,7 @@ private:
             text = "\n";
         else
             text.erase(0, kIndent);
-        out_ += "  " + pad(name, kIndent - 2) + text;
+        out() += "  " + pad(name, kIndent - 2) + text;
     }
     /// What can't be read stands where it would be.
     bool told(const std::string& what, const std::string& name) {
@@ -95,8 +90,7 @@ private:
 
     const Snapshot& of_;
     const Paint& paint_;
-    std::string out_;
-    std::vector<std::pair<std::string, std::size_t>> starts_; ///< of its parts, in `out_`
+    std::vector<Part> parts_;
 };
 
 std::string describe_ids(const Ids& ids) {
@@ -108,8 +102,8 @@ std::string describe_ids(const Ids& ids) {
 }
 
 void Page::process() {
-    starts_.emplace_back("process", 0);
-    out_ += paint_.bold("process " + std::to_string(of_.pid)) + "  " + clean(of_.name) + "\n";
+    parts_.push_back({"process", ""});
+    out() += paint_.bold("process " + std::to_string(of_.pid)) + "  " + clean(of_.name) + "\n";
     line("command", title(of_));
     if (!told("executable", "executable"))
         line("executable", of_.executable);
@@ -136,9 +130,9 @@ void Page::namespaces() {
     if (told("namespaces", "all"))
         return;
     bool counted = std::ranges::any_of(of_.namespaces, &Namespace::members);
-    out_ += paint_.dim(std::string("  type    whose   inode       owned by") +
-                       (counted ? "    procs first   user     command" : "")) +
-            "\n";
+    out() += paint_.dim(std::string("  type    whose   inode       owned by") +
+                        (counted ? "    procs first   user     command" : "")) +
+             "\n";
     constexpr std::size_t kUser = 8;
     constexpr std::size_t kCommand = 15; // what is left of 80 columns
     for (const Namespace& space : of_.namespaces) {
@@ -153,14 +147,14 @@ void Page::namespaces() {
                    cut(clean(first_command(space)), kCommand);
         while (row.ends_with(' '))
             row.pop_back();
-        out_ += row + "\n";
+        out() += row + "\n";
         if (space.for_children != 0)
-            out_ +=
+            out() +=
                 "          its children will be in " + std::to_string(space.for_children) + "\n";
     }
     const Namespace* user = of_.space("user");
     if (user != nullptr && user->owner_uid)
-        out_ +=
+        out() +=
             wrapped("the user namespace was made by uid " + std::to_string(*user->owner_uid) +
                         (user->above.empty() ? ", and no parent of it is to be seen from here"
                                              : ", below " + std::to_string(user->above.front())),
@@ -206,7 +200,7 @@ void Page::links() {
     if (told("network links", "all"))
         return;
     if (of_.links.empty())
-        out_ += "  none\n";
+        out() += "  none\n";
     for (const Link& link : of_.links) {
         std::string text = link.up ? "up" : "down";
         for (const std::string& address : link.addresses)
@@ -235,11 +229,11 @@ void Page::mounts() {
         rest = wrapped(breakable(rest, kWidth - kPoint - kType), kPoint + kType, kWidth);
         std::string type = pad(clean(mount->type), kType - 1) + " ";
         if (columns(left) >= kPoint || columns(type) > kType)
-            out_ += left + "\n" + std::string(kPoint, ' ') + type;
+            out() += left + "\n" + std::string(kPoint, ' ') + type;
         else
-            out_ += pad(left, kPoint) + type;
-        out_ += columns(type) > kType ? "\n" + rest
-                                      : rest.substr(std::min(rest.size(), kPoint + kType));
+            out() += pad(left, kPoint) + type;
+        out() += columns(type) > kType ? "\n" + rest
+                                       : rest.substr(std::min(rest.size(), kPoint + kType));
     }
 }
 
@@ -340,7 +334,7 @@ void Page::capabilities() {
     }
     std::size_t rows = (cells.size() + 1) / 2;
     for (std::size_t i = 0; i < rows; ++i)
-        out_ += cells[i] + (i + rows < cells.size() ? "     " + cells[i + rows] : "") + "\n";
+        out() += cells[i] + (i + rows < cells.size() ? "     " + cells[i + rows] : "") + "\n";
     if (!none.empty())
         line("in no set", none);
 }
@@ -363,8 +357,8 @@ void Page::limits() {
         if (limit.soft != "unlimited" || limit.hard != "unlimited") {
             std::string name =
                 clean(limit.name.starts_with("Max ") ? limit.name.substr(4) : limit.name);
-            out_ += "  " + pad(name, 20) + " " + clean(limit.soft) +
-                    (limit.hard == limit.soft ? "" : ", hard " + clean(limit.hard)) + "\n";
+            out() += "  " + pad(name, 20) + " " + clean(limit.soft) +
+                     (limit.hard == limit.soft ? "" : ", hard " + clean(limit.hard)) + "\n";
         }
 }
 
@@ -382,7 +376,7 @@ void Page::unread() {
             continue;
         if (std::exchange(first, false))
             heading("not readable");
-        out_ += wrapped(clean(one.what + ": " + one.why), 2);
+        out() += wrapped(clean(one.what + ": " + one.why), 2);
     }
 }
 
