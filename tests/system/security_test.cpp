@@ -9,7 +9,7 @@
 //   S6  destinations as links sys/path.cpp         Image.DestinationsStayInside, …Swapped…
 //   S7  inheritable sets      oci/process.cpp      Executed.HandsNoCapabilityDown
 //   S8  joining               run/join.cpp         Executed.IsNeverSeenWith…
-//   S9  a false /dev/null     mounting.cpp         Image.MasksAreTheHostsNullDevice
+//   S9  a false /dev/null     mounting.cpp         Image.MasksAreTheHosts…, WhoseNullDevice…
 //   S10 /dev/console a link   devices.cpp          Image.ConsoleIsNoLink
 //   S11 /dev a link           mounting.cpp         Image.WhoseDevIsALinkIsRefused
 //   S12 streams, owners       never reopened       Attack.StreamsAreLeftAsTheyAre, PipesAre…
@@ -45,6 +45,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <thread>
@@ -369,25 +370,45 @@ TEST_F(Image, ADestinationThatIsSwappedMeanwhileStaysInside) {
     swapper.join();
 }
 
-TEST_F(Image, MasksAreTheHostsNullDevice) {
+TEST_F(Image, WhoseNullDeviceIsNoneIsRefused) {
     without("/dev");
+    for (bool link_there : {true, false}) {
+        if (link_there)
+            link(host_ + "/secret", "/dev/null");
+        else
+            fs::remove(image("/dev/null")), support::spill(image("/dev/null"), "");
+        EXPECT_THAT(run({"true"}).err,
+                    HasSubstr("\"/dev/null\" is there already, and is not device c 1:3"));
+    }
+}
+
+// A volume that is the whole of /dev is taken as it is: whoever shares it says what its "null" is,
+// and with that as the mask, what could be read and written under the masked name.
+TEST_F(Image, MasksAreTheHostsNullDevice) {
+    std::string devices = bundle_.folder().folder("devices");
+    without("/dev");
+    mount("/dev", devices);
+    std::string other = support::token();
     support::spill(image("/etc/hidden"), "x");
-    config()["linux"]["maskedPaths"] = {"/etc/hidden"};
-    link(host_ + "/secret", "/dev/null");
-    Ended ended = run({"sh", "-c", "cat /etc/hidden; stat -c %t:%T /etc/hidden"});
-    EXPECT_THAT(ended.out, Not(HasSubstr(secret_)));
-    EXPECT_TRUE(ended.status != 0 || ended.out == "1:3\n") << ended.out << ended.err;
-    // With a /dev of its own it can't stand in the way.
-    config() = json::parse(
-        bundle_.runtime({"spec", "--bundle", bundle_.folder().folder("plain")}).status == 0
-            ? support::slurp(bundle_.path() + "/plain/config.json")
-            : "{}");
-    if (support::is_root()) {
-        config()["process"]["terminal"] = false;
-        config()["root"]["path"] = bundle_.path() + "/rootfs";
-        config()["linux"]["maskedPaths"] = {"/etc/hidden"};
-        Ended masked = run({"stat", "-c", "%t:%T", "/etc/hidden"});
-        EXPECT_EQ(masked.out, "1:3\n") << masked.err;
+    support::spill(image("/etc/other"), other);
+    config()["linux"]["maskedPaths"] = {"/etc/hidden", "/proc/version"};
+    config()["root"]["readonly"] = false;
+    for (bool link_there : {false, true}) {
+        fs::remove(devices + "/null");
+        if (link_there)
+            fs::create_symlink("/etc/other", devices + "/null");
+        else
+            support::spill(devices + "/null", other);
+        keep();
+        support::Root root(bundle_.pid());
+        for (const char* path : {"/etc/hidden", "/proc/version"}) {
+            auto info = root.look(path);
+            ASSERT_TRUE(info);
+            EXPECT_TRUE(S_ISCHR(info->st_mode)) << path;
+            EXPECT_EQ(info->st_rdev, makedev(1, 3)) << path;
+            EXPECT_EQ(root.read(path), "") << path;
+        }
+        EXPECT_EQ(bundle_.runtime({"delete", "--force", bundle_.id()}).status, 0);
     }
 }
 
