@@ -8,7 +8,7 @@
 //   S5  mounts over procfs    mount_list.cpp       Image.NothingCoversWhatIsInProc
 //   S6  destinations as links sys/path.cpp         Image.DestinationsStayInside, …Swapped…
 //   S7  inheritable sets      oci/process.cpp      Executed.HandsNoCapabilityDown
-//   S8  joining               run/join.cpp         Executed.IsNeverSeenWith…
+//   S8  joining               run/begin.cpp        Joined.*, Executed.HasNothing…
 //   S9  a false /dev/null     mounting.cpp         Image.MasksAreTheHosts…, WhoseNullDevice…
 //   S10 /dev/console a link   devices.cpp          Image.ConsoleIsNoLink
 //   S11 /dev a link           mounting.cpp         Image.WhoseDevIsALinkIsRefused
@@ -466,27 +466,79 @@ TEST_F(Executed, HandsNoCapabilityDown) {
     EXPECT_NE(effective & 1UL << 18, 0U) << ended.out; // what was asked for is there
 }
 
-TEST_F(Executed, IsNeverSeenWithTheHostsRoot) {
-    if (!support::is_root())
-        GTEST_SKIP() << "strace of somebody else's container takes root";
-    every_capability();
-    // Whoever is in there looks at each newcomer's root as fast as it can…
-    std::string look = "own=$(stat -c %d:%i /); while :; do for p in /proc/[0-9]*; do "
-                       "seen=$(stat -L -c %d:%i $p/root/. 2>/dev/null) || continue; "
-                       "[ \"$seen\" = \"$own\" ] || echo escape >>/escapes; done; done";
-    support::spill(image("/escapes"), "");
-    config()["root"]["readonly"] = false;
-    keep({"sh", "-c", look});
-    // …and each step of joining takes its time.
-    Strings words{"strace", "-f",          "-o", "/dev/null",
-                  "-e",     "trace=setns", "-e", "inject=setns:delay_exit=20000:delay_enter=20000"};
-    Strings command = bundle_.command({"exec", bundle_.id(), "true"}).argv;
-    words.insert(words.end(), command.begin(), command.end());
-    for (int i = 0; i < 2; ++i) {
-        Ended ended = support::run({.argv = words});
-        EXPECT_EQ(ended.status, 0) << ended.err;
+/// Whoever is in there looks at each newcomer as fast as it can, and each step of joining takes its
+/// time.
+class Joined : public Attack {
+protected:
+    void SetUp() override {
+        if (!support::is_root())
+            GTEST_SKIP() << "strace of somebody else's container takes root";
+        config()["root"]["readonly"] = false;
     }
-    EXPECT_EQ(support::slurp(image("/escapes")), "");
+    /// With the host's root as their root, or as a descriptor.
+    static std::string with_hosts_root() {
+        struct stat host{};
+        EXPECT_EQ(stat("/", &host), 0);
+        return "case $(stat -L -c '%d:%i,' $p/root/. $p/fd/*/. 2>/dev/null) in *" +
+               std::to_string(host.st_dev) + ":" + std::to_string(host.st_ino) +
+               ",*) echo $p >>/seen;; esac";
+    }
+    /// In whom `what` was seen, while `call` took its time. `prefix`: what starts the runtime.
+    std::string seen(const std::string& what, const std::string& call, Strings prefix = {}) {
+        support::spill(image("/seen"), "");
+        keep({"sh", "-c", "while :; do for p in /proc/[0-9]*; do " + what + "; done; done"});
+        Strings command = bundle_.command({"exec", bundle_.id(), "true"}).argv;
+        for (const Strings& words :
+             {Strings{"strace", "-f", "-o", "/dev/null", "-e", "trace=" + call, "-e",
+                      "inject=" + call + ":delay_exit=20000:delay_enter=20000"},
+              command})
+            prefix.insert(prefix.end(), words.begin(), words.end());
+        for (int i = 0; i < 2; ++i) {
+            Ended ended = support::run({.argv = prefix});
+            EXPECT_EQ(ended.status, 0) << ended.err;
+        }
+        return support::slurp(image("/seen"));
+    }
+};
+
+TEST_F(Joined, IsNeverSeenWithTheHostsRoot) {
+    every_capability();
+    EXPECT_EQ(seen(with_hosts_root(), "setns"), "");
+}
+
+// Once in their user namespace, it is in the power of who has all capabilities there. Only its
+// memory, which is from outside, is not, as long as it is not dumpable (ptrace(2)).
+TEST_F(Joined, IsNeverSeenInAUserNamespace) {
+    every_capability();
+    config()["linux"]["namespaces"].push_back({{"type", "user"}});
+    for (const char* maps : {"uidMappings", "gidMappings"})
+        config()["linux"][maps] = {{{"containerID", 0}, {"hostID", 0}, {"size", 65536}}};
+    EXPECT_EQ(seen(with_hosts_root(), "setns"), "");
+}
+
+// Nobody has the capability to trace, the runtime neither (it may be in a container itself): then
+// whoever has its user and all that it may do can trace it.
+TEST_F(Joined, IsNeverSeenByItsEqual) {
+    every_capability();
+    Strings may;
+    for (const char* set : {"bounding", "effective", "permitted"}) {
+        json& names = config()["process"]["capabilities"][set];
+        names.erase(std::ranges::find(names, json("CAP_SYS_PTRACE")));
+        may = names.get<Strings>();
+    }
+    std::string list = "-all";
+    for (const std::string& name : may)
+        list += ",+" + name.substr(strlen("CAP_"));
+    std::ranges::transform(list, list.begin(), [](unsigned char c) { return tolower(c); });
+    EXPECT_EQ(seen(with_hosts_root(), "setns", {"setpriv", "--bounding-set", list}), "");
+}
+
+// When it may do no more than the command, it still has the runtime's sockets.
+TEST_F(Joined, IsTracedByNobodyBeforeItIsTheCommand) {
+    // Whose program can be seen can be traced.
+    EXPECT_EQ(
+        seen("case $(readlink $p/exe) in *busybox*|'') ;; *) echo $p >>/seen;; esac", "execve"),
+        "");
 }
 
 TEST_F(Executed, HasNothingThatItsCommandWillNotHave) {
