@@ -22,6 +22,24 @@ namespace {
 constexpr unsigned long kHigh = 1UL << 32; ///< above what the kernel looks at
 constexpr long kTiocLinux = 0x541c;
 
+#ifdef __x86_64__
+constexpr long kX32 = 0x40000000; ///< beside x86-64's numbers, those of x32 (asm/unistd.h)
+
+/// By i386's number, with 0 for all arguments. Where this kernel takes no such calls, it is our
+/// end.
+long i386_syscall(long number) {
+    long result = 0;
+    asm volatile("int $0x80"
+                 : "=a"(result)
+                 : "a"(number), "b"(0), "c"(0), "d"(0), "S"(0), "D"(0)
+                 : "r8", "r9", "r10", "r11", "memory");
+    if (result >= 0)
+        return 0;
+    errno = static_cast<int>(-result);
+    return -1;
+}
+#endif
+
 struct Probe {
     const char* name;
     long (*call)();
@@ -80,6 +98,12 @@ constexpr Probe kProbes[] = {
                     ? 0L
                     : -1L;
      }},
+#ifdef __x86_64__
+    {"x32-getppid", [] { return syscall(kX32 | SYS_getppid) >= 0 ? 0L : -1L; }},
+    {"x32-mount", [] { return syscall(kX32 | SYS_mount, nullptr, nullptr, nullptr, 0, nullptr); }},
+    {"i386-getppid", [] { return i386_syscall(64); }},
+    {"i386-mount", [] { return i386_syscall(21); }},
+#endif
     {"newer", [] { return syscall(4095); }}, // nobody's yet
 };
 

@@ -24,7 +24,7 @@
 //   S21 pushed keystrokes     run/command.cpp      Attack.TerminalsOfTheCaller…
 //   S22 dropped groups        stages/user.cpp      Attack.GroupsThatCannotBeSet…; User.Leaves…
 //   S23 setuid helpers        main.cpp             we are none: Errors.AProgramThatIsSetuid
-//   S24 gaps in the filter    seccomp_compile.cpp  Executed.IsFilteredToo; DefaultFilter.*
+//   S24 gaps in the filter    seccomp_compile.cpp  Executed.IsFilteredToo; Numbered.*; Seccomp*
 //   S25 session keyring       stages/settings.cpp  Attack.KeysOfTheCallerAreOutOfReach
 //   S26 devices               device_filter.cpp    BundleCgroup.FiltersDevices, DeviceFilter*
 //   S27 long id maps          no fixed buffers     OciConfig.ReadsUpTo340Ranges
@@ -652,6 +652,57 @@ TEST_F(Executed, IsFilteredToo) {
     Ended ended = exec({"sh", "-c", "mkdir /tmp/x; grep -E '^Seccomp' /proc/self/status"});
     EXPECT_THAT(ended.err, HasSubstr("not supported")); // EOPNOTSUPP: ours
     EXPECT_THAT(ended.out, HasSubstr("Seccomp:\t2"));
+}
+
+/// The calls of x86-64 by other numbers.
+class Numbered : public Attack {
+protected:
+    Numbered() {
+        fs::copy_file(probe_, image("/probe"), fs::copy_options::overwrite_existing);
+        config()["linux"]["seccomp"] = {
+            {"defaultAction", "SCMP_ACT_ALLOW"},
+            {"syscalls",
+             {{{"names", {"mount"}}, {"action", "SCMP_ACT_ERRNO"}, {"errnoRet", EBADFD}}}}};
+    }
+    void SetUp() override {
+#ifndef __x86_64__
+        GTEST_SKIP() << "one way of numbering calls is all that this machine has";
+#endif
+    }
+    json& architectures() { return config()["linux"]["seccomp"]["architectures"]; }
+    /// By `run`, and then by `exec`.
+    void expect_both(const std::string& call, int status, const std::string& out) {
+        Ended first = run({"/probe", call});
+        EXPECT_EQ(first.status, status) << first.err;
+        EXPECT_EQ(first.out, out);
+        keep();
+        Ended second = exec({"/probe", call});
+        EXPECT_EQ(second.status, status) << second.err;
+        EXPECT_EQ(second.out, out);
+        bundle_.runtime({"delete", "--force", bundle_.id()});
+    }
+    /// `other`: what a call's name begins with.
+    void expect_filtered(const std::string& other, const char* architecture) {
+        architectures() = {"SCMP_ARCH_X86_64", architecture};
+        expect_both(other + "-mount", 0, other + "-mount=EBADFD\n");
+        architectures() = {"SCMP_ARCH_X86_64"};
+        expect_both(other + "-getppid", 128 + SIGSYS, "");
+        // The profile that is our own.
+        EXPECT_EQ(support::launch({"-q", "--rootfs", image("")}, {"/probe", other + "-mount"}).out,
+                  other + "-mount=EPERM\n");
+    }
+    std::string probe_ = support::source() + "/build/tests/probe";
+};
+
+TEST_F(Numbered, AsX32TheyAreFiltered) {
+    expect_filtered("x32", "SCMP_ARCH_X32");
+}
+
+TEST_F(Numbered, AsI386TheyAreFiltered) {
+    Ended ours = support::run({.argv = {probe_, "i386-getppid"}});
+    if (ours.out != "i386-getppid=0\n")
+        GTEST_SKIP() << "host lacks a kernel that takes i386's calls (CONFIG_IA32_EMULATION)";
+    expect_filtered("i386", "SCMP_ARCH_X86");
 }
 
 // --- S12, S21 ------------------------------------------------------------------------------------
