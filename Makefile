@@ -28,8 +28,33 @@ FOLDERS := sys spec cli oci run stages teach teach/escapes
 # What the steps below build, they build on every core.
 BUILDING = $(MAKE) --no-print-directory -j$(shell nproc)
 
+# Six sources are compiled as one: most of the work are the headers, which in a folder are the same
+# for all. So no two sources of a folder may call two things by one name. `make APART=1` compiles each by
+# itself: for who works on one for long. By themselves, always: the stages, for each of which a learner
+# may have one of his own; what changes with each commit; and what some programs are linked without.
+STAGES := user cgroup net uts time mount pid root caps seccomp init
+ALONE := main.cpp sys/quick_start.cpp oci/version.cpp $(STAGES:%=stages/%.cpp)
+# What compiles the default seccomp filter is in lots of its own.
+FILTER_SRC := $(wildcard stages/seccomp_*.cpp) stages/bpf.cpp
+sources = $(filter-out $(ALONE) $(FILTER_SRC),$(wildcard $(1)/*.cpp))
+ifdef APART
 SRC := main.cpp $(wildcard $(FOLDERS:%=%/*.cpp))
+FILTER_OBJ := $(wildcard sys/*.cpp spec/*.cpp) $(FILTER_SRC)
+FILTER_OBJ := $(FILTER_OBJ:.cpp=.o)
 OBJ := $(SRC:%.cpp=$(BUILD)/%.o)
+else
+# $(call lots,NAME,SOURCES): NAME-1, NAME-2 …, and what is in each as IN_NAME-1 …
+lots = $(if $(strip $(2)),$(eval IN_$(1)-$(words x $(3)) := $(wordlist 1,6,$(2)))$\
+	$(1)-$(words x $(3)) $(call lots,$(1),$(wordlist 7,999,$(2)),$(3) x))
+# "sys: affinity bpf …"
+of = $(patsubst %/,%:,$(dir $(firstword $(1)))) $(basename $(notdir $(1)))
+FILTER_LOTS := $(foreach folder,sys spec,$(call lots,$(folder)/lot,$(call sources,$(folder)))) \
+	$(call lots,stages/filter,$(FILTER_SRC))
+LOTS := $(FILTER_LOTS) $(foreach folder,$(filter-out sys spec,$(FOLDERS)),$\
+	$(call lots,$(folder)/lot,$(call sources,$(folder))))
+FILTER_OBJ := $(FILTER_LOTS:=.o) sys/quick_start.o
+OBJ := $(LOTS:%=$(BUILD)/%.o) $(ALONE:%.cpp=$(BUILD)/%.o)
+endif
 # main.o and the start of a static program: no test's.
 LIBOBJ := $(filter-out $(BUILD)/main.o $(BUILD)/sys/quick_start.o,$(OBJ))
 SANITIZERS ?=
@@ -89,6 +114,22 @@ $(BUILD)/%.o: %.cpp Makefile
 	@mkdir -p $(@D)
 	@$(call say,compile  $<)
 	$(Q)$(CXX) $(CXXFLAGS) -c -o $@ $<
+$(BUILD)/%.o: $(BUILD)/gen/%.cpp Makefile
+	@mkdir -p $(@D)
+	@$(call say,compile  $(call of,$(IN_$*)))
+	$(Q)$(CXX) $(CXXFLAGS) -c -o $@ $<
+
+# Looked at again when a source came or went, and written when that was one of the lot's.
+written = @if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+$(foreach lot,$(LOTS),$(eval $(BUILD)/gen/$(lot).cpp: $(sort $(dir $(IN_$(lot))))))
+$(LOTS:%=$(BUILD)/gen/%.cpp): $(BUILD)/gen/%.cpp:
+	@mkdir -p $(@D)
+	@printf '#include "%s"\n' $(IN_$*) >$@.new
+	$(written)
+
+.PHONY: objects
+objects:
+	@echo $(OBJ)
 
 -include $(OBJ:.o=.d)
 
@@ -99,8 +140,7 @@ $(BUILD)/%.o: %.cpp Makefile
 FILTER := $(BUILD)/gen/seccomp_default.inc $(BUILD)/gen/seccomp_default_json.inc
 HOST_BUILD := $(if $(filter build,$(BUILD)),build,$(BUILD)/host)
 COMPILER := $(HOST_BUILD)/seccomp-compile
-COMPILER_SRC := $(wildcard tools/seccomp-compile.cpp stages/seccomp_*.cpp stages/bpf.cpp sys/*.cpp spec/*.cpp)
-COMPILER_OBJ := $(COMPILER_SRC:%.cpp=$(HOST_BUILD)/%.o)
+COMPILER_OBJ := $(HOST_BUILD)/tools/seccomp-compile.o $(FILTER_OBJ:%=$(HOST_BUILD)/%)
 
 $(BUILD)/stages/seccomp.o: $(FILTER)
 
@@ -113,10 +153,15 @@ $(COMPILER): $(COMPILER_OBJ)
 	@$(call say,link     $@)
 	$(Q)g++ $(STATIC) -o $@ $(COMPILER_OBJ) $(LDLIBS)
 
+HOST_COMPILE = g++ $(CXXSTD) -O1 $(WARN) -I. -ffunction-sections -MMD -MP -c -o $@ $<
 $(BUILD)/host/%.o: %.cpp
 	@mkdir -p $(@D)
 	@$(call say,compile  $<)
-	$(Q)g++ $(CXXSTD) -O1 $(WARN) -I. -ffunction-sections -MMD -MP -c -o $@ $<
+	$(Q)$(HOST_COMPILE)
+$(BUILD)/host/%.o: $(BUILD)/gen/%.cpp
+	@mkdir -p $(@D)
+	@$(call say,compile  $(call of,$(IN_$*)))
+	$(Q)$(HOST_COMPILE)
 
 -include $(COMPILER_OBJ:.o=.d)
 
@@ -159,29 +204,45 @@ clean:
 # exercise is what `gocontainer lab check` runs against a learner's program, and lessons that against ours.
 
 # Tests wait for others far more than they compute, and are compiled more often than anything else:
-# not optimized, and with the headers that nearly all of them include read only once.
+# not optimized, and with the headers that nearly all of them include read only once. In a lot each has
+# a namespace of its own, so that its helpers have the names that they like.
 TEST_FLAGS := $(CXXSTD) -O0 -g1 $(WARN) -I. -I$(BUILD)/gen $(SANITIZERS) -MMD -MP
 USUAL := $(BUILD)/gen/usual.hpp
 SUPPORT := $(patsubst %.cpp,$(BUILD)/obj/%.o,$(wildcard tests/support/*.cpp))
 SUITES := unit stage system lessons engines vm site exercise
 TEST_BINS := $(SUITES:%=$(BUILD)/tests/%)
 
+TEST_COMPILE = $(CXX) $(TEST_FLAGS) -include $(USUAL) -c -o $@ $<
 $(BUILD)/obj/tests/%.o: tests/%.cpp $(USUAL).gch Makefile
 	@mkdir -p $(@D)
 	@$(call say,compile  $<)
-	$(Q)$(CXX) $(TEST_FLAGS) -include $(USUAL) -c -o $@ $<
+	$(Q)$(TEST_COMPILE)
+$(BUILD)/obj/tests/%.o: $(BUILD)/gen/tests/%.cpp $(USUAL).gch Makefile
+	@mkdir -p $(@D)
+	@$(call say,compile  $(call of,$(IN_tests/$*)))
+	$(Q)$(TEST_COMPILE)
 $(USUAL).gch: tests/support/usual.hpp Makefile
 	@mkdir -p $(@D)
 	@cp $< $(USUAL)
 	@$(call say,compile  $<)
 	$(Q)$(CXX) $(TEST_FLAGS) -w -x c++-header -o $@ $(USUAL)
 
+TESTS := $(if $(APART),,$(wildcard tests/*/*_test.cpp))
+TEST_LOTS := $(foreach suite,$(SUITES),$(call lots,tests/$(suite)/lot,$(filter tests/$(suite)/%,$(TESTS))))
+$(foreach lot,$(TEST_LOTS),$(eval $(BUILD)/gen/$(lot).cpp: $(IN_$(lot)) $(sort $(dir $(IN_$(lot))))))
+$(TEST_LOTS:%=$(BUILD)/gen/%.cpp): $(BUILD)/gen/%.cpp: tools/together
+	@mkdir -p $(@D)
+	@tools/together $(IN_$*) >$@.new
+	$(written)
+
 define suite
-$(BUILD)/tests/$(1): $$(patsubst %.cpp,$(BUILD)/obj/%.o,$$(wildcard tests/$(1)/*.cpp)) $$(SUPPORT) $(2)
+$(1)_OBJ := $$(patsubst %.cpp,$(BUILD)/obj/%.o,$$(filter-out $(TESTS),$$(wildcard tests/$(1)/*.cpp))) \
+	$$(patsubst %,$(BUILD)/obj/%.o,$$(filter tests/$(1)/%,$(TEST_LOTS)))
+$(BUILD)/tests/$(1): $$($(1)_OBJ) $$(SUPPORT) $(2)
 	@mkdir -p $$(@D)
 	@$$(call say,link     $$@)
 	$(Q)$$(CXX) $(SANITIZERS) -o $$@ $$^ -lgmock -lgtest -lgtest_main -lcap -lseccomp -lpthread
--include $$(patsubst %.cpp,$(BUILD)/obj/%.d,$$(wildcard tests/$(1)/*.cpp))
+-include $$($(1)_OBJ:.o=.d)
 endef
 $(eval $(call suite,unit,$(LIBOBJ)))
 $(eval $(call suite,stage))
@@ -193,7 +254,7 @@ $(eval $(call suite,site))
 $(eval $(call suite,exercise))
 -include $(SUPPORT:.o=.d)
 
-$(BUILD)/obj/tests/unit/seccomp_test.o: $(FILTER)
+$(unit_OBJ): | $(FILTER)
 
 # What a stage test runs inside a container: static, since the root filesystem may hold no libc.
 $(BUILD)/tests/probe: tests/probe.cpp
@@ -224,6 +285,7 @@ test-host:
 # may hold no libraries. `make lab` builds what `gocontainer lab check` grades with.
 
 MINE_SRC := $(filter-out $(DIR)/mine.cpp,$(wildcard $(DIR)/*.cpp))
+UNKNOWN := $(filter-out $(STAGES:%=$(DIR)/%.cpp),$(MINE_SRC))
 MINE_OBJ := $(MINE_SRC:$(DIR)/%.cpp=$(BUILD)/mine/%.o)
 THEIRS := $(MINE_SRC:$(DIR)/%.cpp=$(BUILD)/stages/%.o)
 MINE := $(if $(wildcard $(DIR)/mine.cpp),mine-program) $(if $(MINE_SRC),mine-stages)
@@ -235,7 +297,7 @@ mine-program:
 	@$(CXX) $(CXXSTD) -O1 -Wall -Wextra -static -o $(DIR)/mine $(DIR)/mine.cpp -lseccomp -lcap
 	@echo "$(DIR)/mine is your program"
 mine-stages: $(OBJ)
-	@for one in $(THEIRS); do test -e $$one || { echo "$$one: there is no such stage" >&2; exit 2; }; done
+	@test -z "$(UNKNOWN)" || { echo "$(UNKNOWN): no such stage; there are $(STAGES)" >&2; exit 2; }
 	@mkdir -p $(BUILD)/mine
 	@for one in $(basename $(notdir $(MINE_SRC))); do \
 		$(CXX) $(CXXFLAGS) -c -o $(BUILD)/mine/$$one.o $(DIR)/$$one.cpp || exit 1; done

@@ -214,7 +214,7 @@ Result<Format> format_of(const Arguments& arguments) {
     std::string text = arguments.value("format", "table");
     if (text != "table" && text != "json")
         return sys::wrong("invalid format option: \"" + text + "\": table or json");
-    return text == "json" ? Format::json : Format::table;
+    return text == "json" ? Format::as_json : Format::as_table;
 }
 
 Result<int> do_list(const Call& call) {

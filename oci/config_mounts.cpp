@@ -22,7 +22,7 @@ struct Parsing {
     std::vector<std::string> super; ///< of "sync", "async" and so on, the last that was said
 };
 
-void set(std::uint64_t& on, std::uint64_t& off, std::uint64_t bits) {
+void switch_on(std::uint64_t& on, std::uint64_t& off, std::uint64_t bits) {
     on |= bits;
     off &= ~bits;
 }
@@ -155,13 +155,13 @@ void apply(Parsing& parsing, const Named<MountOption>& option) {
         mount.remount = true;
         return;
     case MountEffect::set:
-        return set(mount.attributes, mount.cleared, value);
+        return switch_on(mount.attributes, mount.cleared, value);
     case MountEffect::clear:
-        return set(mount.cleared, mount.attributes, value);
+        return switch_on(mount.cleared, mount.attributes, value);
     case MountEffect::set_below:
-        return set(mount.recursive_attributes, mount.recursive_cleared, value);
+        return switch_on(mount.recursive_attributes, mount.recursive_cleared, value);
     case MountEffect::clear_below:
-        return set(mount.recursive_cleared, mount.recursive_attributes, value);
+        return switch_on(mount.recursive_cleared, mount.recursive_attributes, value);
     case MountEffect::times:
         return set_times(mount.attributes, mount.cleared, value);
     case MountEffect::no_times:

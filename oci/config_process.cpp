@@ -10,13 +10,13 @@ namespace oci {
 
 namespace {
 
-constexpr std::uint32_t kMostId = 0xfffffffe; // 4294967295 means "no change" to the kernel
+constexpr std::uint32_t kLastId = 0xfffffffe; // 4294967295 means "no change" to the kernel
 
 void read_user(Node user, spec::Process& process) {
     spec::Ids ids;
-    user["uid"].into(ids.uid, 0U, kMostId);
-    user["gid"].into(ids.gid, 0U, kMostId);
-    user["additionalGids"].items([&](Node at) { at.into(ids.groups.emplace_back(), 0U, kMostId); });
+    user["uid"].into(ids.uid, 0U, kLastId);
+    user["gid"].into(ids.gid, 0U, kLastId);
+    user["additionalGids"].items([&](Node at) { at.into(ids.groups.emplace_back(), 0U, kLastId); });
     if (process.ids)
         ids.keep_groups = process.ids->keep_groups;
     process.ids = std::move(ids);

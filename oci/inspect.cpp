@@ -179,7 +179,7 @@ Result<std::string> list(const Global& global, Format format, bool quiet) {
             out += one["id"].get<std::string>() + "\n";
         return out;
     }
-    if (format == Format::json)
+    if (format == Format::as_json)
         return dump(ordered_json(all), -1);
     std::vector<std::vector<std::string>> rows{
         {"ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"}};
@@ -193,7 +193,7 @@ Result<std::string> ps(const Global& global, const std::string& id, Format forma
                        const std::vector<std::string>& options) {
     Store store = TRY(Store::open(global.root, id));
     std::vector<pid_t> pids = TRY(processes(store));
-    if (format == Format::json)
+    if (format == Format::as_json)
         return dump(json(pids), -1);
     return run_ps(options, pids);
 }

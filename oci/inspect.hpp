@@ -10,7 +10,7 @@ namespace oci {
 /// runtime.md, "State", as one JSON object, with rootfs, created and owner beside it.
 Result<std::string> state(const Global& global, const std::string& id);
 
-enum class Format : std::uint8_t { table, json };
+enum class Format : std::uint8_t { as_table, as_json };
 
 Result<std::string> list(const Global& global, Format format, bool quiet);
 

@@ -31,7 +31,7 @@ using spec::Stage;
 
 namespace {
 
-struct Template {
+struct ExecTemplate {
     spec::Spec spec;
     std::vector<spec::IdMap> uids, gids;
     Affinity affinity;
@@ -52,9 +52,9 @@ void template_fields(auto& field, auto& exec) {
     field("finalAffinity", exec.affinity.final);
 }
 
-Result<Template> unpack_exec(const std::string& text) {
+Result<ExecTemplate> unpack_exec(const std::string& text) {
     spec::Unpacker unpacker(text);
-    Template out;
+    ExecTemplate out;
     std::string spec;
     bool end = false;
     unpacker.must("spec", spec);
@@ -127,7 +127,7 @@ Result<void> apply_options(spec::Spec& spec, const ExecOptions& options) {
     return {};
 }
 
-Result<void> apply_process(const Global& global, Template& from, const std::string& path) {
+Result<void> apply_process(const Global& global, ExecTemplate& from, const std::string& path) {
     std::string text = TRY(read_text(path));
     json document = TRY(parse_json(text, path));
     Caller who = TRY(caller(global));
@@ -199,10 +199,10 @@ Result<void> find_leaf(stages::Launch& launch, const Progress& progress,
 }
 
 /// The container's Spec for exec, with what is asked for now.
-Result<Template> load_template(const Global& global, const ExecOptions& options,
+Result<ExecTemplate> load_template(const Global& global, const ExecOptions& options,
                                const Store& store) {
     std::string packed = TRY(store.read("exec"));
-    Template from = TRY(unpack_exec(packed));
+    ExecTemplate from = TRY(unpack_exec(packed));
     spec::Process& process = from.spec.process;
     TRY(options.process.empty() ? apply_options(from.spec, options)
                                 : apply_process(global, from, options.process));
@@ -265,7 +265,7 @@ bool may_be_traced(const spec::Spec& spec) {
 
 std::string pack_exec(const Config& config, const stages::Facts& facts) {
     const spec::Spec& spec = config.spec;
-    Template from{.spec = {},
+    ExecTemplate from{.spec = {},
                   .uids = facts.uids,
                   .gids = facts.gids,
                   .affinity = config.exec_affinity,
@@ -309,7 +309,7 @@ Result<int> exec(const Global& global, const ExecOptions& options, const std::st
     Progress progress = TRY(store.look());
     Now now = TRY(store.now(progress));
     TRY(check_status(now, options));
-    Template from = TRY(load_template(global, options, store));
+    ExecTemplate from = TRY(load_template(global, options, store));
     const spec::Spec& spec = from.spec;
     run::join_all(from.spec, now.pid);
 

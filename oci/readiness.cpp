@@ -34,12 +34,12 @@ bool harmless(std::string_view line) {
 /// systemd looks up who has sent something when it reads it: a sender that has ended by then is of
 /// no unit. It closes the descriptor behind it (sd_notify_barrier(3)).
 Result<void> wait_until_read(const Fd& manager) {
-    constexpr std::chrono::seconds kPatience{5}; // as systemd-notify(1)
+    constexpr std::chrono::seconds kManagersPatience{5}; // as systemd-notify(1)
     auto [ours, theirs] = TRY(sys::pipe());
     TRY(sys::send(manager.get(), "BARRIER=1", theirs.get()));
     theirs.close();
     pollfd closed{.fd = ours.get(), .events = 0, .revents = 0};
-    TRY(sys::poll(std::span(&closed, 1), kPatience));
+    TRY(sys::poll(std::span(&closed, 1), kManagersPatience));
     return {};
 }
 

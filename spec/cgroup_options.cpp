@@ -1,6 +1,7 @@
 // Numbers with units, checked against the ranges of Documentation/admin-guide/cgroup-v2.rst.
 #include "spec/cgroup_options.hpp"
 
+#include "spec/number.hpp"
 #include "spec/quoted.hpp"
 
 #include <charconv>
@@ -18,14 +19,6 @@ constexpr std::int64_t kMostPids = 4194304;             // the kernel's PID_MAX_
 
 bool unlimited(std::string_view text) {
     return text == "-1" || text == "max";
-}
-
-/// The whole of `text` as an unsigned number; nothing else may be there.
-template <class T>
-bool whole(std::string_view text, T& value) {
-    const char* end = text.data() + text.size();
-    auto [stop, error] = std::from_chars(text.data(), end, value);
-    return error == std::errc{} && stop == end;
 }
 
 /// Digits with at most one point: what from_chars takes for a double is more ("1e3", "inf", "-1").

@@ -1,6 +1,8 @@
 // Option values.
 #include "spec/options.hpp"
 
+#include "spec/number.hpp"
+
 #include <linux/mount.h>
 #include <sys/resource.h>
 
@@ -104,14 +106,6 @@ constexpr MountOption kMountOptions[] = {
     {"noatime", MOUNT_ATTR_NOATIME, 0}, {"nosymfollow", MOUNT_ATTR_NOSYMFOLLOW, 0},
 };
 constexpr std::string_view kPropagations[] = {"private", "slave", "shared", "unbindable"};
-
-/// All of `text` is a number of this base.
-template <class T>
-bool whole(std::string_view text, T& value, int base = 10) {
-    const char* end = text.data() + text.size();
-    auto [stop, error] = std::from_chars(text.data(), end, value, base);
-    return error == std::errc{} && stop == end;
-}
 
 /// As the kernel's memparse reads it: a number, and perhaps one letter.
 bool amount(std::string_view text) {

@@ -47,7 +47,7 @@ V1 row_of(std::string_view controller) {
     return {};
 }
 
-const char* config_of(std::string_view controller) {
+const char* config_of_controller(std::string_view controller) {
     constexpr std::pair<std::string_view, const char*> options[] = {
         {"memory", "CONFIG_MEMCG"},     {"cpu", "CONFIG_CGROUP_SCHED"},
         {"cpuset", "CONFIG_CPUSETS"},   {"pids", "CONFIG_CGROUP_PIDS"},
@@ -202,7 +202,7 @@ Cause why_no_controller(const Hierarchy& hierarchy, const std::string& controlle
     // Only the real root lacks this file; what a cgroup namespace shows as one has it.
     if (sys::exists(sys::join(hierarchy.root, "cgroup.type")))
         return causes::cause(Id::controller_not_given, {controller});
-    return causes::cause(Id::controller_not_built, {controller, config_of(controller)});
+    return causes::cause(Id::controller_not_built, {controller, config_of_controller(controller)});
 }
 
 Cause why_no_place(const Hierarchy& hierarchy, const std::vector<Obstacle>& obstacles,

@@ -16,7 +16,7 @@ std::string or_max(T value) {
     return value < 0 ? "max" : std::to_string(value);
 }
 
-const char* config_of(std::string_view file) {
+const char* config_of_file(std::string_view file) {
     constexpr std::pair<std::string_view, const char*> options[] = {
         {"memory.swap.max", "CONFIG_SWAP and without swapaccount=0"},
         {"cpu.max", "CONFIG_CFS_BANDWIDTH"},
@@ -84,7 +84,7 @@ Result<void> LimitFiles::put(Name name, const std::string& file, const std::stri
     std::string what = name.in(naming_) + std::string(" ") + quoted(value) + ": ";
     if (error.code == ENOENT) {
         error.detail = what + "can't be enforced: this kernel has no " + file;
-        error.hint = std::string("boot one with ") + config_of(file);
+        error.hint = std::string("boot one with ") + config_of_file(file);
     } else if (error.code == EACCES || error.code == EPERM || error.code == EROFS) {
         error.detail = what + quoted(sys::join(path_, file)) + " is not writable for uid " +
                        std::to_string(sys::geteuid());

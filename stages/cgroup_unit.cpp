@@ -84,7 +84,7 @@ void put(Properties& out, const char* name, Systemd::Value value) {
 }
 
 /// "max", or a number; what is neither is for the kernel to refuse.
-std::uint64_t number_of(std::string_view text) {
+std::uint64_t limit_of(std::string_view text) {
     std::uint64_t value = kInfinity;
     (void)std::from_chars(text.data(), text.data() + text.size(), value);
     return value;
@@ -98,8 +98,8 @@ void put_cpu_time(Properties& out, std::int64_t quota, std::uint64_t period) {
 /// cpu.max: "5000 100000", "max".
 void put_cpu_max(Properties& out, std::string_view text) {
     std::size_t space = text.find(' ');
-    std::uint64_t quota = number_of(text.substr(0, space));
-    std::uint64_t period = space == std::string_view::npos ? 0 : number_of(text.substr(space + 1));
+    std::uint64_t quota = limit_of(text.substr(0, space));
+    std::uint64_t period = space == std::string_view::npos ? 0 : limit_of(text.substr(space + 1));
     put_cpu_time(out, quota > INT64_MAX ? -1 : static_cast<std::int64_t>(quota),
                  period == 0 || period == kInfinity ? kUsualPeriod : period);
 }
@@ -131,7 +131,7 @@ void add_unified(Properties& out, const spec::Resources& wanted) {
             put_cpu_max(out, text);
         else if (name != std::end(names) && (file != "cpu.weight" || idle_of(wanted) != 1))
             put(out, name->second,
-                file == "pids.max" ? std::max<std::uint64_t>(number_of(text), 1) : number_of(text));
+                file == "pids.max" ? std::max<std::uint64_t>(limit_of(text), 1) : limit_of(text));
     }
 }
 

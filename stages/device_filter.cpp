@@ -113,7 +113,7 @@ Result<std::int32_t> accesses_of(const spec::DeviceRule& rule) {
 }
 
 /// A device number, or any: none, or a negative one.
-Result<std::optional<std::uint32_t>> number_of(const std::optional<std::int64_t>& number) {
+Result<std::optional<std::uint32_t>> device_number(const std::optional<std::int64_t>& number) {
     if (!number || *number < 0)
         return std::nullopt;
     if (*number > UINT32_MAX)
@@ -124,7 +124,7 @@ Result<std::optional<std::uint32_t>> number_of(const std::optional<std::int64_t>
 /// The jumps past it, for who is not decided on: with none of them, everybody is.
 Result<Jumps> add(Assembler& code, const spec::DeviceRule& rule) {
     std::int32_t accesses = TRY(accesses_of(rule));
-    auto major = TRY(number_of(rule.major)), minor = TRY(number_of(rule.minor));
+    auto major = TRY(device_number(rule.major)), minor = TRY(device_number(rule.minor));
     Jumps past;
     if (major && minor)
         code.jump_if_not(past, BPF_REG_6, std::uint64_t{*major} << 32 | *minor, BPF_REG_7);
@@ -170,7 +170,7 @@ Result<Fd> attached_before(const Fd& leaf) {
     return Fd();
 }
 
-Result<void> attach(const Fd& leaf, const DeviceProgram& program) {
+Result<void> attach_filter(const Fd& leaf, const DeviceProgram& program) {
     Fd loaded = TRY(sys::bpf::load(BPF_PROG_TYPE_CGROUP_DEVICE, program, kName));
     Fd before = TRY(attached_before(leaf));
     std::optional<int> replaced;
@@ -231,7 +231,7 @@ Result<bool> filter_devices(const Fd& leaf, const std::vector<spec::DeviceRule>&
     auto program = compile_device_rules(rules);
     if (!program)
         return named(std::move(program).error());
-    auto done = attach(leaf, *program);
+    auto done = attach_filter(leaf, *program);
     if (done)
         return true;
     Error error = std::move(done).error();

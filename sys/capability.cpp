@@ -29,14 +29,14 @@ std::vector<cap_value_t> numbers(const std::vector<std::string>& names) {
 /// An argument that is a capability, spelled by name where somebody reads it.
 struct Capability {
     cap_value_t number;
-};
 
-std::string show(Capability capability) {
-    char* name = cap_to_name(capability.number);
-    std::string out = name != nullptr ? name : std::to_string(capability.number);
-    (void)cap_free(name); // null is fine
-    return out;
-}
+    friend std::string show(Capability capability) {
+        char* name = cap_to_name(capability.number);
+        std::string out = name != nullptr ? name : std::to_string(capability.number);
+        (void)cap_free(name); // null is fine
+        return out;
+    }
+};
 
 /// Three sets as capset(2) has them: by name, or as a number where the names would fill a screen.
 std::string show_sets(cap_t sets) {

@@ -17,11 +17,6 @@ constexpr std::size_t kName = 18;   // columns of a stage's or lesson's name
 constexpr std::size_t kVerdict = 9; // and of the verdict
 constexpr std::size_t kLabel = 12;  // and of what a fact is called
 
-std::string padded(std::string text, std::size_t width) {
-    text.resize(std::max(width, text.size()), ' ');
-    return text;
-}
-
 std::string painted(const Paint& paint, Verdict verdict) {
     std::string text = padded(name_of(verdict), kVerdict);
     switch (verdict) {

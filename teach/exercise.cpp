@@ -11,18 +11,18 @@ namespace teach {
 
 namespace {
 
-struct Words {
+struct Wording {
     std::string_view of, instead;
 };
 
-void replace_all(std::string& text, const Words& words) {
+void replace_all(std::string& text, const Wording& words) {
     for (std::size_t at = 0; (at = text.find(words.of, at)) != std::string::npos;
          at += words.instead.size())
         text.replace(at, words.of.size(), words.instead);
 }
 
 /// What a name in C++ can't spell. The blanks are those between words.
-constexpr Words kSpelling[] = {
+constexpr Wording kSpelling[] = {
     {" cannot ", " can't "},
     {" the commands ", " the command's "},
     {" the callers ", " the caller's "},
@@ -45,7 +45,7 @@ constexpr Words kSpelling[] = {
 };
 
 /// What matchers say of themselves.
-constexpr Words kMatchers[] = {
+constexpr Wording kMatchers[] = {
     {"contains at least one element that is equal to ", "among others: "},
     {"has 1 element that is equal to ", "nothing but "},
     {"has substring ", "in it: "},
@@ -71,7 +71,7 @@ std::string spoken(std::string_view value) {
     if (value.starts_with("{ ") && value.ends_with(" }"))
         value = value.substr(2, value.size() - 4);
     std::string out(value);
-    for (const Words& words : kMatchers)
+    for (const Wording& words : kMatchers)
         replace_all(out, words);
     bool text = out.starts_with('"') && out.ends_with('"') && out.size() > 1;
     if (text && out.contains("\\n")) {
@@ -89,22 +89,22 @@ std::string spoken(std::string_view value) {
 /// piece (a host name of 64 characters) stands at the margin, where it does.
 std::string labelled(std::string_view label, std::string_view value) {
     const std::size_t indent = label.empty() ? 0 : 10;
-    constexpr std::size_t kWidth = 68; // behind the test's own indentation
+    constexpr std::size_t kColumns = 68; // behind the test's own indentation
     std::string out;
     std::istringstream text{std::string(value)};
     for (std::string line; std::getline(text, line);) {
         // Lines of a program's keep their blanks.
-        std::istringstream lines(columns(line) + indent <= kWidth ? std::string(indent, ' ') + line
-                                                                  : wrapped(line, indent, kWidth));
+        std::istringstream lines(columns(line) + indent <= kColumns ? std::string(indent, ' ') + line
+                                                                  : wrapped(line, indent, kColumns));
         for (std::string one; std::getline(lines, one);) {
-            if (columns(one) <= kWidth) {
+            if (columns(one) <= kColumns) {
                 out += one + "\n";
                 continue;
             }
             if (out.empty())
                 out = std::string(label.size(), ' ') + "\n";
-            for (one.erase(0, indent); columns(one) > kWidth; one.erase(0, kWidth))
-                out += one.substr(0, kWidth) + "\n";
+            for (one.erase(0, indent); columns(one) > kColumns; one.erase(0, kColumns))
+                out += one.substr(0, kColumns) + "\n";
             out += one + "\n";
         }
     }
@@ -213,7 +213,7 @@ std::string sentence_of(const std::string& test) {
         out += static_cast<char>(capital ? c - 'A' + 'a' : c);
     }
     out += ' ';
-    for (const Words& words : kSpelling)
+    for (const Wording& words : kSpelling)
         replace_all(out, words);
     return std::string(trimmed(out));
 }

@@ -163,7 +163,7 @@ spec::Spec container(const Escape& escape, const Weakness& weakness, const Host&
     sys::exit_now(0);
 }
 
-Result<std::string> text_of(const Fd& memory) {
+Result<std::string> told_in(const Fd& memory) {
     TRY(sys::lseek_start(memory.get()));
     std::string text(4096, '\0');
     text.resize(TRY(sys::read(memory.get(), text)));
@@ -243,7 +243,7 @@ Result<Attempt> attempt_in(const std::string& folder, const std::string& word, c
     if (child == 0)
         start(escape, weakness, host, program, pids_limited, out);
     int status = TRY(sys::waitpid(child, 0)).second;
-    std::string said = TRY(text_of(out));
+    std::string said = TRY(told_in(out));
     bool claims = said.starts_with("got ");
     Attempt result{.outcome = Outcome::safe,
                    .evidence = said.substr(std::min<std::size_t>(4, said.size()))};

@@ -12,14 +12,9 @@ namespace teach {
 
 namespace {
 
-constexpr std::size_t kName = 16;
+constexpr std::size_t kHeading = 16;
 constexpr std::size_t kCell =
     5; // "SAFE ", thirteen of them beside the name: 81 columns are too many
-
-std::string padded(std::string text, std::size_t width) {
-    text.resize(std::max(width, text.size()), ' ');
-    return text;
-}
 
 /// What heads a column: "all", "-user", "bare".
 std::string heading(const Weakness& weakness) {
@@ -53,16 +48,16 @@ std::string text_at(std::size_t x, std::size_t y, const std::string& text,
 std::string to_text(const Gauntlet& gauntlet, bool plain) {
     Paint paint = Paint::for_stream(STDOUT_FILENO, plain);
     // Headings are longer than cells: they stand on two lines, every other one on each.
-    std::string heads[2] = {std::string(kName, ' '), std::string(kName, ' ')};
+    std::string heads[2] = {std::string(kHeading, ' '), std::string(kHeading, ' ')};
     for (std::size_t i = 0; i < gauntlet.weaknesses.size(); ++i) {
         std::string& line = heads[i % 2];
-        line = padded(line, kName + i * kCell) + heading(gauntlet.weaknesses[i]);
+        line = padded(line, kHeading + i * kCell) + heading(gauntlet.weaknesses[i]);
     }
     std::string out = paint.bold("What gets out of a container that lacks a stage") + "\n\n" +
                       heads[0] + "\n" + heads[1] + "\n";
     std::string why;
     for (const Row& row : gauntlet.rows) {
-        std::string line = padded(row.escape->name, kName);
+        std::string line = padded(row.escape->name, kHeading);
         for (std::size_t i = 0; i < row.cells.size(); ++i) {
             const Attempt& cell = row.cells[i];
             std::string word = cell.outcome == Outcome::safe ? "safe" : name_of(cell.outcome);

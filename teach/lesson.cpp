@@ -78,10 +78,6 @@ std::string state_of(const nlohmann::json& progress, const Lesson& lesson) {
 
 std::string listed(const std::vector<Lesson>& lessons, const nlohmann::json& progress,
                    const Paint& paint) {
-    auto padded = [](std::string text, std::size_t width) {
-        text.resize(std::max(text.size(), width), ' ');
-        return text;
-    };
     std::string out;
     for (const Lesson& lesson : lessons) {
         std::string number = std::to_string(lesson.number);

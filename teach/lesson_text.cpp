@@ -16,7 +16,7 @@ using sys::Result;
 namespace {
 
 constexpr std::string_view kStage = "Stage: ";
-constexpr std::string_view kPrompts[] = {"$ ", "/ # ",
+constexpr std::string_view kShownPrompts[] = {"$ ", "/ # ",
                                          "(look, diff, host, explain, shell, continue, quit) > "};
 
 std::string parent_of(const std::string& path) {
@@ -114,7 +114,7 @@ std::vector<Typed> typed_in(const Piece& piece) {
     std::vector<Typed> out;
     for (const std::string& line : piece.lines) {
         bool typed = false;
-        for (std::string_view prompt : kPrompts) {
+        for (std::string_view prompt : kShownPrompts) {
             if (line.starts_with(prompt)) {
                 out.push_back({std::string(prompt), {line.substr(prompt.size())}, {}});
                 typed = true;

@@ -12,25 +12,26 @@
 
 namespace teach {
 
-using json = nlohmann::ordered_json;
+using nlohmann::ordered_json;
 using run::Half;
 using sys::Error;
 
 namespace {
 
-std::string dump(const json& line) {
-    return line.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
+std::string jsonl(const ordered_json& line) {
+    return line.dump(-1, ' ', false, ordered_json::error_handler_t::replace) + "\n";
 }
 
-json names(const run::Step& step) {
+ordered_json names(const run::Step& step) {
     constexpr std::pair<Half, const char*> kHalves[] = {
         {Half::prepare, "prepare"}, {Half::parent, "parent"},       {Half::enter, "enter"},
         {Half::child, "child"},     {Half::meanwhile, "meanwhile"}, {Half::clone, "clone"},
         {Half::re_exec, "re-exec"}, {Half::settle, "settle"},       {Half::command, "command"},
         {Half::undo, "undo"},
     };
-    json out;
-    out["stage"] = step.stage != nullptr ? json(name_of(step.stage->id)) : json(nullptr);
+    ordered_json out;
+    out["stage"] =
+        step.stage != nullptr ? ordered_json(name_of(step.stage->id)) : ordered_json(nullptr);
     for (auto [half, name] : kHalves)
         if (half == step.half)
             out["half"] = name;
@@ -75,7 +76,7 @@ Result<std::unique_ptr<Narrator>> Narrator::make(const spec::Watching& watching,
         narrator->trace_ = TRY(output(watching.trace, "--trace"));
     if (!watching.recording.empty())
         narrator->recording_ = TRY(output(watching.recording, "--record"));
-    narrator->trace(dump({{"event", "begin"}})); // from here on what we call is told
+    narrator->trace(jsonl({{"event", "begin"}})); // from here on what we call is told
     sys::listener = narrator.get();
     run::watcher = narrator.get();
     return narrator;
@@ -132,7 +133,7 @@ pid_t Narrator::seen(pid_t child) const {
 void Narrator::record(const run::Step& step, const char* when, const Snapshot& of) {
     if (!recording_.valid())
         return;
-    json entry = names(step);
+    ordered_json entry = names(step);
     entry["when"] = when;
     entry["why"] = why(step);
     Snapshot counted = of;
@@ -169,12 +170,12 @@ Result<void> Narrator::pause(const run::Step& step, pid_t child) {
 Result<void> Narrator::before(const run::Step& step, pid_t child) {
     talking_ = true;
     auto told = [&]() -> Result<void> {
-        trace(dump({{"event", "look"}})); // what comes next in this process is the narrator's
+        trace(jsonl({{"event", "look"}})); // what comes next in this process is the narrator's
         TRY(pause(step, child));
         step_ = step;
         announced_ = false;
-        calls_ = json::array();
-        json line = names(step);
+        calls_ = ordered_json::array();
+        ordered_json line = names(step);
         line["event"] = "before";
         line["child"] = seen_ = seen(child);
         line["why"] = why(step);
@@ -201,7 +202,7 @@ Result<void> Narrator::before(const run::Step& step, pid_t child) {
             before_ = std::move(*now);
             record(step, "before", *before_);
         }
-        trace(dump(line)); // what comes next in this process is the step's
+        trace(jsonl(line)); // what comes next in this process is the step's
         return {};
     }();
     talking_ = false;
@@ -221,10 +222,10 @@ void Narrator::compare(const run::Step& step, pid_t child) {
         std::erase_if(changes, [](const Change& change) {
             return change.what == "name" || change.what == "command line";
         });
-    json line = names(step);
+    ordered_json line = names(step);
     line["event"] = "changed";
     line["changed"] = to_json(changes);
-    trace(dump(line));
+    trace(jsonl(line));
     if (!watching_.explain || changes.empty())
         return;
     announce();
@@ -237,10 +238,10 @@ void Narrator::compare(const run::Step& step, pid_t child) {
 
 Result<void> Narrator::after(const run::Step& step, pid_t child) {
     talking_ = true;
-    json line = names(step);
+    ordered_json line = names(step);
     line["event"] = "after";
     line["child"] = child != 0 ? child : seen_; // nothing is asked before the step is over
-    trace(dump(line));
+    trace(jsonl(line));
     compare(step, child);
     step_.reset();
     talking_ = false;
@@ -251,7 +252,7 @@ void Narrator::gone() {
     talking_ = true;
     if (auto call = std::exchange(pending_, std::nullopt))
         tell(*call, Maker::child);
-    trace(dump({{"event", "gone"}}));
+    trace(jsonl({{"event", "gone"}}));
     step_.reset();
     if (watching_.explain)
         print_("\n");
@@ -353,7 +354,8 @@ void Narrator::tell(const run::Called& call, Maker maker) {
     if (maker == Maker::program && shell.starts_with("exec "))
         shell = shell.substr(5); // a shell makes a process for it, as we do
     if (trace_.valid() || recording_.valid()) {
-        json line = step_ ? names(*step_) : json({{"stage", nullptr}, {"half", nullptr}});
+        ordered_json line =
+            step_ ? names(*step_) : ordered_json({{"stage", nullptr}, {"half", nullptr}});
         line["event"] = "call";
         line["side"] = maker == Maker::child     ? "child"
                        : maker == Maker::program ? "program"
@@ -367,7 +369,7 @@ void Narrator::tell(const run::Called& call, Maker maker) {
             line["errno"] = sys::errno_name(static_cast<int>(-*call.result));
         if (!shell.empty())
             line["shell"] = shell;
-        trace(dump(line));
+        trace(jsonl(line));
         if (recording_.valid())
             calls_.push_back(std::move(line));
     }

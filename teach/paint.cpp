@@ -10,6 +10,12 @@ std::size_t columns(std::string_view text) {
         std::ranges::count_if(text, [](char c) { return (c & 0xc0) != 0x80; }));
 }
 
+std::string padded(std::string text, std::size_t width) {
+    if (std::size_t wide = columns(text); wide < width)
+        text.append(width - wide, ' ');
+    return text;
+}
+
 std::string wrapped(std::string_view text, std::size_t indent, std::size_t width) {
     std::string out;
     std::size_t column = 0;

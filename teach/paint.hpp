@@ -58,6 +58,8 @@ private:
 
 /// How many columns of a terminal `text` takes: bytes in UTF-8 that continue no character.
 std::size_t columns(std::string_view text);
+/// `text` with blanks behind it, if it takes less than `width` columns.
+std::string padded(std::string text, std::size_t width);
 /// `text` in lines of at most `width` columns, each behind `indent` blanks.
 std::string wrapped(std::string_view text, std::size_t indent, std::size_t width = 80);
 

@@ -14,12 +14,12 @@ namespace teach {
 
 namespace {
 
-constexpr int kLeft = 10, kWidth = 620;
+constexpr int kBarLeft = 10, kBarWidth = 620;
 constexpr std::size_t kLetters = 50;
 
 int paragraph(Drawing& draw, int y, const std::string& text, const char* style) {
     for (const std::string& line : broken(text, kLetters, 12)) {
-        draw.text(kLeft, y, style, line);
+        draw.text(kBarLeft, y, style, line);
         y += Drawing::kLine;
     }
     return y;
@@ -35,10 +35,10 @@ double number(const std::string& text) {
 int bar(Drawing& draw, int y, const std::string& label, double share, bool limited) {
     constexpr int kHeight = 18;
     y = paragraph(draw, y, label, "mono");
-    draw.box(kLeft, y, kWidth, kHeight, limited ? "track" : "empty");
-    int filled = static_cast<int>(std::clamp(share, 0.0, 1.0) * kWidth);
+    draw.box(kBarLeft, y, kBarWidth, kHeight, limited ? "track" : "empty");
+    int filled = static_cast<int>(std::clamp(share, 0.0, 1.0) * kBarWidth);
     if (limited && filled > 0)
-        draw.box(kLeft, y, std::max(filled, 6), kHeight, "bar");
+        draw.box(kBarLeft, y, std::max(filled, 6), kHeight, "bar");
     return y + kHeight + 10;
 }
 
@@ -65,7 +65,7 @@ std::string brief(const std::string& name) {
 } // namespace
 
 int draw_cgroup(Drawing& draw, const Snapshot& of, int y) {
-    draw.text(kLeft, y, "head", "cgroup");
+    draw.text(kBarLeft, y, "head", "cgroup");
     y += 32;
     if (const std::string* why = of.why_unread("cgroup"))
         return paragraph(draw, y, "not readable: " + *why, "mono") + 14;
@@ -127,7 +127,7 @@ std::array<const Strings*, 5> sets_of(const Capabilities& caps) {
 void draw_capability(Drawing& draw, const std::string& name, const Capabilities& now,
                      const Capabilities& before, int y) {
     constexpr int kCells = 300, kStep = 64, kHeight = 26;
-    draw.text(kLeft, y, "mono", brief(name).substr(0, 24));
+    draw.text(kBarLeft, y, "mono", brief(name).substr(0, 24));
     for (std::size_t i = 0; i < 5; ++i) {
         int x = kCells + static_cast<int>(i) * kStep;
         bool held = holds(*sets_of(now)[i], name);
@@ -144,7 +144,7 @@ int draw_capabilities(Drawing& draw, const Snapshot& of, const Snapshot* before,
     constexpr int kRow = 30;
     const Capabilities& now = of.capabilities;
     const Capabilities& then = before != nullptr ? before->capabilities : now;
-    draw.text(kLeft, y, "head", "capabilities");
+    draw.text(kBarLeft, y, "head", "capabilities");
     y += 32;
     if (const std::string* why = of.why_unread("status"))
         return paragraph(draw, y, "not readable: " + *why, "mono") + 14;
@@ -171,7 +171,7 @@ int draw_capabilities(Drawing& draw, const Snapshot& of, const Snapshot* before,
 }
 
 int draw_restrictions(Drawing& draw, const Snapshot& of, const Snapshot* before, int y) {
-    draw.text(kLeft, y, "head", "restrictions");
+    draw.text(kBarLeft, y, "head", "restrictions");
     y += 32;
     auto say = [&](const std::string& text, bool changed) {
         y = paragraph(draw, y, text + (changed ? " (changed)" : ""), changed ? "tag" : "mono");

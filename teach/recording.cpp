@@ -54,13 +54,13 @@ std::string title_of(const ordered_json& entry) {
 
 } // namespace
 
-Result<Recording> parse_recording(const ordered_json& json) {
-    if (!json.is_array())
+Result<Recording> parse_recording(const ordered_json& entries) {
+    if (!entries.is_array())
         return sys::wrong("it is no recording", "'gocontainer parent --record FILE' writes one");
     Recording out;
     Strings waiting; ///< calls of entries that became no frame
-    for (std::size_t i = 0; i < json.size(); ++i) {
-        const ordered_json& entry = json[i];
+    for (std::size_t i = 0; i < entries.size(); ++i) {
+        const ordered_json& entry = entries[i];
         std::string place = "entry " + std::to_string(i);
         if (!entry.is_object())
             return sys::wrong(place + " is no object");
@@ -92,14 +92,14 @@ Result<Recording> parse_recording(const ordered_json& json) {
     return out;
 }
 
-Result<std::pair<Snapshot, Snapshot>> around(const ordered_json& json, const std::string& from,
+Result<std::pair<Snapshot, Snapshot>> around(const ordered_json& entries, const std::string& from,
                                              const std::string& to) {
-    if (!json.is_array())
+    if (!entries.is_array())
         return sys::wrong("it is no recording", "'gocontainer parent --record FILE' writes one");
     const ordered_json* first = nullptr;
     const ordered_json* last = nullptr;
     std::string known;
-    for (const ordered_json& entry : json) {
+    for (const ordered_json& entry : entries) {
         auto found = entry.is_object() ? entry.find("snapshot") : entry.end();
         if (found == entry.end() || found->is_null())
             continue;

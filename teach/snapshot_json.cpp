@@ -244,10 +244,10 @@ ordered_json to_json(const Snapshot& snapshot) {
     return Writer::json(snapshot);
 }
 
-Result<Snapshot> from_json(const ordered_json& json) {
+Result<Snapshot> from_json(const ordered_json& object) {
     Snapshot out;
     std::string wrong;
-    Reader{json, "", wrong}.read(json, "", out);
+    Reader{object, "", wrong}.read(object, "", out);
     if (!wrong.empty())
         return sys::wrong(wrong);
     if (out.pid <= 0)

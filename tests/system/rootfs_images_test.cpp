@@ -1,6 +1,6 @@
 // Runs rootfs-scripts/image, docker and debian as a user would, and looks at what they leave behind
 // from outside: a random token of the image, the owners of its files, signals.
-#include "rootfs_ground.hpp"
+#include "tests/system/rootfs_ground.hpp"
 
 namespace {
 

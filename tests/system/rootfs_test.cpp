@@ -1,6 +1,6 @@
 // Runs rootfs-scripts/busybox as a user would, and looks at what it leaves behind from outside:
 // the tree, a second run, folders of others, signals. Then what all four scripts have in common.
-#include "rootfs_ground.hpp"
+#include "tests/system/rootfs_ground.hpp"
 
 namespace {
 
