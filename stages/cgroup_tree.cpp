@@ -69,20 +69,23 @@ void each_pid(std::string_view text, const std::function<void(pid_t)>& visit) {
 
 Result<bool> wait_for(const std::string& cgroup, std::string_view event) {
     using std::chrono::milliseconds;
-    auto deadline = std::chrono::steady_clock::now() + kPatience;
+    using std::chrono::steady_clock;
+    steady_clock::duration left = kPatience;
     Fd events = TRY(sys::openat(AT_FDCWD, sys::join(cgroup, "cgroup.events"), O_RDONLY));
     for (;;) {
         char text[256];
         std::size_t length = TRY(sys::read(events.get(), text));
         if (std::string_view(text, length).contains(event))
             return true;
-        auto left = std::chrono::ceil<milliseconds>(deadline - std::chrono::steady_clock::now());
         if (left.count() <= 0)
             return false;
         // The kernel tells of a second change within 10 ms late, and by then nobody, when somebody
         // else, systemd, has removed the cgroup (cgroup_file_notify in kernel/cgroup/cgroup.c).
         pollfd changed{.fd = events.get(), .events = POLLPRI, .revents = 0};
-        (void)TRY(sys::poll(std::span(&changed, 1), std::min(left, milliseconds(50))));
+        milliseconds turn = std::min(std::chrono::ceil<milliseconds>(left), milliseconds(50));
+        auto begun = steady_clock::now();
+        bool told = TRY(sys::poll(std::span(&changed, 1), turn)) > 0;
+        left -= told ? steady_clock::now() - begun : turn;
         TRY(sys::lseek_start(events.get()));
     }
 }
