@@ -102,7 +102,7 @@ Result<void> Birth::go(bool gated, bool orphan) {
     launch_.facts.gated = gated;
     launch_.facts.orphan = orphan;
     launch_.facts.meets = !hooks.prestart.empty() || !hooks.create_runtime.empty();
-    TRY(offer_manager(store_, config_.spec));
+    TRY(offer_manager(store_, config_.spec, global_.say));
     if (gated)
         launch_.gate = TRY(store_.make_gate());
     else

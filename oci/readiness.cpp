@@ -50,13 +50,19 @@ std::string manager_address() {
     return address != nullptr ? address : "";
 }
 
-Result<void> offer_manager(const Store& store, spec::Spec& spec) {
+Result<void> offer_manager(const Store& store, spec::Spec& spec,
+                           const std::function<void(const std::string&)>& say) {
     std::vector<std::string>& env = spec.process.env;
     bool theirs =
         std::ranges::any_of(env, [](const std::string& one) { return one.starts_with(kVariable); });
-    bool mounts = spec.stages.has(spec::Stage::mount) && !stages::joined(spec, spec::Stage::mount);
-    if (manager_address().empty() || theirs || !mounts)
+    if (manager_address().empty() || theirs)
         return {};
+    if (!spec.stages.has(spec::Stage::mount) || stages::joined(spec, spec::Stage::mount)) {
+        say("warning: NOTIFY_SOCKET: systemd will not hear when the container is ready: the socket "
+            "goes into a mount namespace of its own: list one in linux.namespaces, or use "
+            "Type=exec in the unit");
+        return {};
+    }
     std::string source = TRY(store.make_directory(kDirectory));
     spec.root.mounts.push_back(
         {.type = "bind",

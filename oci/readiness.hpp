@@ -16,6 +16,7 @@
 #include "oci/store.hpp"
 #include "spec/spec.hpp"
 
+#include <functional>
 #include <string>
 
 namespace oci {
@@ -24,9 +25,10 @@ namespace oci {
 std::string manager_address();
 
 /// The directory for the socket, as a mount and a variable more in `spec`. Nothing is done where
-/// config.json sets NOTIFY_SOCKET, since then somebody else listens, nor where the container makes
-/// no mounts.
-Result<void> offer_manager(const Store& store, spec::Spec& spec);
+/// config.json sets NOTIFY_SOCKET, since then somebody else listens. Where the container makes no
+/// mounts, nothing can be, and `say` hears it.
+Result<void> offer_manager(const Store& store, spec::Spec& spec,
+                           const std::function<void(const std::string&)>& say);
 /// Without that variable: it is for the first process alone.
 void withdraw_manager(std::vector<std::string>& env);
 

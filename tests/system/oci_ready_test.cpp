@@ -183,6 +183,28 @@ TEST(Ready, IsLeftToWhoeverConfiguresASocket) {
     EXPECT_EQ(ended.out, "/of/mine\n") << ended.err;
 }
 
+TEST(Ready, CannotBeHeardWithoutMountsOfItsOwn) {
+    Service service;
+    service.args({"sh", "-c", "echo \"$NOTIFY_SOCKET\""});
+    json kept = json::array();
+    for (const json& space : service.config["linux"]["namespaces"])
+        if (space["type"] != "mount")
+            kept.push_back(space);
+    service.config["linux"]["namespaces"] = kept;
+    service.config["root"]["readonly"] = false;
+    service.config["mounts"] = json::array();
+    for (const char* paths : {"maskedPaths", "readonlyPaths"})
+        service.config["linux"].erase(paths);
+    service.save();
+    Ended ended = support::run(service.asked(service.command({"run", service.id()})));
+    EXPECT_EQ(ended.status, 0);
+    EXPECT_EQ(ended.out, "\n");
+    EXPECT_THAT(ended.err, HasSubstr("warning: NOTIFY_SOCKET: "));
+    EXPECT_EQ(support::lines(ended.err).size(), 1U) << ended.err;
+    // Nobody would listen to it.
+    EXPECT_EQ(service.runtime({"run", service.id()}).err, "");
+}
+
 TEST(Ready, SaysThatNobodyAsks) {
     Service service;
     service.args({"true"});
