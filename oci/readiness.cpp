@@ -20,6 +20,8 @@ constexpr const char* kDirectory = "notify"; ///< in the state directory
 constexpr const char* kSocket = "notify.sock";
 constexpr const char* kPlace = "/run/notify"; ///< where runc has it
 constexpr std::string_view kVariable = "NOTIFY_SOCKET=";
+/// Of a start that takes its time; later it would hold up the end of the service, and the host's.
+constexpr std::string_view kLonger = "EXTEND_TIMEOUT_USEC=";
 
 std::string variable() {
     return std::string(kVariable) + kPlace + "/" + kSocket;
@@ -108,7 +110,7 @@ Result<void> Readiness::pass_on(pid_t main) {
     while (!said.empty()) {
         std::string_view line = said.substr(0, said.find('\n'));
         said.remove_prefix(std::min(line.size() + 1, said.size()));
-        if (!harmless(line))
+        if (!harmless(line) && (ready_ || !line.starts_with(kLonger)))
             continue;
         ready_ = ready_ || line == "READY=1";
         out.append(line).append("\n");

@@ -183,6 +183,18 @@ TEST(Ready, IsLeftToWhoeverConfiguresASocket) {
     EXPECT_EQ(ended.out, "/of/mine\n") << ended.err;
 }
 
+TEST(Ready, MayTakeLongerUntilItIsReady) {
+    Service service;
+    std::string longer = "EXTEND_TIMEOUT_USEC=7000000\n";
+    service.config["process"]["env"].back() = "NOTIFY_MORE=" + longer;
+    service.args({"sh", "-c", "/probe notify-ready && /probe notify-ready && exec sleep 1000"});
+    service.save();
+    Process run(service.asked(service.command({"run", service.id()})));
+    std::string ready = "READY=1\nMAINPID=" + std::to_string(run.pid()) + "\n";
+    EXPECT_EQ(service.manager.hear(), longer + ready);
+    EXPECT_EQ(service.manager.hear(), ready);
+}
+
 TEST(Ready, CannotBeHeardWithoutMountsOfItsOwn) {
     Service service;
     service.args({"sh", "-c", "echo \"$NOTIFY_SOCKET\""});
