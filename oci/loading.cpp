@@ -125,4 +125,11 @@ Result<unsigned> preserved_fds(unsigned asked, std::vector<std::string>& env) {
     return listening + asked;
 }
 
+void withdraw_activation(std::vector<std::string>& env) {
+    std::erase_if(env, [](std::string_view one) {
+        return one.starts_with("LISTEN_FDS=") || one.starts_with("LISTEN_PID=") ||
+               one.starts_with("LISTEN_FDNAMES=");
+    });
+}
+
 } // namespace oci

@@ -25,5 +25,7 @@ Result<Loaded> load(const Global& global, const CreateOptions& options, const st
 /// The descriptors that --preserve-fds and socket activation (sd_listen_fds(3)) hand down: how many
 /// from 3 on, all of them open. Adds what the container must know of it to `env`.
 Result<unsigned> preserved_fds(unsigned asked, std::vector<std::string>& env);
+/// Without what tells of those descriptors: the first process has them, and nobody else.
+void withdraw_activation(std::vector<std::string>& env);
 
 } // namespace oci

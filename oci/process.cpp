@@ -287,6 +287,7 @@ std::string pack_exec(const Config& config, const stages::Facts& facts) {
     out.process = spec.process;
     out.process.args.clear();
     withdraw_manager(out.process.env);
+    withdraw_activation(out.process.env);
     out.process.terminal = false;
     out.process.console_size.reset();
     out.process.preserved_fds = 0;

@@ -4,6 +4,7 @@
 
 #include <gmock/gmock.h>
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -18,6 +19,7 @@ using support::Terminal;
 using testing::AllOf;
 using testing::HasSubstr;
 using testing::MatchesRegex;
+using testing::Not;
 
 namespace {
 
@@ -104,6 +106,21 @@ TEST_F(Flags, ExecTtyIsATerminal) {
         EXPECT_THAT(ended.out, MatchesRegex("/dev/pts/[0-9]+\r\n31 97\r\n")) << flag;
     }
     EXPECT_EQ(runtime({"exec", id, "tty"}).out, "not a tty\n");
+}
+
+TEST_F(Flags, SocketActivationIsForTheFirstProcess) {
+    bundle.save();
+    support::Command command = bundle.detached({"run", "-d", id});
+    command.env = {"LISTEN_FDS=1", "LISTEN_FDNAMES=web"};
+    int ours = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 100);
+    command.fds = {{ours, 3}};
+    command.before_exec = [] { setenv("LISTEN_PID", std::to_string(getpid()).c_str(), 1); };
+    ASSERT_EQ(support::run(command).status, 0) << support::slurp(bundle.folder() / "detached.err");
+    close(ours);
+    auto env = support::environment(bundle.pid());
+    EXPECT_EQ(env["LISTEN_FDS"] + env["LISTEN_PID"] + env["LISTEN_FDNAMES"], "11web");
+    EXPECT_TRUE(support::descriptors(bundle.pid()).contains(3));
+    EXPECT_THAT(runtime({"exec", id, "env"}).out, Not(HasSubstr("LISTEN_")));
 }
 
 TEST_F(Flags, ExecLabelsThatTheHostDoesNotKnowAreErrors) {
