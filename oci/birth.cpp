@@ -106,7 +106,7 @@ Result<void> Birth::go(bool gated, bool orphan) {
     if (gated)
         launch_.gate = TRY(store_.make_gate());
     else
-        readiness_ = TRY(Readiness::listen(store_));
+        readiness_ = TRY(Readiness::listen(store_, global_.say));
     socket_ = TRY(run::begin(launch_));
     TRY(store_.write("exec", pack_exec(config_, launch_.facts))); // the child is busy meanwhile
     TRY(converse());
@@ -140,10 +140,8 @@ Result<int> Birth::supervise() {
     store_.unlock(); // for a `delete --force` by somebody else
     run::Beside beside;
     if (readiness_.asked())
-        beside = {.fd = readiness_.socket().get(), .on_word = [this] {
-                      if (auto passed = readiness_.pass_on(sys::getpid()); !passed)
-                          global_.say("warning: " + sys::to_line(passed.error()));
-                  }};
+        beside = {.fd = readiness_.socket().get(),
+                  .on_word = [this] { readiness_.pass_on(sys::getpid()); }};
     return run::supervise(config_.spec, launch_.child, launch_.pidfd, socket_, launch_.say,
                           std::move(console_), {}, {}, beside);
 }
@@ -152,8 +150,7 @@ void Birth::await_ready() {
     if (!readiness_.asked())
         return;
     store_.unlock(); // likewise
-    if (auto waited = readiness_.wait(launch_.pidfd, launch_.child); !waited)
-        global_.say("warning: " + sys::to_line(waited.error()));
+    readiness_.wait(launch_.pidfd, launch_.child);
 }
 
 Result<void> Birth::poststart() {

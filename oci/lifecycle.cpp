@@ -173,7 +173,7 @@ Result<void> start(const Global& global, const std::string& id) {
         return sys::wrong("the container's state.json is missing", "'delete --force' removes it");
     if (state->no_process)
         return nothing_to_start();
-    Readiness readiness = TRY(Readiness::listen(store));
+    Readiness readiness = TRY(Readiness::listen(store, global.say));
     Fd process = readiness.asked() ? TRY(sys::pidfd_open(now.pid)) : Fd();
     auto started = pass_gate(store, *state, now);
     bool hook_failed = !started && started.error().stage.starts_with("startContainer hook");
@@ -193,8 +193,7 @@ Result<void> start(const Global& global, const std::string& id) {
     }
     if (started && readiness.asked()) {
         store.unlock(); // it may take long
-        if (auto waited = readiness.wait(process, now.pid); !waited)
-            global.say("warning: " + sys::to_line(waited.error()));
+        readiness.wait(process, now.pid);
     }
     return started;
 }

@@ -52,8 +52,7 @@ std::string manager_address() {
     return address != nullptr ? address : "";
 }
 
-Result<void> offer_manager(const Store& store, spec::Spec& spec,
-                           const std::function<void(const std::string&)>& say) {
+Result<void> offer_manager(const Store& store, spec::Spec& spec, const Say& say) {
     std::vector<std::string>& env = spec.process.env;
     bool theirs =
         std::ranges::any_of(env, [](const std::string& one) { return one.starts_with(kVariable); });
@@ -80,7 +79,7 @@ void withdraw_manager(std::vector<std::string>& env) {
     std::erase(env, variable());
 }
 
-Result<Readiness> Readiness::listen(const Store& store) {
+Result<Readiness> Readiness::listen(const Store& store, Say say) {
     std::string address = manager_address();
     if (address.empty())
         return Readiness();
@@ -89,6 +88,7 @@ Result<Readiness> Readiness::listen(const Store& store) {
         return Readiness(); // it was made without
     Fd there = TRY(std::move(directory));
     Readiness out;
+    out.say_ = std::move(say);
     auto manager = sys::connect_to_manager(address);
     if (!manager) {
         manager.error().stage = "NOTIFY_SOCKET";
@@ -102,7 +102,7 @@ Result<Readiness> Readiness::listen(const Store& store) {
     return out;
 }
 
-Result<void> Readiness::pass_on(pid_t main) {
+Result<void> Readiness::take(pid_t main) {
     std::array<char, 4096> buffer;
     std::size_t size = TRY(sys::read(socket_.get(), buffer)); // which takes no descriptors
     std::string_view said(buffer.data(), size);
@@ -120,19 +120,24 @@ Result<void> Readiness::pass_on(pid_t main) {
     return out.empty() ? Result<void>{} : sys::send(manager_.get(), out);
 }
 
-Result<void> Readiness::wait(const Fd& process, pid_t main) {
+Result<void> Readiness::take_until_ready(const Fd& process, pid_t main) {
     for (;;) {
         std::array<pollfd, 2> fds{pollfd{.fd = socket_.get(), .events = POLLIN, .revents = 0},
                                   pollfd{.fd = process.get(), .events = POLLIN, .revents = 0}};
         TRY(sys::poll(fds));
         if (fds[0].revents != 0) {
-            TRY(pass_on(main));
+            TRY(take(main));
             if (ready_)
                 return wait_until_read(manager_);
         }
         if (fds[1].revents != 0)
             return {};
     }
+}
+
+void Readiness::warn(const Result<void>& done) const {
+    if (!done)
+        say_("warning: " + sys::to_line(done.error()));
 }
 
 } // namespace oci

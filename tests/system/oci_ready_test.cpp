@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <memory>
 
 using nlohmann::json;
 using support::Bundle;
@@ -215,6 +216,31 @@ TEST(Ready, CannotBeHeardWithoutMountsOfItsOwn) {
     EXPECT_EQ(support::lines(ended.err).size(), 1U) << ended.err;
     // Nobody would listen to it.
     EXPECT_EQ(service.runtime({"run", service.id()}).err, "");
+}
+
+TEST(Ready, SaysThatTheManagerIsGoneAndGoesOn) {
+    for (bool stays : {true, false}) {
+        Service service;
+        auto manager = std::make_unique<Manager>(service.folder() / "other");
+        service.save();
+        support::Command command = service.detached({"create", service.id()});
+        command.env = {manager->variable()};
+        if (!stays) {
+            ASSERT_EQ(support::run(command).status, 0);
+        }
+        command.argv = service.command({stays ? "run" : "start", service.id()}).argv;
+        Process who(std::move(command));
+        service.waits(who);
+        manager.reset();
+        service.allow();
+        who.until_complains("warning: ");
+        EXPECT_EQ(service.status(), "running");
+        if (stays) {
+            EXPECT_TRUE(who.running());
+        } else {
+            EXPECT_EQ(who.wait().status, 0);
+        }
+    }
 }
 
 TEST(Ready, SaysThatNobodyAsks) {
