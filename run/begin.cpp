@@ -263,14 +263,6 @@ Result<void> tell(const Launch& launch, const std::vector<std::string>& packed, 
     return {};
 }
 
-/// What the child is born with needs no /proc of its own to be set by: to make one, and to put it
-/// away, waits for every processor.
-spec::Spec without_score(spec::Spec spec, const stages::OomScore& score) {
-    if (score.as_wanted())
-        spec.process.oom_score_adj.reset();
-    return spec;
-}
-
 /// From "go" on: until the child has left our memory, and what the stages do while it walks.
 Result<void> accompany(Launch& launch, const std::vector<const Stage*>& order, const Joins& joins,
                        const Fd& executed, Fd& socket) {
@@ -333,6 +325,7 @@ Result<Fd> begin(Launch& launch) {
                       .saboteur = &saboteur};
     auto [executed, executes] = TRY(sys::pipe());
     auto score = TRY(stages::OomScore::of_child(spec));
+    launch.facts.scored = score.as_wanted();
     auto cloned = step({.half = Half::clone}, launch.child,
                        [&] { return clone_into_leaf(launch, entering); });
     theirs.close();
@@ -345,7 +338,7 @@ Result<Fd> begin(Launch& launch) {
         return std::unexpected(std::move(begun).error());
     }
     // Kept as long as the child is in our memory: giving memory back there isn't ours alone either.
-    std::vector<std::string> packed = pack(without_score(spec, score), launch.facts);
+    std::vector<std::string> packed = pack(spec, launch.facts);
     auto told = unless_gone(tell(launch, packed, ours));
     if (told)
         told = accompany(launch, order, joins, executed, ours);

@@ -144,6 +144,7 @@ void fact_fields(auto& field, auto& facts) {
     field("sentRootfs", facts.sent_rootfs);
     field("sentMounts", facts.sent_mounts);
     field("deviceAddresses", facts.device_addresses);
+    field("scored", facts.scored);
     field("slated", facts.slated);
     field("awaits", facts.awaits);
     field("meets", facts.meets);

@@ -26,6 +26,9 @@ struct Facts {
     std::vector<std::uint32_t> sent_mounts;
     /// Of each of spec.net_devices, what it is to have again (sys/netlink.hpp).
     std::vector<std::vector<std::string>> device_addresses;
+    /// The child is born with the oom_score_adj that is wanted: a /proc of its own to set it by,
+    /// and to put away again, would wait for every processor.
+    bool scored = false;
     bool slated = false; ///< the parent sends a slate (run/slate.hpp)
     /// The parent has something to do that the child's last stages must not come before.
     bool awaits = false;

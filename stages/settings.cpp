@@ -213,7 +213,8 @@ OomScore::~OomScore() {
 Result<void> set_parameters(const Inside& inside) {
     const spec::Spec& spec = inside.spec;
     bool sysctl = !spec.sysctl.empty() && !spec.inside_already; // else they were set long ago
-    if (!sysctl && !spec.process.oom_score_adj)
+    bool score = spec.process.oom_score_adj && !inside.facts.scored;
+    if (!sysctl && !score)
         return {};
     Fd proc = TRY(spec.inside_already ? private_proc(inside) : outer_proc());
     if (sysctl)
@@ -223,8 +224,7 @@ Result<void> set_parameters(const Inside& inside) {
                              return std::string(
                                  error.code == ENOENT ? "this kernel has no such parameter" : "");
                          })));
-    return spec.process.oom_score_adj ? set_oom_score(proc, *spec.process.oom_score_adj)
-                                      : Result<void>{};
+    return score ? set_oom_score(proc, *spec.process.oom_score_adj) : Result<void>{};
 }
 
 namespace {

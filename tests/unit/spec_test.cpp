@@ -267,6 +267,7 @@ TEST(Packed, BringsSpecAndFactsBackByteForByte) {
                         .sent_rootfs = true,
                         .sent_mounts = {3, 1},
                         .device_addresses = {{}, {"2 24 0a000001"}},
+                        .scored = true,
                         .slated = true,
                         .awaits = true,
                         .meets = true,
@@ -282,7 +283,7 @@ TEST(Packed, BringsSpecAndFactsBackByteForByte) {
     ASSERT_TRUE(back) << sys::to_line(back.error());
     EXPECT_EQ(back->spec, spec);
     auto& [uids, gids, groups_denied, resolv_conf, filter, flags, may_silence, sent, sent_mounts,
-           addresses, slated, awaits, meets, gated, orphan, born_late, state, mask, watched,
+           addresses, scored, slated, awaits, meets, gated, orphan, born_late, state, mask, watched,
            background, default_signals] = back->facts;
     EXPECT_EQ(uids, facts.uids);
     EXPECT_EQ(gids, facts.gids);
@@ -294,6 +295,7 @@ TEST(Packed, BringsSpecAndFactsBackByteForByte) {
     EXPECT_EQ(sent, facts.sent_rootfs);
     EXPECT_EQ(sent_mounts, facts.sent_mounts);
     EXPECT_EQ(addresses, facts.device_addresses);
+    EXPECT_TRUE(scored);
     EXPECT_TRUE(slated);
     EXPECT_TRUE(awaits);
     EXPECT_TRUE(meets);
