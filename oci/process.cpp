@@ -275,6 +275,7 @@ std::string pack_exec(const Config& config, const stages::Facts& facts) {
                   .traced = may_be_traced(spec)};
     spec::Spec& out = from.spec;
     out.name = spec.name;
+    out.naming = spec.naming;
     out.quiet = true;
     out.inside_already = true;
     out.stages = spec::StageSet(0);

@@ -123,6 +123,18 @@ TEST_F(Flags, SocketActivationIsForTheFirstProcess) {
     EXPECT_THAT(runtime({"exec", id, "env"}).out, Not(HasSubstr("LISTEN_")));
 }
 
+TEST_F(Flags, ExecUserThatIsNotMappedIsAnErrorOfTheBundle) {
+    if (support::is_root())
+        bundle.config["linux"]["namespaces"].push_back({{"type", "user"}});
+    for (const char* maps : {"uidMappings", "gidMappings"})
+        bundle.config["linux"][maps] = {{{"containerID", 0}, {"hostID", geteuid()}, {"size", 1}}};
+    bundle.config["linux"]["gidMappings"][0]["hostID"] = getegid();
+    bundle.start();
+    Ended ended = runtime({"exec", "--user", "7", id, "true"});
+    EXPECT_EQ(ended.status, 255);
+    EXPECT_THAT(ended.err, HasSubstr("has 0: add it to linux.uidMappings"));
+}
+
 TEST_F(Flags, ExecLabelsThatTheHostDoesNotKnowAreErrors) {
     bundle.start();
     for (const char* flag : {"--apparmor", "--process-label"}) {
