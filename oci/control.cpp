@@ -13,15 +13,6 @@ namespace oci {
 
 namespace {
 
-/// A container whose processes can be told from others', and that runs.
-Result<std::string> leaf_of(const Store& store, const char* what) {
-    Progress progress = TRY(store.look());
-    if (progress.ledger.leaf[0] == '\0')
-        return sys::wrong(std::string(what) + ": the container has no cgroup of its own",
-                          "run it where the caller may make cgroups");
-    return std::string(progress.ledger.leaf);
-}
-
 std::string upper(std::string_view text) {
     std::string out(text);
     for (char& c : out)
@@ -99,7 +90,8 @@ Result<void> pause(const Global& global, const std::string& id) {
         return sys::wrong("container paused");
     if (now.status != Status::running && now.status != Status::created)
         return sys::wrong("container not running");
-    return stages::cgroup::freeze(TRY(leaf_of(store, "pause")));
+    Progress progress = TRY(store.look());
+    return stages::cgroup::freeze(TRY(leaf_of(progress, "pause")));
 }
 
 Result<void> resume(const Global& global, const std::string& id) {
@@ -107,7 +99,8 @@ Result<void> resume(const Global& global, const std::string& id) {
     TRY(store.lock());
     if (TRY(store.now()).status != Status::paused)
         return sys::wrong("container not paused");
-    return stages::cgroup::thaw(TRY(leaf_of(store, "resume")));
+    Progress progress = TRY(store.look());
+    return stages::cgroup::thaw(TRY(leaf_of(progress, "resume")));
 }
 
 } // namespace oci

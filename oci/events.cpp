@@ -87,9 +87,7 @@ Result<void> events(const Global& global, const std::string& id, bool once,
     Now now = TRY(store.now(progress));
     if (now.status == Status::stopped)
         return sys::wrong("container not running");
-    std::string leaf = progress.ledger.leaf;
-    if (leaf.empty())
-        return sys::wrong("events: the container has no cgroup of its own");
+    std::string leaf = TRY(leaf_of(progress, "events"));
     Stats first = TRY(stages::cgroup::stats(leaf));
     print(stats_line(id, first));
     if (once)

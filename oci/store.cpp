@@ -94,6 +94,13 @@ std::string_view name_of(Status status) {
     return names[static_cast<std::size_t>(status)];
 }
 
+Result<std::string> leaf_of(const Progress& progress, const char* what) {
+    if (progress.ledger.leaf[0] == '\0')
+        return sys::wrong(std::string(what) + ": the container has no cgroup of its own",
+                          "run it where the caller may make cgroups");
+    return std::string(progress.ledger.leaf);
+}
+
 std::string default_root(bool in_user_namespace) {
     if (sys::geteuid() == 0 && !in_user_namespace)
         return "/run/gocontainer";

@@ -127,6 +127,9 @@ private:
     bool locked_ = false; ///< by us
 };
 
+/// The container's cgroup; one that has none of its own is an error of `what`.
+Result<std::string> leaf_of(const Progress& progress, const char* what);
+
 /// Where state is kept when --root doesn't say: /run/gocontainer for root, else
 /// $XDG_RUNTIME_DIR/gocontainer or /tmp/gocontainer-UID.
 std::string default_root(bool in_user_namespace);

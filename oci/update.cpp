@@ -126,8 +126,7 @@ Result<void> update(const Global& global, const std::string& id, const Arguments
     if (now.status == Status::stopped)
         return sys::wrong("container not running");
     Progress progress = TRY(store.look());
-    if (!wanted->empty && progress.ledger.leaf[0] == '\0')
-        return sys::wrong("update: the container has no cgroup of its own");
+    std::string leaf = wanted->empty ? "" : TRY(leaf_of(progress, "update"));
     std::optional<spec::Spec> spec;
     std::vector<std::string> before;
     if (!schemata.empty()) {
@@ -137,8 +136,7 @@ Result<void> update(const Global& global, const std::string& id, const Arguments
     if (wanted->empty)
         return {};
     auto done = stages::cgroup::update(
-        progress.ledger.leaf,
-        {.resources = wanted->resources, .unit = progress.ledger.unit, .say = global.debug});
+        leaf, {.resources = wanted->resources, .unit = progress.ledger.unit, .say = global.debug});
     if (!done && spec) // all, or nothing
         (void)stages::resctrl::update(*spec, before);
     return done;

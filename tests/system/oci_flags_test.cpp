@@ -196,7 +196,8 @@ TEST_F(Flags, ListAndPsHaveTwoForms) {
 TEST_F(Flags, EventsTellWhatItUses) {
     bundle.start();
     if (!grouped()) {
-        EXPECT_THAT(runtime({"events", "--stats", id}).err, HasSubstr("no cgroup of its own"));
+        EXPECT_THAT(runtime({"events", "--stats", id}).err,
+                    HasSubstr("no cgroup of its own: run it where"));
         return;
     }
     Ended once = runtime({"events", "--stats", id});
