@@ -200,7 +200,7 @@ Result<void> find_leaf(stages::Launch& launch, const Progress& progress,
 
 /// The container's Spec for exec, with what is asked for now.
 Result<ExecTemplate> load_template(const Global& global, const ExecOptions& options,
-                               const Store& store) {
+                                   const Store& store) {
     std::string packed = TRY(store.read("exec"));
     ExecTemplate from = TRY(unpack_exec(packed));
     spec::Process& process = from.spec.process;
@@ -266,13 +266,13 @@ bool may_be_traced(const spec::Spec& spec) {
 std::string pack_exec(const Config& config, const stages::Facts& facts) {
     const spec::Spec& spec = config.spec;
     ExecTemplate from{.spec = {},
-                  .uids = facts.uids,
-                  .gids = facts.gids,
-                  .affinity = config.exec_affinity,
-                  .seccomp_filter = facts.seccomp_filter,
-                  .seccomp_flags = facts.seccomp_flags,
-                  .may_silence = facts.may_silence,
-                  .traced = may_be_traced(spec)};
+                      .uids = facts.uids,
+                      .gids = facts.gids,
+                      .affinity = config.exec_affinity,
+                      .seccomp_filter = facts.seccomp_filter,
+                      .seccomp_flags = facts.seccomp_flags,
+                      .may_silence = facts.may_silence,
+                      .traced = may_be_traced(spec)};
     spec::Spec& out = from.spec;
     out.name = spec.name;
     out.naming = spec.naming;

@@ -94,8 +94,9 @@ std::string labelled(std::string_view label, std::string_view value) {
     std::istringstream text{std::string(value)};
     for (std::string line; std::getline(text, line);) {
         // Lines of a program's keep their blanks.
-        std::istringstream lines(columns(line) + indent <= kColumns ? std::string(indent, ' ') + line
-                                                                  : wrapped(line, indent, kColumns));
+        std::istringstream lines(columns(line) + indent <= kColumns
+                                     ? std::string(indent, ' ') + line
+                                     : wrapped(line, indent, kColumns));
         for (std::string one; std::getline(lines, one);) {
             if (columns(one) <= kColumns) {
                 out += one + "\n";

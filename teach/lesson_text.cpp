@@ -16,8 +16,8 @@ using sys::Result;
 namespace {
 
 constexpr std::string_view kStage = "Stage: ";
-constexpr std::string_view kShownPrompts[] = {"$ ", "/ # ",
-                                         "(look, diff, host, explain, shell, continue, quit) > "};
+constexpr std::string_view kShownPrompts[] = {
+    "$ ", "/ # ", "(look, diff, host, explain, shell, continue, quit) > "};
 
 std::string parent_of(const std::string& path) {
     std::size_t slash = path.rfind('/');
