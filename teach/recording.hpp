@@ -33,11 +33,11 @@ struct Recording {
 };
 
 /// An error names the place.
-Result<Recording> parse_recording(const nlohmann::ordered_json& json);
+Result<Recording> parse_recording(const nlohmann::ordered_json& entries);
 
 /// Before the first half of the step `from`, and after the last one of `to`: names of stages, or of
 /// steps that are no stage's.
-Result<std::pair<Snapshot, Snapshot>> around(const nlohmann::ordered_json& json,
+Result<std::pair<Snapshot, Snapshot>> around(const nlohmann::ordered_json& entries,
                                              const std::string& from, const std::string& to);
 
 } // namespace teach

@@ -167,6 +167,6 @@ pid_t host_pid();
 nlohmann::ordered_json to_json(const Snapshot& snapshot);
 /// What to_json() has made, perhaps of another version: what is missing stays as it is. An error
 /// names the place: "mounts[3].id is no number".
-Result<Snapshot> from_json(const nlohmann::ordered_json& json);
+Result<Snapshot> from_json(const nlohmann::ordered_json& object);
 
 } // namespace teach
