@@ -272,8 +272,10 @@ DEBIAN := build/debian.tar
 $(DEBIAN): tests/engines/debian-base tools/install
 	-tests/engines/debian-base $@ shell lesson
 
-.PHONY: test test-host
-test: test-host test-site test-vm
+.PHONY: test test-host test-elsewhere
+test: test-host test-elsewhere
+test-elsewhere: # than on this machine: test-site and test-vm
+	@+MAKE="$(MAKE)" tests/elsewhere
 
 # All that this machine can do, as root and as an ordinary user.
 test-host:
