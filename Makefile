@@ -274,7 +274,12 @@ $(DEBIAN): tests/engines/debian-base tools/install
 
 .PHONY: test test-host test-elsewhere
 test: test-host test-elsewhere
-test-elsewhere: # than on this machine: test-site and test-vm
+# Than on this machine: test-site and test-vm, at the same time. What both want is there before: two of
+# apt's, or of the linker's, would be in each other's way.
+test-elsewhere:
+	@tools/install build shell test site vm
+	@tools/install browser || true
+	@$(BUILDING) test-bins $(DEBIAN)
 	@+MAKE="$(MAKE)" tests/elsewhere
 
 # All that this machine can do, as root and as an ordinary user.
