@@ -32,15 +32,15 @@ BUILDING = $(MAKE) --no-print-directory -j$(shell nproc)
 # for all. So no two sources of a folder may call two things by one name. `make APART=1` compiles each by
 # itself: for who works on one for long. By themselves, always: the stages, for each of which a learner
 # may have one of his own; what changes with each commit; and what some programs are linked without.
-STAGES := user cgroup net uts time mount pid root caps seccomp init
+STAGES := $(shell sed -n 's/.*\.id = spec::Stage::\([a-z]*\),.*/\1/p' stages/table.cpp)
+STAGES := $(patsubst stages/%.cpp,%,$(wildcard $(STAGES:%=stages/%.cpp)))
 ALONE := main.cpp sys/quick_start.cpp oci/version.cpp $(STAGES:%=stages/%.cpp)
 # What compiles the default seccomp filter is in lots of its own.
 FILTER_SRC := $(wildcard stages/seccomp_*.cpp) stages/bpf.cpp
 sources = $(filter-out $(ALONE) $(FILTER_SRC),$(wildcard $(1)/*.cpp))
 ifdef APART
 SRC := main.cpp $(wildcard $(FOLDERS:%=%/*.cpp))
-FILTER_OBJ := $(wildcard sys/*.cpp spec/*.cpp) $(FILTER_SRC)
-FILTER_OBJ := $(FILTER_OBJ:.cpp=.o)
+FILTER_OBJ := $(patsubst %.cpp,%.o,$(wildcard sys/*.cpp spec/*.cpp) $(FILTER_SRC))
 OBJ := $(SRC:%.cpp=$(BUILD)/%.o)
 else
 # $(call lots,NAME,SOURCES): NAME-1, NAME-2 …, and what is in each as IN_NAME-1 …
