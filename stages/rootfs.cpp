@@ -7,7 +7,9 @@
 
 #include <sys/statvfs.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 
 namespace stages {
@@ -26,6 +28,9 @@ Result<void> check_rootfs(const spec::Spec& spec) {
         return causes::wrong(causes::Id::rootfs_noexec, {path});
     return {};
 }
+
+/// What overlayfs makes in its work directory.
+constexpr const char* kInner[] = {"/work", "/index"};
 
 std::string work_directory(const std::string& upper) {
     std::string path = upper;
@@ -72,15 +77,32 @@ Result<void> make_work_directory(Launch& launch) {
     return {};
 }
 
+namespace {
+
+/// One try, as far as it goes; false when somebody was filling it meanwhile.
+bool remove_once(const std::string& path) {
+    bool stays = false;
+    for (const char* inner : kInner) {
+        auto removed = sys::remove_tree(AT_FDCWD, path + inner);
+        stays |= !removed && removed.error().code != ENOTEMPTY;
+    }
+    if (sys::unlinkat(AT_FDCWD, path, AT_REMOVEDIR) || stays)
+        return true;
+    auto there = [&](const char* inner) { return sys::exists(path + inner); };
+    return std::ranges::none_of(kInner, there); // what else is in it is somebody's
+}
+
+} // namespace
+
 // overlayfs makes an inner "work" (and may make "index") of mode 0. In it stay a whiteout that it
-// keeps for the next use, and what a kill has interrupted.
+// keeps for the next use, and what a kill has interrupted. A child that was killed in the midst of
+// a mount yet finishes that call, and may make them again while we remove them.
 void remove_work_directory(Ledger& ledger) {
     if (ledger.work[0] == '\0')
         return;
-    std::string path = ledger.work;
-    for (const char* inner : {"/work", "/index"})
-        (void)sys::remove_tree(AT_FDCWD, path + inner); // as far as it goes
-    (void)sys::unlinkat(AT_FDCWD, path, AT_REMOVEDIR);  // likewise
+    constexpr std::chrono::milliseconds kTurn{10};
+    for (int turn = 0; turn < 500 && !remove_once(ledger.work); ++turn)
+        (void)sys::poll({}, kTurn);
     ledger.work[0] = '\0';
 }
 

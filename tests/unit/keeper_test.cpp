@@ -5,7 +5,11 @@
 
 #include <gtest/gtest.h>
 
+#include <sys/stat.h>
+
+#include <chrono>
 #include <cstring>
+#include <thread>
 
 namespace {
 
@@ -28,6 +32,26 @@ TEST(Keeper, UndoesTwiceAsOnce) {
     std::filesystem::create_directory(work); // the next launch's
     run::undo(ledger);
     EXPECT_TRUE(std::filesystem::exists(work));
+}
+
+TEST(Keeper, RemovesWhatADyingChildMakesAgain) {
+    unit::Temporary dir;
+    std::string work = dir / ".up.work";
+    stages::Ledger ledger;
+    for (int i = 0; i < 50; ++i) {
+        std::filesystem::create_directory(work);
+        std::jthread child([&work](const std::stop_token& stop) {
+            while (!stop.stop_requested())
+                (void)mkdir((work + "/work").c_str(), 0);
+        });
+        std::jthread kill([&child] {
+            std::this_thread::sleep_for(std::chrono::milliseconds(2));
+            child.request_stop();
+        });
+        strcpy(ledger.work, work.c_str());
+        run::undo(ledger);
+        ASSERT_FALSE(std::filesystem::exists(work)) << i;
+    }
 }
 
 TEST(Keeper, LeavesWhatIsNotEmpty) {
