@@ -52,8 +52,33 @@ void close_fd(int& fd) {
     fd = -1;
 }
 
-/// In the new process: everything between fork and exec, which `streams` differ for.
-[[noreturn]] void become(const Command& command, const std::function<void()>& streams) {
+/// What a program is started with, as execve(2) wants it.
+std::vector<char*> pointers(const Strings& words) {
+    std::vector<char*> all;
+    for (const std::string& word : words)
+        all.push_back(const_cast<char*>(word.c_str()));
+    all.push_back(nullptr);
+    return all;
+}
+
+/// Our own environment, changed as `changes` say: NAME=VALUE, or NAME to leave it out.
+Strings changed_environment(const Strings& changes) {
+    Strings all;
+    for (char** variable = environ; *variable != nullptr; ++variable)
+        all.emplace_back(*variable);
+    for (const std::string& change : changes) {
+        std::string name = change.substr(0, change.find('='));
+        std::erase_if(all, [&](const std::string& one) { return one.starts_with(name + "="); });
+        if (change.contains('='))
+            all.push_back(change);
+    }
+    return all;
+}
+
+/// In the new process: everything between fork and exec, which `streams` differ for. Without a
+/// before_exec, the memory that it works in is the test's own.
+[[noreturn]] void become(const Command& command, const std::function<void()>& streams,
+                         char* const* argv) {
     try {
         setsid();
         streams();
@@ -63,11 +88,6 @@ void close_fd(int& fd) {
         sigprocmask(SIG_SETMASK, &none, nullptr);
         for (int number : {SIGPIPE, SIGINT, SIGQUIT, SIGHUP, SIGTSTP, SIGTTIN, SIGTTOU})
             signal(number, SIG_DFL);
-        for (const std::string& variable : command.env)
-            if (variable.find('=') == std::string::npos)
-                unsetenv(variable.c_str());
-            else
-                putenv(const_cast<char*>(variable.c_str()));
         if (!command.cwd.empty() && chdir(command.cwd.c_str()) != 0)
             fail_with_errno("chdir " + command.cwd);
         for (auto [ours, its] : command.fds)
@@ -75,11 +95,7 @@ void close_fd(int& fd) {
                 fail_with_errno("dup2");
         if (command.before_exec)
             command.before_exec();
-        std::vector<char*> argv;
-        for (const std::string& word : command.argv)
-            argv.push_back(const_cast<char*>(word.c_str()));
-        argv.push_back(nullptr);
-        execvp(argv[0], argv.data());
+        execvp(argv[0], argv);
         fail_with_errno("exec " + command.argv[0]);
     } catch (const std::exception& problem) {
         dprintf(2, "tests/support: %s\n", problem.what());
@@ -91,11 +107,17 @@ pid_t start(const Command& command, const std::function<void()>& streams, int& p
     // Whatever a launcher leaves behind becomes our child, so that it can be found.
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     fflush(nullptr);
-    pid_t pid = fork();
+    std::vector<char*> argv = pointers(command.argv);
+    Strings variables = changed_environment(command.env);
+    std::vector<char*> env = pointers(variables);
+    char** before = std::exchange(environ, env.data()); // which execvp looks for PATH in
+    // A copy of a test program costs more than most of what it starts.
+    pid_t pid = command.before_exec ? fork() : vfork();
+    if (pid == 0)
+        become(command, streams, argv.data());
+    environ = before;
     if (pid < 0)
         fail_with_errno("fork");
-    if (pid == 0)
-        become(command, streams);
     pidfd = static_cast<int>(syscall(SYS_pidfd_open, pid, 0)); // glibc 2.36 has it for C alone
     if (pidfd < 0)
         fail_with_errno("pidfd_open");
