@@ -437,7 +437,7 @@ TEST_P(EitherLimits, EndWhatTakesTooMuch) {
     // containerd's shim tells of it by another way (memory.events) than of the end, and Docker
     // forgets what comes later. In the virtual machine, 6 tries each: told 4 times under runc, 6
     // under ours.
-    for (int times = 0; times < 3 && !told; ++times) {
+    for (int times = 0; times < 10 && !told; ++times) {
         Box box(engine, {"-m", "16m", "--memory-swap", "16m"},
                 {"sh", "-c", "until test -e /go; do sleep 0.1; done; exec tail /dev/zero"});
         EXPECT_EQ(box.exec({"touch", "/go"}).status, 0); // the engine watches by now

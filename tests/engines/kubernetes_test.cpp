@@ -316,7 +316,7 @@ TEST_F(Kubernetes, EndsWhatTakesTooMuch) {
     json last = json::object();
     // containerd hears of it by another way than of the end, and on a slow machine sometimes too
     // late.
-    for (int times = 0; times < 3 && last.value("reason", "") != "OOMKilled"; ++times) {
+    for (int times = 0; times < 10 && last.value("reason", "") != "OOMKilled"; ++times) {
         PodContainer greedy(
             pod, {"sh", "-c", "until test -e /go; do sleep 0.1; done; exec tail /dev/zero"},
             limited({{"memory_limit_in_bytes", 16 * kMiB}}));
