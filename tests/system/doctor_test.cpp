@@ -278,9 +278,9 @@ TEST_F(Doctor, FindsASeccompFilterLikeDockers) {
     for (const auto& [call, code, cause] : {std::tuple("clone3", ENOSYS, "seccomp-hides"),
                                             std::tuple("clone3", EPERM, "seccomp-filter"),
                                             std::tuple("unshare", EPERM, "seccomp-filter")}) {
-        auto worsen = [call = call, code = code] {
+        auto worsen = [name = call, number = code] {
             become_ordinary();
-            deny(call, code);
+            deny(name, number);
         };
         Json said = examine(worsen);
         EXPECT_EQ(said.at("verdict"), "blocked");

@@ -46,8 +46,8 @@ void draw(const teach::Snapshot& of, const teach::Snapshot& other) {
     require(!teach::describe(teach::diff(of, other), plain).empty(), "no difference has no words");
     std::string svg = teach::picture_file(of, &other);
     require(svg.ends_with("</svg>\n"), "it ends too early");
-    for (unsigned char byte : svg)
-        require(byte >= ' ' || byte == '\n', "a control character is drawn");
+    for (char byte : svg)
+        require(static_cast<unsigned char>(byte) >= ' ' || byte == '\n', "a control character is drawn");
 }
 
 TEST(Fuzz, ASnapshotIsDrawnOrNamed) {
