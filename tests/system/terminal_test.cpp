@@ -224,9 +224,10 @@ TEST(Terminal, LinesAreNotStaggeredByOurs) {
 
 TEST(Terminal, ManyLinesComeThroughWhole) {
     Shell shell;
-    std::string all = shell.ask("seq 1 60000");
+    int lines = emulated() ? 6000 : 60000;
+    std::string all = shell.ask("seq 1 " + std::to_string(lines));
     std::string expected;
-    for (int i = 1; i <= 60000; ++i)
+    for (int i = 1; i <= lines; ++i)
         expected += std::to_string(i) + "\r\n";
     EXPECT_TRUE(all == expected) << all.size() << " of " << expected.size();
 }
