@@ -257,7 +257,12 @@ int Root::open(const std::string& path, int flags) const {
     open_how how{};
     how.flags = static_cast<std::uint64_t>(flags | O_CLOEXEC);
     how.resolve = RESOLVE_IN_ROOT;
-    return static_cast<int>(syscall(SYS_openat2, fd_, path.c_str(), &how, sizeof how));
+    // EAGAIN: anybody moved or mounted something while it went through a ".." (openat2(2)).
+    long fd = -1;
+    do
+        fd = syscall(SYS_openat2, fd_, path.c_str(), &how, sizeof how);
+    while (fd < 0 && errno == EAGAIN);
+    return static_cast<int>(fd);
 }
 
 std::optional<struct stat> Root::look(const std::string& path, bool follow) const {
