@@ -35,6 +35,11 @@ json shell(const std::string& script) {
     return {{"path", "/bin/sh"}, {"args", {"sh", "-c", script}}};
 }
 
+/// A list of that one. (One in braces is a list for g++, and just that one for clang.)
+json hook(const std::string& script) {
+    return json::array({shell(script)});
+}
+
 // runtime.md, "Lifecycle", 13: what one says is a warning, and the next runs.
 TEST(Conformance, EveryPoststopHookRuns) {
     Bundle bundle;
@@ -85,7 +90,7 @@ TEST(Conformance, HooksStartInTheBundle) {
     std::string log = bundle.folder().file("log", "", 0666);
     for (const char* name :
          {"prestart", "createRuntime", "createContainer", "poststart", "poststop"})
-        bundle.config["hooks"][name] = {shell("pwd >>" + log)};
+        bundle.config["hooks"][name] = hook("pwd >>" + log);
     bundle.args({"true"});
     bundle.save();
     support::Command from_root{.cwd = "/"};
@@ -110,10 +115,10 @@ TEST(Conformance, EachHookIsInItsNamespaces) {
     std::string spaces = "for s in mnt uts ipc net; do readlink /proc/self/ns/$s; done; ";
     for (const char* name :
          {"prestart", "createRuntime", "createContainer", "poststart", "poststop"})
-        bundle.config["hooks"][name] = {
-            shell("{ echo " + std::string(name) + "; " + spaces + "} >>" + log)};
-    bundle.config["hooks"]["startContainer"] = {
-        shell("{ echo startContainer; " + spaces + "} >/tmp/log")};
+        bundle.config["hooks"][name] =
+            hook("{ echo " + std::string(name) + "; " + spaces + "} >>" + log);
+    bundle.config["hooks"]["startContainer"] =
+        hook("{ echo startContainer; " + spaces + "} >/tmp/log");
     bundle.config["mounts"].push_back(
         {{"destination", "/tmp"}, {"type", "tmpfs"}, {"source", "tmpfs"}});
     bundle.args({"sleep", "1000"});
@@ -140,8 +145,8 @@ TEST(Conformance, EachHookIsInItsNamespaces) {
 TEST(Conformance, AHookWhoseBundleIsGoneDoesNotStartAnywhereElse) {
     Bundle bundle;
     std::string log = bundle.folder().file("log", "");
-    bundle.config["hooks"]["poststart"] = {shell("pwd >>" + log)};
-    bundle.config["hooks"]["poststop"] = {shell("pwd >>" + log)};
+    bundle.config["hooks"]["poststart"] = hook("pwd >>" + log);
+    bundle.config["hooks"]["poststop"] = hook("pwd >>" + log);
     std::string moved = bundle.folder().folder("moved");
     bundle.args({"sleep", "1000"});
     bundle.save();
