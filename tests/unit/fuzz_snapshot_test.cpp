@@ -47,7 +47,8 @@ void draw(const teach::Snapshot& of, const teach::Snapshot& other) {
     std::string svg = teach::picture_file(of, &other);
     require(svg.ends_with("</svg>\n"), "it ends too early");
     for (char byte : svg)
-        require(static_cast<unsigned char>(byte) >= ' ' || byte == '\n', "a control character is drawn");
+        require(static_cast<unsigned char>(byte) >= ' ' || byte == '\n',
+                "a control character is drawn");
 }
 
 TEST(Fuzz, ASnapshotIsDrawnOrNamed) {
