@@ -29,9 +29,6 @@ Result<void> check_rootfs(const spec::Spec& spec) {
     return {};
 }
 
-/// What overlayfs makes in its work directory.
-constexpr const char* kInner[] = {"/work", "/index"};
-
 std::string work_directory(const std::string& upper) {
     std::string path = upper;
     while (path.size() > 1 && path.back() == '/')
@@ -79,12 +76,16 @@ Result<void> make_work_directory(Launch& launch) {
 
 namespace {
 
+/// What overlayfs makes in its work directory.
+constexpr const char* kInner[] = {"/work", "/index"};
+
 /// One try, as far as it goes; false when somebody was filling it meanwhile.
 bool remove_once(const std::string& path) {
     bool stays = false;
     for (const char* inner : kInner) {
         auto removed = sys::remove_tree(AT_FDCWD, path + inner);
-        stays |= !removed && removed.error().code != ENOTEMPTY;
+        int code = removed ? 0 : removed.error().code;
+        stays |= code != 0 && code != ENOTEMPTY && code != ENOENT; // another's files
     }
     if (sys::unlinkat(AT_FDCWD, path, AT_REMOVEDIR) || stays)
         return true;
