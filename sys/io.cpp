@@ -149,6 +149,8 @@ Result<Received> receive(int fd, std::size_t most) {
             return length;
         },
         fd, also([] { return "NULL, 0"; }), Shown{"MSG_PEEK|MSG_TRUNC"})));
+    if (size == 0)
+        return got; // the other end is closed: recvmsg would say the same
     got.bytes.resize(std::min(size, most));
     iovec part{got.bytes.data(), got.bytes.size()};
     msghdr message{};
