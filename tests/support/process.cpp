@@ -338,6 +338,7 @@ Terminal::Terminal(Command command, unsigned short rows, unsigned short columns)
     winsize size{.ws_row = rows, .ws_col = columns, .ws_xpixel = 0, .ws_ypixel = 0};
     if (openpty(&master_, &slave_, nullptr, nullptr, &size) != 0)
         fail_with_errno("openpty");
+    first_modes_ = modes();
     fcntl(master_, F_SETFD, FD_CLOEXEC);
     fcntl(slave_, F_SETFD, FD_CLOEXEC);
     fcntl(master_, F_SETFL, O_NONBLOCK);

@@ -109,6 +109,8 @@ public:
     std::string take(const std::string& text);
     void resize(unsigned short rows, unsigned short columns);
     termios modes() const;
+    /// As they were before the process began.
+    const termios& first_modes() const { return first_modes_; }
     const std::string& screen() const { return screen_; }
     pid_t foreground() const;
     Ended wait(Duration patience = kPatience);
@@ -123,6 +125,7 @@ private:
     pid_t pid_ = -1;
     int pidfd_ = -1;
     int master_ = -1, slave_ = -1;
+    termios first_modes_{};
     std::string screen_;
     std::size_t seen_ = 0;
     bool ended_ = false;
