@@ -289,6 +289,16 @@ inline Words processes_about(const fs::path& folder) {
     return found;
 }
 
+/// What is still there of them when they have had time to end: who is killed with its group may be
+/// gone for its parent and its pipes, and not yet for /proc.
+inline Words processes_left(const fs::path& folder) {
+    Words found = processes_about(folder);
+    for (auto until = Clock::now() + 60s; !found.empty() && Clock::now() < until;
+         found = processes_about(folder))
+        std::this_thread::sleep_for(5ms);
+    return found;
+}
+
 /// Waits until nothing of what was killed in `folder` is left: no process, and no lock on a partial
 /// tree, which one of another user's ids, whose directory can't be read, may still hold.
 inline void await_end(const fs::path& folder) {
@@ -338,7 +348,7 @@ protected:
     void TearDown() override {
         if (ground.empty())
             return;
-        EXPECT_EQ(processes_about(ground), Words{});
+        EXPECT_EQ(processes_left(ground), Words{});
         // What the scripts made may belong to subordinate ids, so let them remove it.
         for (const auto& entry : fs::directory_iterator(work)) {
             std::istringstream lines(entry.path().extension() == ".gocontainer"

@@ -147,7 +147,7 @@ TEST_P(Image, LeavesNothingHalfMadeWhenStopped) {
         else
             EXPECT_TRUE(outcome.died_of(signal)) << outcome;
         EXPECT_EQ(left(), Names{}) << outcome;
-        EXPECT_EQ(processes_about(work), Words{}) << outcome;
+        EXPECT_EQ(processes_left(work), Words{}) << outcome;
     }
 }
 
@@ -361,7 +361,7 @@ TEST_P(Debian, MakesARootFileSystem) {
         auto stopped = process.finish();
         EXPECT_TRUE(stopped.died_of(SIGINT)) << stopped;
         EXPECT_EQ(left(), Names{});
-        EXPECT_EQ(processes_about(work), Words{});
+        EXPECT_EQ(processes_left(work), Words{});
     }
     auto made = script("debian", {"debian fs"});
     ASSERT_TRUE(made.succeeded()) << made;
