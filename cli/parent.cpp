@@ -120,7 +120,8 @@ std::string help_text() {
     return out + last + std::string(kColumn - last.size(), ' ') + "This text\n";
 }
 
-/// One VARIABLE=VALUE a line; empty lines and those that begin with # are passed over.
+/// One VARIABLE=VALUE a line; empty lines and those that begin with # are passed over, and what an
+/// editor of Windows puts around them. As Docker reads it, a value is all that follows, quotes too.
 std::expected<Args, std::string> read_env_file(const std::string& path, const ReadFile& read) {
     auto text = read(path);
     if (!text)
@@ -130,9 +131,20 @@ std::expected<Args, std::string> read_env_file(const std::string& path, const Re
     std::istringstream lines(*text);
     std::string line;
     for (int number = 1; std::getline(lines, line); ++number) {
+        if (number == 1 && line.starts_with("\xef\xbb\xbf")) // the mark of UTF-8
+            line.erase(0, 3);
+        if (line.ends_with('\r'))
+            line.pop_back();
+        line.erase(0, line.find_first_not_of(" \t"));
         if (line.empty() || line.starts_with('#'))
             continue;
-        auto parsed = spec::parse_env(line);
+        std::string name = line.substr(0, line.find('='));
+        auto parsed = line.contains('\0') ? std::unexpected("a NUL is in it: a text file has none")
+                      : name.find_first_of(" \t") == std::string::npos
+                          ? spec::parse_env(line)
+                          : std::unexpected("\"" + name +
+                                            "\" is no name of a variable: a line is NAME=VALUE, "
+                                            "without \"export\" and without blanks around \"=\"");
         if (!parsed)
             return std::unexpected("--env-file \"" + path + "\" line " + std::to_string(number) +
                                    ": " + parsed.error());

@@ -105,6 +105,25 @@ TEST(Environment, AFileOfVariables) {
     EXPECT_FALSE(variables.contains("# a comment"));
 }
 
+TEST(Environment, AFileOfAWindowsEditor) {
+    Scratch scratch;
+    std::string file = scratch.file("env", "\xef\xbb\xbfONE=1\r\n\r\n  # a comment\r\n\tTWO=2\r\n");
+    Container box({"--env-file", file});
+    auto variables = environment(box.first());
+    EXPECT_EQ(variables["ONE"], "1");
+    EXPECT_EQ(variables["TWO"], "2");
+}
+
+TEST(Environment, AFileThatIsForAShellIsAnError) {
+    Scratch scratch;
+    for (const std::string& text : {std::string("A=1\nexport B=2\n"), std::string("A=1\nB = 2\n"),
+                                    std::string("A=1\nB=2\0C=3", 11)}) {
+        Ended ended = launch({"--env-file", scratch.file(token(), text)}, {"true"});
+        EXPECT_EQ(ended.status, 125) << text;
+        EXPECT_THAT(ended.err, HasSubstr("line 2: "));
+    }
+}
+
 TEST(Environment, ThePathInsideIsSearched) {
     Scratch scratch;
     std::string word = token();

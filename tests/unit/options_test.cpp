@@ -410,7 +410,7 @@ TEST(CommandLine, ReadsVariablesInOrder) {
     setenv("HANDED", "on", 1);
     Spec spec = good({"-e", "A=e", "--env-file", "/1", "--env-file", "/2", "-e", "HANDED"});
     EXPECT_THAT(spec.process.env,
-                ElementsAre("TERM=xterm", "A=1", "B=1\r", "A=2", "A=e", "HANDED=on"));
+                ElementsAre("TERM=xterm", "A=1", "B=1", "A=2", "A=e", "HANDED=on"));
     files = {{"/bad", "A=1\n\n#x\nNOT_SET_ANYWHERE_7261\n"}};
     EXPECT_THAT(bad({"--env-file", "/bad"}), StartsWith("--env-file \"/bad\" line 4: "));
 }
