@@ -43,7 +43,7 @@ Result<void> add_overlay(Inside& inside) {
         changes = TRY(new_filesystem("tmpfs", {"mode=755"}, MOUNT_ATTR_NOSUID));
         TRY(attach(changes, lower));
         struct stat like = TRY(sys::fstat(lower.get()));
-        TRY(sys::mkdirat(changes.get(), "upper", like.st_mode & 07777));
+        TRY(sys::make_directory(changes.get(), "upper", like.st_mode & 07777));
         TRY(sys::mkdirat(changes.get(), "work", 0700));
         upper = TRY(sys::openat(changes.get(), "upper", O_PATH | O_DIRECTORY));
         work = TRY(sys::openat(changes.get(), "work", O_PATH | O_DIRECTORY));

@@ -4,6 +4,7 @@
 #include "stages/causes.hpp"
 #include "sys/flags.hpp"
 #include "sys/mounts.hpp"
+#include "sys/path.hpp"
 
 #include <sys/sysmacros.h>
 
@@ -168,7 +169,7 @@ Result<Fd> real_directory(Inside& inside, const std::string& name) {
     auto cannot = [&](const Error& error) {
         return causes::rootfs_cannot_hold(inside.spec.root.path, error.code);
     };
-    TRY(hint(sys::mkdirat(inside.rootfs.get(), name, 0755), cannot));
+    TRY(hint(sys::make_directory(inside.rootfs.get(), name, 0755), cannot));
     return sys::openat2(inside.rootfs.get(), name, flags, inner);
 }
 

@@ -2,6 +2,7 @@
 #include "sys/path.hpp"
 
 #include "sys/flags.hpp"
+#include "sys/mounts.hpp"
 
 #include <linux/magic.h>
 #include <sys/wait.h>
@@ -236,7 +237,7 @@ Result<Fd> walk_in_root(int root, const std::string& path, Want want) {
         if (!info && (info.error().code != ENOENT || want == Want::existing))
             return std::unexpected(std::move(info).error());
         if (!info && (want == Want::directory || !todo.empty())) {
-            auto made = mkdirat(parent.get(), name, 0755);
+            auto made = make_directory(parent.get(), name, 0755);
             if (!made && made.error().code != EEXIST)
                 return std::unexpected(std::move(made).error());
         } else if (!info) {
@@ -250,6 +251,13 @@ Result<Fd> walk_in_root(int root, const std::string& path, Want want) {
 }
 
 } // namespace
+
+Result<void> make_directory(int at, const std::string& path, mode_t mode) {
+    mode_t before = TRY(umask(0));
+    auto made = mkdirat(at, path, mode);
+    TRY(umask(before));
+    return made;
+}
 
 Result<Fd> in_root(int root, const std::string& path, Want want) {
     auto found = openat2(root, path.empty() ? "." : path, flags_of(want), kInside);

@@ -96,6 +96,38 @@ TEST(Volume, AFile) {
     EXPECT_EQ(slurp(file), word + "more\n");
 }
 
+TEST(Volume, WithAResolvConfDoesNotTakeDnsAway) {
+    Scratch scratch;
+    std::string word = token();
+    std::string etc = scratch.folder("etc");
+    scratch.file("etc/resolv.conf", word);
+    Container box({"--dns", "192.0.2.53", "-v", etc + ":/etc:ro"});
+    EXPECT_THAT(box.ask("cat /etc/resolv.conf").out, HasSubstr("nameserver 192.0.2.53\n"));
+    EXPECT_EQ(slurp(etc + "/resolv.conf"), word);
+}
+
+TEST(Volume, WhatIsBelowAnotherIsSeenWhateverTheirOrder) {
+    Scratch scratch;
+    std::string word = token();
+    std::string outer = scratch.folder("outer");
+    scratch.folder("outer/in");
+    std::string inner = scratch.folder("inner");
+    scratch.file("inner/" + word, "");
+    Ended ended = launch({"-v", inner + ":/mnt/in", "-v", outer + ":/mnt"}, {"ls", "/mnt/in"});
+    EXPECT_EQ(ended.out, word + "\n") << ended.err;
+}
+
+TEST(Volume, IsForEveryUserOfTheContainerWhateverTheUmask) {
+    Scratch scratch;
+    std::string word = token();
+    std::string folder = scratch.folder("folder");
+    scratch.file("folder/file", word, 0644);
+    Ended ended = launch({"--overlay", "-v", folder + ":/a/b", "-w", "/c/d", "-u", "1000"},
+                         {"sh", "-c", "cat /a/b/file; umask; stat -c %a / /c /c/d"},
+                         {.before_exec = [] { umask(077); }});
+    EXPECT_EQ(ended.out, word + "0077\n755\n755\n755\n") << ended.err;
+}
+
 TEST(Volume, TheDestinationIsMadeInTheRootfs) {
     Scratch scratch;
     std::string own = scratch.rootfs();
