@@ -1,6 +1,7 @@
 // Becoming the command.
 #include "run/command.hpp"
 
+#include "stages/causes.hpp"
 #include "stages/passwd.hpp"
 #include "stages/stage.hpp"
 #include "sys/path.hpp"
@@ -98,6 +99,11 @@ std::string loader_of(const std::string& path) {
 /// Why execve of a file that is there failed.
 Error explain(const std::string& path, int code) {
     auto info = sys::fstatat(AT_FDCWD, path, 0);
+    if (!info && info.error().code == EACCES)
+        return not_executable(path, EACCES,
+                              "the container's user may not search \"" +
+                                  stages::causes::closed_on_the_way(path) +
+                                  "\": 'chmod o+x' it in the root filesystem, or use another -u");
     if (!info)
         return no_such(path);
     if (code == ENOENT || code == ENOTDIR) {

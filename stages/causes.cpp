@@ -231,6 +231,8 @@ std::string no_id_map(const std::string& path, const std::string& said) {
 
 std::string closed_on_the_way(const std::string& path) {
     std::size_t slash = path.starts_with('/') ? 1 : 0;
+    if (slash != 0 && !sys::faccessat(AT_FDCWD, "/", X_OK))
+        return "/";
     while ((slash = path.find('/', slash)) != std::string::npos) {
         std::string part = path.substr(0, slash);
         if (!part.empty() && !sys::faccessat(AT_FDCWD, part, X_OK))

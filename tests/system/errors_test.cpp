@@ -211,6 +211,10 @@ TEST_F(Errors, ACommandWhoseLoaderIsMissing) {
     std::string loader;
     Ended file =
         run({.argv = {"sh", "-c", "tr -s '\\0' '\\n' </bin/true | grep -a -m1 '^/lib.*ld-'"}});
+    fs::permissions(scratch_.folder("tools/closed"), fs::perms::owner_all);
+    scratch_.file("tools/closed/tool", "#!/bin/sh\n", 0755);
+    expect_error(quiet({"-v", scratch_ / "tools:/mnt", "-u", "1000"}, {"/mnt/closed/tool"}), 126,
+                 {"/mnt/closed/tool", "EACCES", "may not search \"/mnt/closed\"", "-u"});
     loader = file.out.substr(0, file.out.find('\n'));
     if (loader.empty())
         GTEST_SKIP() << "/bin/true of this host is static";
