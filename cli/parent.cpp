@@ -215,6 +215,10 @@ std::expected<spec::Spec, std::string> finish(Draft draft, Args command, const R
     spec::Resources& limits = spec.cgroup.resources;
     if (limits.memory && *limits.memory >= 0 && !limits.memory_swap)
         limits.memory_swap = limits.memory;
+    // In whatever order they were asked for: what is mounted below another comes after it.
+    std::ranges::stable_sort(spec.root.mounts, {}, [](const spec::Mount& mount) {
+        return std::ranges::count(mount.destination, '/');
+    });
     spec.root.masked = spec::default_masked_paths();
     spec.root.readonly = spec::default_readonly_paths();
 

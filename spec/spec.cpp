@@ -4,6 +4,7 @@
 #include "spec/net_options.hpp"
 
 #include <algorithm>
+#include <map>
 
 namespace spec {
 
@@ -82,6 +83,21 @@ std::string named(const Mount& mount) {
     return (mount.type == "tmpfs" ? "--tmpfs \"" : "-v \"") + mount.destination + "\"";
 }
 
+/// Of two at one place the first would be hidden by the second, and --dns's file by a volume.
+std::string hidden(const Spec& spec) {
+    if (spec.naming != Naming::options)
+        return {}; // a bundle may list what it will
+    std::map<std::string_view, const Mount*> places;
+    for (const Mount& mount : spec.root.mounts)
+        if (auto [there, fresh] = places.try_emplace(mount.destination, &mount); !fresh)
+            return named(mount) + ": " + named(*there->second) +
+                   " is to be there already: name each place once";
+    if (auto there = places.find("/etc/resolv.conf");
+        !spec.net.dns.empty() && there != places.end())
+        return "--dns: can't go with " + named(*there->second) + ", which has the resolvers";
+    return {};
+}
+
 std::string check_mount(const Spec& spec) {
     const Root& root = spec.root;
     bool mount = spec.stages.has(Stage::mount);
@@ -118,7 +134,7 @@ std::string check_mount(const Spec& spec) {
         if (mount_of.destination.find_first_not_of("/.") == std::string::npos) // "/./" too
             return named(mount_of) + ": can't replace the root: use --rootfs";
     }
-    return {};
+    return hidden(spec);
 }
 
 /// The option of a limit that is set; "": none is.

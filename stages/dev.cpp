@@ -2,9 +2,8 @@
 // hardware. Nodes are bound from the host one by one: mknod of a device needs real root.
 #include "stages/dev.hpp"
 
-#include "stages/causes.hpp"
 #include "stages/devices.hpp"
-#include "stages/mounting.hpp"
+#include "stages/mount_list.hpp"
 
 #include <cerrno>
 
@@ -21,24 +20,9 @@ Result<Fd> mount_at(const Fd& dev, const char* name, const char* type,
     return mounted;
 }
 
-/// The file is made in a mounted tmpfs, bound to where it is wanted, and its first name removed.
-Result<void> bind_resolv_conf(Inside& inside, const Fd& tmpfs) {
-    constexpr const char* kName = ".bound";
-    Fd file = TRY(sys::openat(tmpfs.get(), kName, O_CREAT | O_EXCL | O_RDWR, 0644));
-    TRY(sys::write(file.get(), inside.facts.resolv_conf));
-    TRY(sys::fchmod(file.get(), 0644)); // whatever the umask was
-    Fd copy = TRY(clone_mount(tmpfs.get(), kName, AT_SYMLINK_NOFOLLOW));
-    Fd target = TRY(hint(sys::in_root(inside.rootfs.get(), "/etc/resolv.conf", sys::Want::file),
-                         [&](const Error& error) {
-                             return causes::rootfs_cannot_hold(inside.spec.root.path, error.code);
-                         }));
-    TRY(attach(copy, target));
-    return sys::unlinkat(tmpfs.get(), kName); // not before: what has no name can't be mounted
-}
-
 } // namespace
 
-Result<void> mount_dev(Inside& inside) {
+Result<Fd> mount_dev(Inside& inside) {
     Fd place = TRY(real_directory(inside, "dev"));
     Fd dev = TRY(new_filesystem("tmpfs", {"mode=755", "size=65536k"},
                                 MOUNT_ATTR_NOSUID | MOUNT_ATTR_STRICTATIME));
@@ -60,9 +44,22 @@ Result<void> mount_dev(Inside& inside) {
         TRY(mount_at(dev, "mqueue", "mqueue", {}, kQuiet));
     if (inside.spec.process.terminal)
         TRY(make_console(inside, dev));
-    if (!inside.facts.resolv_conf.empty())
-        TRY(bind_resolv_conf(inside, dev));
-    return {};
+    return dev;
+}
+
+// The file is made in a mounted tmpfs, bound to where it is wanted, and its first name removed.
+Result<void> bind_resolv_conf(Inside& inside, const Fd& tmpfs) {
+    constexpr const char* kName = ".bound";
+    Fd file = TRY(sys::openat(tmpfs.get(), kName, O_CREAT | O_EXCL | O_RDWR, 0644));
+    TRY(sys::write(file.get(), inside.facts.resolv_conf));
+    TRY(sys::fchmod(file.get(), 0644)); // whatever the umask was
+    Fd copy = TRY(clone_mount(tmpfs.get(), kName, AT_SYMLINK_NOFOLLOW));
+    Fd target = TRY(hint(sys::in_root(inside.rootfs.get(), "/etc/resolv.conf", sys::Want::file),
+                         [&](const Error& error) {
+                             return mount::no_mount_point(inside, "/etc/resolv.conf", error.code);
+                         }));
+    TRY(attach(copy, target));
+    return sys::unlinkat(tmpfs.get(), kName); // not before: what has no name can't be mounted
 }
 
 Result<void> bind_resolv_conf(Inside& inside) {

@@ -171,17 +171,21 @@ Result<void> map_to(Launch& launch, const Fd& tree, const Fd& owner) {
 
 /// /dev, /sys and volumes as people expect them.
 Result<void> mount_usual(Inside& inside) {
-    TRY(mount_dev(inside));
+    Fd dev = TRY(mount_dev(inside));
     TRY(mount_sys(inside));
     bool proc_follows = inside.spec.stages.has(spec::Stage::pid);
     const std::vector<spec::Mount>& mounts = inside.spec.root.mounts;
     for (std::size_t i = 0; i < mounts.size(); ++i)
         if (!proc_follows || !mounts[i].destination.starts_with("/proc/")) // those wait for /proc
             TRY(mount_one(inside, i));
-    bool proc = std::ranges::any_of(mounts, [](const spec::Mount& one) {
-        return one.destination == "/proc" || one.destination == "/proc/";
-    });
-    if (!proc_follows && !proc && inside.spec.stages.has(spec::Stage::root))
+    auto taken = [&](const char* place) {
+        return std::ranges::find(mounts, place, &spec::Mount::destination) != mounts.end();
+    };
+    // Behind the volumes, of which one may show another /etc; but whoever names this very file has
+    // the last word.
+    if (!inside.facts.resolv_conf.empty() && !taken("/etc/resolv.conf"))
+        TRY(bind_resolv_conf(inside, dev));
+    if (!proc_follows && !taken("/proc") && inside.spec.stages.has(spec::Stage::root))
         inside.note("mount: /proc is empty, since it is the pid stage that mounts one: -v "
                     "/proc:/proc shows this machine's");
     return {};

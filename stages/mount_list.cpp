@@ -7,6 +7,7 @@
 //   anything else    a new file system of that type
 #include "stages/mount_list.hpp"
 
+#include "spec/path.hpp"
 #include "stages/bind.hpp"
 #include "stages/causes.hpp"
 #include "stages/copy_up.hpp"
@@ -24,19 +25,8 @@ namespace stages::mount {
 
 namespace {
 
+using spec::plain_path;
 using spec::Stage;
-
-/// "/a/b" of "//a/./b/".
-std::string plain(std::string_view path) {
-    std::string out;
-    while (!path.empty()) {
-        std::string_view name = path.substr(0, path.find('/'));
-        path.remove_prefix(std::min(name.size() + 1, path.size()));
-        if (!name.empty() && name != ".")
-            out.append("/").append(name);
-    }
-    return out;
-}
 
 /// The symlink at `destination`, a plain one, itself; invalid when there is none.
 Result<Fd> link_at(Inside& inside, const std::string& destination) {
@@ -52,19 +42,33 @@ Result<Fd> link_at(Inside& inside, const std::string& destination) {
     return S_ISLNK(TRY(sys::fstat(last.get())).st_mode) ? std::move(last) : Fd();
 }
 
+/// The mount of the list that `destination` is in; nullptr: the root filesystem itself.
+const spec::Mount* around(const Inside& inside, const std::string& destination) {
+    const spec::Mount* found = nullptr;
+    std::size_t longest = 0;
+    for (const spec::Mount& mount : inside.spec.root.mounts) {
+        std::string place = plain_path(mount.destination);
+        if (place.size() > longest && destination.starts_with(place + "/")) {
+            found = &mount;
+            longest = place.size();
+        }
+    }
+    return found;
+}
+
 std::string no_place(const Inside& inside, const spec::Mount& wanted, const Error& error) {
-    if (error.code == ENOENT && plain(wanted.destination).starts_with("/proc/"))
+    if (error.code == ENOENT && plain_path(wanted.destination).starts_with("/proc/"))
         return "nothing can be made in /proc: name another place";
     if (error.code == ENOTDIR)
         return "\"" + wanted.destination +
                "\" is a file in the root filesystem, or leads through one: name another place";
-    return causes::rootfs_cannot_hold(inside.spec.root.path, error.code);
+    return no_mount_point(inside, wanted.destination, error.code);
 }
 
 /// The mount point, made when it is missing. Nothing may cover what the kernel shows in /proc, by
 /// whatever links the image leads there.
 Result<Fd> place_of(Inside& inside, const spec::Mount& wanted, sys::Want want) {
-    std::string destination = plain(wanted.destination);
+    std::string destination = plain_path(wanted.destination);
     for (const char* name : {"/proc", "/sys", "/dev"})
         if (destination == name && want != sys::Want::existing)
             return real_directory(inside, name + 1);
@@ -169,7 +173,7 @@ Result<void> change(Inside& inside, const spec::Mount& wanted) {
 /// A link of the host's, made anew; one that is there already must say the same.
 Result<void> copy_link(Inside& inside, const spec::Mount& wanted, const Fd& link) {
     std::string to = TRY(sys::readlinkat(link.get(), ""));
-    std::string destination = plain(wanted.destination);
+    std::string destination = plain_path(wanted.destination);
     std::size_t slash = destination.rfind('/');
     Fd directory =
         TRY(sys::in_root(inside.rootfs.get(), destination.substr(0, slash), sys::Want::directory));
@@ -198,13 +202,13 @@ Result<bool> left_to_v2(const Inside& inside, const spec::Mount& wanted, const F
         return false;
     return std::ranges::any_of(inside.spec.root.mounts, [&](const spec::Mount& other) {
         return (other.type == "cgroup" || other.type == "cgroup2") &&
-               plain(wanted.destination).starts_with(plain(other.destination) + "/");
+               plain_path(wanted.destination).starts_with(plain_path(other.destination) + "/");
     });
 }
 
 /// /proc is the kernel's, or what it shows would be somebody's invention.
 Result<void> check_kind(const spec::Mount& wanted, const Fd& tree) {
-    if (plain(wanted.destination) != "/proc" ||
+    if (plain_path(wanted.destination) != "/proc" ||
         TRY(sys::fstatfs(tree.get())).f_type == PROC_SUPER_MAGIC)
         return {};
     return sys::wrong("\"" + (wanted.source.empty() ? wanted.type : wanted.source) +
@@ -265,6 +269,18 @@ Result<void> mount_this(Inside& inside, std::size_t index) {
 }
 
 } // namespace
+
+std::string no_mount_point(const Inside& inside, const std::string& destination, int code) {
+    const spec::Mount* outer = around(inside, plain_path(destination));
+    if (outer == nullptr)
+        return causes::rootfs_cannot_hold(inside.spec.root.path, code);
+    if (code != EROFS && code != EACCES && code != EPERM && code != ENOSPC && code != EDQUOT)
+        return {};
+    return "\"" + destination + "\" is missing in what is mounted at \"" + outer->destination +
+           "\", and can't be made there: " +
+           (outer->type == "bind" ? "make it in \"" + outer->source + "\" first"
+                                  : "mount that one so that it can");
+}
 
 Result<void> make_propagating(Inside& inside) {
     const std::vector<spec::Mount>& mounts = inside.spec.root.mounts;

@@ -12,6 +12,9 @@ Result<void> make_propagating(Inside& inside);
 /// Mount the one with this index below inside.rootfs.
 Result<void> mount_one(Inside& inside, std::size_t index);
 
+/// Why a mount point can't be made, and what to do.
+std::string no_mount_point(const Inside& inside, const std::string& destination, int code);
+
 /// Of a Spec's mounts, those that the parent makes since only it can.
 std::vector<std::uint32_t> parents_part(const spec::Spec& spec);
 /// Make them, for the child whose user namespace is `owner`.

@@ -173,6 +173,13 @@ TEST_F(Errors, ARootfsThatLacksMountPointsAndCannotGetThem) {
     expect_error(ended, 125, {"mount: ", "EROFS", "--overlay"});
 }
 
+TEST_F(Errors, AVolumeThatLacksAMountPointAndCannotGetIt) {
+    std::string folder = scratch_.folder("volume");
+    expect_error(quiet({"-v", folder + ":/mnt:ro", "--tmpfs", "/mnt/in"}, {"true"}), 125,
+                 {"mount: --tmpfs \"/mnt/in\"", "EROFS", "what is mounted at \"/mnt\"",
+                  "make it in \"" + folder + "\" first"});
+}
+
 TEST_F(Errors, ARootfsOfSomebodyElse) {
     if (!is_root())
         GTEST_SKIP() << "needs root to make one";
@@ -204,6 +211,10 @@ TEST_F(Errors, ACommandThatCannotBeExecuted) {
                  {"/mnt/tool", "mounted noexec"});
     expect_error(quiet({"-v", scratch_ / "tools:/mnt:noexec", "-e", "PATH=/mnt"}, {"tool"}), 126,
                  {"tool", "noexec"});
+    fs::permissions(scratch_.folder("tools/closed"), fs::perms::owner_all);
+    scratch_.file("tools/closed/tool", "#!/bin/sh\n", 0755);
+    expect_error(quiet({"-v", scratch_ / "tools:/mnt", "-u", "1000"}, {"/mnt/closed/tool"}), 126,
+                 {"/mnt/closed/tool", "EACCES", "may not search \"/mnt/closed\"", "-u"});
 }
 
 TEST_F(Errors, ACommandWhoseLoaderIsMissing) {
@@ -211,10 +222,6 @@ TEST_F(Errors, ACommandWhoseLoaderIsMissing) {
     std::string loader;
     Ended file =
         run({.argv = {"sh", "-c", "tr -s '\\0' '\\n' </bin/true | grep -a -m1 '^/lib.*ld-'"}});
-    fs::permissions(scratch_.folder("tools/closed"), fs::perms::owner_all);
-    scratch_.file("tools/closed/tool", "#!/bin/sh\n", 0755);
-    expect_error(quiet({"-v", scratch_ / "tools:/mnt", "-u", "1000"}, {"/mnt/closed/tool"}), 126,
-                 {"/mnt/closed/tool", "EACCES", "may not search \"/mnt/closed\"", "-u"});
     loader = file.out.substr(0, file.out.find('\n'));
     if (loader.empty())
         GTEST_SKIP() << "/bin/true of this host is static";
@@ -446,6 +453,8 @@ TEST_F(Errors, BadOptionValues) {
         {{"-v", ":/mnt"}, "SRC:DST"},
         {{"--tmpfs", "mnt"}, "must be an absolute path"},
         {{"--tmpfs", "/mnt:colour=red"}, "is no option of a tmpfs"},
+        {{"--tmpfs", "/a", "-v", "/etc://a/./"}, "--tmpfs \"/a\" is to be there already"},
+        {{"--dns", "192.0.2.1", "-v", "/etc/passwd:/etc/resolv.conf"}, "--dns: can't go with -v"},
         {{"--proc", "old"}, "is none of new, bind, none"},
         {{"--root", "jail"}, "is none of pivot, chroot, chdir"},
         {{"--cap-add", "everything"}, "is no capability"},

@@ -245,6 +245,17 @@ TEST_P(Net, AsksTheResolverThatIsNamed) {
     });
 }
 
+TEST_P(Net, LeavesTheResolversToAVolume) {
+    host::run([] {
+        support::Scratch scratch;
+        std::string word = token();
+        std::string file = scratch.file("file", word);
+        Ended ended = support::run(
+            launch({"-v", file + ":/etc/resolv.conf:ro"}, {"cat", "/etc/resolv.conf"}));
+        EXPECT_EQ(ended.out, word) << ended.err;
+    });
+}
+
 TEST_P(Net, KeepsTheHostsLoopbackClosed) {
     host::run([] {
         std::uint16_t port = host::free_port();
