@@ -18,6 +18,7 @@
 #include <map>
 #include <optional>
 #include <tuple>
+#include <utility>
 
 namespace teach {
 
@@ -92,6 +93,9 @@ public:
             if (auto signal = TRY(until_changed()))
                 return *signal;
             Files now = TRY(files_of(watched_));
+            if (!teller_.valid() && now != checked_)
+                if (auto signal = TRY(settle(now)))
+                    return *signal;
             sys::Strings names = changes(checked_, now);
             checked_ = std::move(now);
             if (names.empty())
@@ -127,6 +131,17 @@ private:
                 return signal;
         }
         return std::nullopt;
+    }
+
+    /// Where nobody tells: look until nothing changes for a moment any more.
+    Result<std::optional<int>> settle(Files& now) {
+        for (bool told = false;;) {
+            if (auto signal = TRY(wait(teller_, kQuiet, told)))
+                return signal;
+            Files before = std::exchange(now, TRY(files_of(watched_)));
+            if (now == before)
+                return std::nullopt;
+        }
     }
 
     /// What was built meanwhile is no change; what else was, shows at the next look.

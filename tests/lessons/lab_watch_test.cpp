@@ -9,6 +9,7 @@
 
 #include <fcntl.h>
 #include <filesystem>
+#include <fstream>
 
 namespace {
 
@@ -74,6 +75,25 @@ TEST_F(LabWatch, ByInotify) {
 
 TEST_F(LabWatch, ByLooking) {
     changes_are_checked({"--poll"}, "by looking twice a second");
+}
+
+// Who writes in many steps is not looked at in the midst of them, though it takes him longer than
+// from one look to the next. (Unless he pauses: a busy machine may make him, but not each time.)
+TEST_F(LabWatch, ByLookingWaitsUntilAFileIsWhole) {
+    Process lab(watch({"--poll"}));
+    (void)lab.take("'gocontainer lab hint 0' has a hint\n"); // the skeleton
+    bool whole = false;
+    for (int tries = 0; tries < 5 && !whole; ++tries) {
+        spill(mine, "", 0755);
+        std::ofstream file(mine, std::ios::app);
+        for (char one : solution) {
+            file << one << std::flush;
+            pass(std::chrono::microseconds(2'000'000 / solution.size()));
+        }
+        file.close(); // nobody can execute it before
+        whole = !lab.take("'gocontainer lab solution 0'").contains("FAILED");
+    }
+    EXPECT_TRUE(whole);
 }
 
 TEST_F(LabWatch, EndsByControlCEvenInTheMidstOfACheck) {
