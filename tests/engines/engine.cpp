@@ -176,12 +176,9 @@ struct Suite : testing::Environment {
         if (!enclosure)
             return;
         std::string left;
-        EXPECT_TRUE(
-            eventually([&] { return (left = enclosure->left()).empty(); }, Duration(10'000)))
-            << left;
+        EXPECT_TRUE(eventually([&] { return (left = enclosure->left()).empty(); })) << left;
         for (const std::string& cgroup : cgroups)
-            EXPECT_TRUE(eventually([&] { return !fs::exists(cgroup); }, Duration(10'000)))
-                << cgroup << " is left";
+            EXPECT_TRUE(eventually([&] { return !fs::exists(cgroup); })) << cgroup << " is left";
         struct stat now{};
         ASSERT_EQ(stat("/dev/null", &now), 0);
         EXPECT_EQ(now.st_uid, null.st_uid) << "somebody gave /dev/null away";

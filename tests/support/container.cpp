@@ -26,7 +26,7 @@ class NothingLeft : public testing::EmptyTestEventListener {
     std::vector<pid_t> before_;
     void OnTestStart(const testing::TestInfo&) override { before_ = children_of(getpid()); }
     void OnTestEnd(const testing::TestInfo& info) override {
-        if (std::string left = strays(Duration{10'000}, before_); !left.empty())
+        if (std::string left = strays(kPatience, before_); !left.empty())
             ADD_FAILURE() << info.name() << " has left behind\n" << left;
     }
 };

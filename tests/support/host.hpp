@@ -52,12 +52,12 @@ struct Host {
     static Host look();
 };
 /// Waits until the machine is as it was, for a while; "" or what differs.
-std::string differs_from(const Host& before, Duration patience = Duration{10'000});
+std::string differs_from(const Host& before, Duration patience = kPatience);
 
 /// Processes of ours that should have ended: children that are left, those of dead launchers
 /// among them. Waits until there are none, for a while.
 /// `known` may stay: a suite's own server.
-std::string strays(Duration patience = Duration{10'000}, const std::vector<pid_t>& known = {});
+std::string strays(Duration patience = kPatience, const std::vector<pid_t>& known = {});
 
 bool is_root();
 

@@ -22,8 +22,6 @@ using testing::StartsWith;
 
 namespace {
 
-using namespace std::chrono_literals;
-
 /// Once for each of the two programs.
 class RunNet : public testing::TestWithParam<const char*> {
 protected:
@@ -51,7 +49,7 @@ Strings run_words(const Bundle& bundle, std::uint16_t port, Strings more = {}) {
 }
 
 bool fetches(std::uint16_t port, const std::string& text) {
-    return eventually([&] { return host::fetch("127.0.0.1", port) == text + "\n"; }, 20s);
+    return eventually([&] { return host::fetch("127.0.0.1", port) == text + "\n"; });
 }
 
 Strings names_in(const std::string& folder) {
@@ -95,7 +93,7 @@ TEST_P(RunNet, LeavesOnlyItsStateWhenItIsKilled) {
         EXPECT_TRUE(fetches(port, text));
         run.kill(SIGKILL);
         run.wait();
-        EXPECT_TRUE(eventually([] { return host::processes().empty(); }, 20s))
+        EXPECT_TRUE(eventually([] { return host::processes().empty(); }))
             << testing::PrintToString(host::processes());
         EXPECT_EQ(host::fetch("127.0.0.1", port), "");
         EXPECT_EQ(bundle.status(), "stopped");
@@ -117,7 +115,7 @@ TEST_P(RunNet, ServesADetachedContainerToItsEnd) {
         EXPECT_TRUE(fetches(port, text));
         // Its end is enough: nobody has said delete.
         ASSERT_EQ(bundle.runtime({"kill", bundle.id(), "KILL"}).status, 0);
-        EXPECT_TRUE(eventually([] { return host::processes().empty(); }, 20s))
+        EXPECT_TRUE(eventually([] { return host::processes().empty(); }))
             << testing::PrintToString(host::processes());
         EXPECT_EQ(host::fetch("127.0.0.1", port), "");
         EXPECT_EQ(bundle.runtime({"delete", bundle.id()}).status, 0);
@@ -134,7 +132,7 @@ TEST_P(RunNet, EndsItsHelperWithDelete) {
         ASSERT_EQ(support::run(bundle.detached(run_words(bundle, port, {"--detach"}))).status, 0);
         EXPECT_EQ(bundle.runtime({"delete", "--force", bundle.id()}).status, 0);
         EXPECT_EQ(host::fetch("127.0.0.1", port), "");
-        EXPECT_TRUE(eventually([] { return host::processes().empty(); }, 20s)) // the keeper too
+        EXPECT_TRUE(eventually([] { return host::processes().empty(); })) // the keeper too
             << testing::PrintToString(host::processes());
         EXPECT_THAT(names_in(bundle.root()), IsEmpty());
     });

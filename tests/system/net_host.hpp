@@ -53,7 +53,7 @@ std::uint16_t free_port();
 std::string fetch(const std::string& address, std::uint16_t port);
 /// Accept one connection within `wait` and write `text` to it; false when none came.
 bool answer(int listener, const std::string& text,
-            std::chrono::milliseconds wait = std::chrono::seconds(20));
+            std::chrono::milliseconds wait = support::kPatience);
 /// Run `body` in a new process, in the network of `pid` unless that is 0.
 pid_t in_background(const std::function<void()>& body, pid_t pid = 0);
 void end(pid_t pid);

@@ -71,7 +71,7 @@ Strings client(const std::string& address, int port) {
 
 bool fetches(const std::string& address, int port, const std::string& text) {
     return eventually(
-        [&] { return host::fetch(address, static_cast<std::uint16_t>(port)) == text + "\n"; }, 20s);
+        [&] { return host::fetch(address, static_cast<std::uint16_t>(port)) == text + "\n"; });
 }
 
 TEST_P(Net, PublishesTcpPorts) {
@@ -143,7 +143,7 @@ void expect_udp(support::Command launch, std::uint16_t port, const char* address
     std::string secret = token();
     std::string question = token();
     pid_t server = host::in_background([&] { echo(secret); }, inside);
-    EXPECT_TRUE(eventually([&] { return ask(port, question, address) == secret + question; }, 20s));
+    EXPECT_TRUE(eventually([&] { return ask(port, question, address) == secret + question; }));
     host::end(server);
 }
 

@@ -90,9 +90,9 @@ TEST(Console, IsNeededByATerminalThatIsLeft) {
 }
 
 /// Can its end be waited for?
-bool has_ended(const Received& process, int patience) {
+bool has_ended(const Received& process, support::Duration patience) {
     pollfd end{.fd = process.fd(), .events = POLLIN, .revents = 0};
-    return poll(&end, 1, patience) == 1;
+    return poll(&end, 1, static_cast<int>(patience.count())) == 1;
 }
 
 TEST(Pidfd, IsTheFirstProcesss) {
@@ -102,9 +102,9 @@ TEST(Pidfd, IsTheFirstProcesss) {
     bundle.create({"--pidfd-socket", pidfds.path()});
     Received first = pidfds.receive();
     EXPECT_EQ(first.pid(), bundle.pid());
-    EXPECT_FALSE(has_ended(first, 0));
+    EXPECT_FALSE(has_ended(first, support::Duration{0}));
     ASSERT_EQ(bundle.runtime({"kill", bundle.id(), "KILL"}).status, 0);
-    EXPECT_TRUE(has_ended(first, 10'000));
+    EXPECT_TRUE(has_ended(first, support::kPatience));
 }
 
 TEST(Pidfd, OfExecIsTheNewProcesss) {

@@ -11,7 +11,6 @@
 #include <set>
 
 using namespace vm;
-using namespace std::chrono_literals;
 
 namespace {
 
@@ -54,7 +53,7 @@ void expect_nothing_new(const std::set<std::string>& before) {
                 paths += path + " with processes '" + read_file(path + "/cgroup.procs") + "'\n";
         return paths;
     };
-    EXPECT_TRUE(support::eventually([&] { return added().empty(); }, 20s)) << added();
+    EXPECT_TRUE(support::eventually([&] { return added().empty(); })) << added();
 }
 
 void expect_leaf_in_scope_of_its_own(const Caller& caller) {
@@ -95,7 +94,7 @@ TEST(SystemdTest, LimitsInTheScopeHold) {
     ASSERT_EQ(read_file(leaf + "/memory.max"), "33554432");
     container.step();
     EXPECT_TRUE(support::eventually(
-        [&] { return field(read_file(leaf + "/memory.events"), "oom_kill") > 0; }, 30s));
+        [&] { return field(read_file(leaf + "/memory.events"), "oom_kill") > 0; }));
     container.go();
     EXPECT_EQ(container.wait(), 137) << container.err();
 }
