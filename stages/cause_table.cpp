@@ -170,6 +170,12 @@ constexpr Row kRows[] = {
      "", NOTHING},
     {Id::overlay_on, "overlay-on-share", "\"@1\" is on @2, over which overlayfs does not work@3",
      "use one on a local disk", "", NOTHING},
+    {Id::overlay_mounts, "overlay-over-mounts",
+     "something is mounted in \"@1\" (\"@2\"), and in a user namespace overlayfs takes no directory "
+     "that covers a mount",
+     "name a root filesystem in which nothing is mounted, or go on with --read-only, and --tmpfs DIR "
+     "for what is written",
+     "", NOTHING},
     // --- the network ---
     {Id::tun_missing, "tun-missing", "slirp4netns and pasta need this device",
      "'sudo modprobe tun', inside another container start that one with '--device /dev/net/tun', "

@@ -53,6 +53,7 @@ enum class Id : unsigned char {
     overlay_missing,
     overlay_too_old,
     overlay_on,
+    overlay_mounts,
     tun_missing,
     tun_missing_inside,
     tun_no_driver,

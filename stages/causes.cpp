@@ -265,6 +265,20 @@ std::string rootfs_cannot_hold(const std::string& path, int code) {
     return code == EACCES || code == EPERM ? hint_of(Id::rootfs_foreign, {path}) : "";
 }
 
+std::string mounted_below(const std::string& path) {
+    std::string inside = path == "/" ? path : path + "/";
+    std::istringstream lines(sys::read_file("/proc/self/mountinfo", 1 << 22).value_or(""));
+    for (std::string line; std::getline(lines, line);) {
+        std::istringstream fields(line);
+        std::string skipped;
+        std::string point;
+        fields >> skipped >> skipped >> skipped >> skipped >> point;
+        if (point.size() > inside.size() && point.starts_with(inside))
+            return point;
+    }
+    return {};
+}
+
 std::string no_overlay(const std::string& path, const std::string& kernel_says, int code) {
     if (code == ENODEV)
         return hint_of(Id::overlay_missing);

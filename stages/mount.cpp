@@ -17,6 +17,7 @@
 #include "stages/mounting.hpp"
 #include "stages/rootfs.hpp"
 #include "stages/stages.hpp"
+#include "sys/local.hpp"
 #include "sys/path.hpp"
 
 #include <algorithm>
@@ -61,7 +62,7 @@ Result<void> add_overlay(Inside& inside) {
             return "container root is uid " + outside + " of this machine: 'chown " + outside +
                    " " + root.upper + "'";
         }));
-        work = TRY(sys::openat(AT_FDCWD, work_directory(root.upper), O_PATH | O_DIRECTORY));
+        work = TRY(sys::openat(AT_FDCWD, TRY(work_directory(upper)), O_PATH | O_DIRECTORY));
     }
     std::vector<std::string> options{"lowerdir=" + self(lower), "upperdir=" + self(upper),
                                      "workdir=" + self(work)};
@@ -73,6 +74,10 @@ Result<void> add_overlay(Inside& inside) {
         Error& error = merged.error();
         std::string said = error.detail.empty() ? error.hint : std::exchange(error.detail, {});
         error.hint = causes::no_overlay(root.overlay ? root.path : root.upper, said, error.code);
+        if (error.code == EINVAL && inside.spec.stages.has(spec::Stage::user))
+            if (std::string point = causes::mounted_below(sys::path_of(lower.get()).value_or(""));
+                !point.empty())
+                error.hint = causes::hint_of(causes::Id::overlay_mounts, {root.path, point});
         return std::unexpected(std::move(merged).error());
     }
     TRY(attach(*merged, changes.valid() ? changes : lower));

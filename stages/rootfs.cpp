@@ -29,31 +29,55 @@ Result<void> check_rootfs(const spec::Spec& spec) {
     return {};
 }
 
-std::string work_directory(const std::string& upper) {
-    std::string path = upper;
-    while (path.size() > 1 && path.back() == '/')
-        path.pop_back();
+Result<std::string> work_directory(const Fd& upper) {
+    std::string path = TRY(sys::path_of(upper.get()));
     std::size_t slash = path.rfind('/');
-    std::string name = slash == std::string::npos ? path : path.substr(slash + 1);
-    return (slash == std::string::npos ? "" : path.substr(0, slash + 1)) + "." + name + ".work";
+    return path.substr(0, slash + 1) + "." + path.substr(slash + 1) + ".work";
 }
+
+namespace {
+
+/// Opened, and such that overlayfs can take it for `rootfs`.
+Result<Fd> open_upper(const std::string& upper, const std::string& rootfs) {
+    Fd directory =
+        TRY(hint(sys::openat(AT_FDCWD, upper, O_PATH | O_DIRECTORY), [&](const Error& error) {
+            if (error.code == ENOENT)
+                return "--upper keeps changes in a directory that is there already: 'mkdir " +
+                       upper + "'";
+            if (error.code == EACCES)
+                return "you may not search \"" + causes::closed_on_the_way(upper) +
+                       "\": name a directory of your own";
+            return error.code == ENOTDIR
+                       ? "--upper wants a directory, and \"" + upper + "\" is none"
+                       : "";
+        }));
+    Fd lower = TRY(sys::openat(AT_FDCWD, rootfs, O_PATH | O_DIRECTORY));
+    std::string above = TRY(sys::path_of(directory.get()));
+    std::string below = TRY(sys::path_of(lower.get()));
+    if ((below + "/").starts_with(above == "/" ? above : above + "/"))
+        return sys::wrong("--upper \"" + upper + "\" " + (above == below ? "is" : "holds") +
+                              " the root filesystem",
+                          "name a directory beside \"" + rootfs + "\" for what is changed");
+    Fd parent = TRY(sys::openat(directory.get(), "..", O_PATH | O_DIRECTORY));
+    if (TRY(sys::fstat(parent.get())).st_dev != TRY(sys::fstat(directory.get())).st_dev)
+        return sys::wrong("--upper \"" + upper +
+                              "\" is a mount point, and overlayfs needs a work directory beside it "
+                              "on the same file system",
+                          "name a directory in it: 'mkdir " + sys::join(upper, "changes") + "'");
+    return directory;
+}
+
+} // namespace
 
 Result<void> make_work_directory(Launch& launch) {
     const std::string& upper = launch.spec.root.upper;
-    TRY(hint(sys::openat(AT_FDCWD, upper, O_PATH | O_DIRECTORY), [&](const Error& error) {
-        if (error.code == ENOENT)
-            return "--upper keeps changes in a directory that is there already: 'mkdir " + upper +
-                   "'";
-        return error.code == ENOTDIR ? "--upper wants a directory, and \"" + upper + "\" is none"
-                                     : "";
-    }));
-    std::string work = work_directory(upper);
-    std::string absolute = work.starts_with('/') ? work : sys::join(TRY(sys::getcwd()), work);
-    if (absolute.size() >= sizeof launch.ledger->work)
-        return sys::wrong("the path \"" + absolute + "\" is too long");
+    Fd directory = TRY(open_upper(upper, launch.spec.root.path));
+    std::string work = TRY(work_directory(directory));
+    if (work.size() >= sizeof launch.ledger->work)
+        return sys::wrong("the path \"" + work + "\" is too long");
     TRY(launch.keep());
-    memcpy(launch.ledger->work, absolute.c_str(), absolute.size() + 1);
-    auto made = sys::mkdirat(AT_FDCWD, absolute, 0700);
+    memcpy(launch.ledger->work, work.c_str(), work.size() + 1);
+    auto made = sys::mkdirat(AT_FDCWD, work, 0700);
     if (!made) {
         launch.ledger->work[0] = '\0'; // it's not ours to remove
         return hint(std::move(made), [&](const Error& error) {
@@ -67,8 +91,8 @@ Result<void> make_work_directory(Launch& launch) {
     }
     // The kernel makes its own directories in it as container root.
     if (launch.facts.sent_rootfs) {
-        Fd directory = TRY(sys::openat(AT_FDCWD, absolute, O_RDONLY | O_DIRECTORY));
-        TRY(sys::fchown(directory.get(), launch.facts.uids.front().outside,
+        Fd opened = TRY(sys::openat(AT_FDCWD, work, O_RDONLY | O_DIRECTORY));
+        TRY(sys::fchown(opened.get(), launch.facts.uids.front().outside,
                         launch.facts.gids.front().outside));
     }
     return {};

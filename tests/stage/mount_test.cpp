@@ -287,6 +287,28 @@ TEST(Mount, UpperByARelativePath) {
     EXPECT_EQ(std::distance(fs::directory_iterator(scratch.path()), fs::directory_iterator()), 1);
 }
 
+TEST(Mount, UpperByWhateverLeadsThere) {
+    Scratch scratch;
+    scratch.folder("changes/in");
+    const std::string other = "/dev/shm/" + token(); // another file system, most often
+    fs::create_directories(other + "/far");
+    fs::create_directory_symlink(other + "/far", scratch / "link");
+    const std::pair<std::string, std::string> ways[] = {{"changes", "."},
+                                                        {"changes/in", ".."},
+                                                        {"", "changes/."},
+                                                        {"", "changes/in/../"},
+                                                        {"", "link"}};
+    for (const auto& [from, upper] : ways) {
+        std::string name = token();
+        Ended ended = launch({"--upper", upper}, {"touch", "/" + name}, {.cwd = scratch / from});
+        EXPECT_EQ(ended.status, 0) << upper << ": " << ended.err;
+        EXPECT_TRUE(fs::exists(scratch / (upper == "link" ? "link/" : "changes/") + name)) << upper;
+    }
+    EXPECT_EQ(std::distance(fs::directory_iterator(scratch.path()), fs::directory_iterator()), 2);
+    EXPECT_EQ(std::distance(fs::directory_iterator(other), fs::directory_iterator()), 1);
+    fs::remove_all(other);
+}
+
 TEST(Mount, UpperIsForOneContainerAtATime) {
     Scratch scratch;
     std::string upper = scratch.folder("upper");

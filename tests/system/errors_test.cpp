@@ -173,6 +173,27 @@ TEST_F(Errors, ARootfsThatLacksMountPointsAndCannotGetThem) {
     expect_error(ended, 125, {"mount: ", "EROFS", "--overlay"});
 }
 
+TEST_F(Errors, ADirectoryThatOverlayfsCannotTake) {
+    std::string own = scratch_.rootfs();
+    expect_error(quiet({"--rootfs", own, "--upper", own}, {"true"}), 125,
+                 {"mount: --upper \"" + own + "\" is the root filesystem", "beside"});
+    expect_error(quiet({"--rootfs", own, "--upper", scratch_.path()}, {"true"}), 125,
+                 {"\" holds the root filesystem", "beside"});
+    std::string upper = scratch_.folder("upper");
+    auto with_mount = [](const std::string& place) {
+        return support::Command{.before_exec = [place] {
+            enter_own_mounts();
+            mount_in("none", place, "tmpfs");
+        }};
+    };
+    expect_error(quiet({"--map", "single", "--upper", upper}, {"true"}, with_mount(upper)), 125,
+                 {"\"" + upper + "\" is a mount point", "mkdir " + upper + "/changes"});
+    expect_error(quiet({"--map", "single", "--rootfs", own, "--overlay"}, {"true"},
+                       with_mount(own + "/mnt")),
+                 125,
+                 {"EINVAL", "something is mounted in", "(\"" + own + "/mnt\")", "--read-only"});
+}
+
 TEST_F(Errors, AVolumeThatLacksAMountPointAndCannotGetIt) {
     std::string folder = scratch_.folder("volume");
     expect_error(quiet({"-v", folder + ":/mnt:ro", "--tmpfs", "/mnt/in"}, {"true"}), 125,

@@ -9,6 +9,7 @@
 #include <sys/vfs.h>
 
 #include <cstring>
+#include <filesystem>
 
 namespace unit {
 
@@ -77,6 +78,16 @@ std::optional<long> Recorder::before(const sys::Call& call) {
     return usual(call);
 }
 
+namespace {
+
+/// As the kernel has it, for who stands in "/".
+std::string whole(const std::string& path) {
+    std::string out = ("/" / std::filesystem::path(path)).lexically_normal();
+    return out.size() > 1 && out.ends_with('/') ? out.substr(0, out.size() - 1) : out;
+}
+
+} // namespace
+
 long Recorder::usual(const sys::Call& call) {
     const std::string& text = call.text;
     const std::string_view name = call.name;
@@ -106,6 +117,8 @@ long Recorder::usual(const sys::Call& call) {
         return file_system(call, path);
     if (name == "prctl" && text.contains("PR_CAPBSET_READ"))
         return 1; // what could not be dropped is still there
+    if (name == "readlinkat" && path.starts_with("/proc/self/fd/"))
+        return put_text(call, whole(path_of(std::stoi(path.substr(path.rfind('/') + 1)))));
     if (name == "getcwd")
         return put_text(call, std::string_view("/\0", 2));
     if (name == "poll" && call.out.size() >= sizeof(pollfd)) {
