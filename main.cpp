@@ -16,7 +16,9 @@
 #include "teach/lines.hpp"
 #include "teach/narrator.hpp"
 
+#include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <string>
 #include <vector>
 
@@ -26,14 +28,30 @@ using Args = std::vector<std::string>;
 
 constexpr int kOurFailure = 125;
 
+int unsaid = 0; // errno of what could not be printed
+
 void print(FILE* stream, const std::string& text) {
-    (void)fwrite(text.data(), 1, text.size(), stream); // a closed stream hears nothing
-    (void)fflush(stream);
+    bool printed = fwrite(text.data(), 1, text.size(), stream) == text.size();
+    printed &= fflush(stream) == 0;
+    if (!printed && stream == stdout) // of stderr there is nobody left to tell
+        unsaid = errno;
 }
 
 int complain(const std::string& line) {
     print(stderr, teach::message("gocontainer: " + sys::printable(line)));
     return kOurFailure;
+}
+
+/// Half a text must not pass for all of it, as in `inspect --json >FILE` on a full disk.
+int unless_unsaid(int status, int failure) {
+    if (unsaid == 0)
+        return status;
+    (void)complain(sys::to_line({.stage = {},
+                                 .call = "write(1)",
+                                 .code = unsaid,
+                                 .detail = {},
+                                 .hint = "not all of the output is where it was to go"}));
+    return status == 0 ? failure : status;
 }
 
 int parent(const Args& args) {
@@ -223,15 +241,16 @@ int main(int argc, char** argv) {
     if (after == "inspect" || after == "diff") {
         Args args(argv + 4, argv + argc);
         args.insert(args.begin(), {name, argv[2]});
-        return after == "diff" ? diff(args) : inspect(args);
+        return unless_unsaid(after == "diff" ? diff(args) : inspect(args), kOurFailure);
     }
     for (const Subcommand& subcommand : kSubcommands)
         if (name == subcommand.name)
-            return subcommand.run(Args(argv + 2, argv + argc));
-    return oci::main(argv[0], Args(argv + 1, argv + argc),
-                     {.out = [](const std::string& text) { print(stdout, text); },
-                      .err =
-                          [](const std::string& text) {
-                              print(stderr, teach::message(text.substr(0, text.rfind('\n'))));
-                          }});
+            return unless_unsaid(subcommand.run(Args(argv + 2, argv + argc)), kOurFailure);
+    int status = oci::main(argv[0], Args(argv + 1, argv + argc),
+                           {.out = [](const std::string& text) { print(stdout, text); },
+                            .err =
+                                [](const std::string& text) {
+                                    print(stderr, teach::message(text.substr(0, text.rfind('\n'))));
+                                }});
+    return unless_unsaid(status, EXIT_FAILURE);
 }

@@ -546,6 +546,18 @@ TEST(ByHand, BashCompletesWhatHelpLists) {
     EXPECT_THAT(offered, Not(Contains("--break")));
 }
 
+TEST(ByHand, WhatCannotBePrintedIsAnError) {
+    for (const Strings& words : {Strings{"stages"}, Strings{"parent", "--help"},
+                                 Strings{"inspect", "self"}, Strings{"features"}}) {
+        Strings argv{"sh", "-c", "exec \"$@\" >/dev/full", "sh", gocontainer()};
+        argv.insert(argv.end(), words.begin(), words.end());
+        Ended ended = run({.argv = argv});
+        EXPECT_EQ(ended.status, words.front() == "features" ? 1 : 125) << words.front();
+        EXPECT_EQ(lines(ended.err).size(), 1U) << ended.err;
+        EXPECT_THAT(ended.err, HasSubstr("ENOSPC"));
+    }
+}
+
 TEST(ByHand, NoSubcommandIsOneLineOrHelp) {
     Ended unknown = run({.argv = {gocontainer(), "no-such-thing"}});
     EXPECT_EQ(unknown.status, 125);
