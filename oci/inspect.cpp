@@ -1,9 +1,11 @@
 // What there is.
 #include "oci/inspect.hpp"
 
+#include "oci/config.hpp"
 #include "spec/options.hpp"
 #include "stages/cgroup_ops.hpp"
 #include "stages/passwd.hpp"
+#include "sys/clock.hpp"
 #include "sys/path.hpp"
 
 #include <nlohmann/json.hpp>
@@ -27,15 +29,18 @@ std::string dump(const Json& value, int indent) {
 Result<ordered_json> describe(const Store& store) {
     std::optional<State> known = TRY(store.state());
     Now now = TRY(store.now());
-    State state = known.value_or(State{});
+    struct stat folder = TRY(sys::fstat(store.directory()));
+    // Until its `create` has come as far as that: a time all the same, without which Go's programs
+    // can read nothing of the list.
+    State state =
+        known.value_or(State{.version = kSpecVersionMax, .created = sys::rfc3339(folder.st_mtim)});
     ordered_json out = {
         {"ociVersion", state.version},   {"id", store.id()},       {"pid", now.pid},
         {"status", name_of(now.status)}, {"bundle", state.bundle}, {"rootfs", state.rootfs},
         {"created", state.created}};
     if (!state.annotations.empty())
         out["annotations"] = state.annotations;
-    uid_t owner = TRY(sys::fstat(store.directory())).st_uid;
-    out["owner"] = stages::user_name(owner).value_or(std::to_string(owner));
+    out["owner"] = stages::user_name(folder.st_uid).value_or(std::to_string(folder.st_uid));
     return out;
 }
 

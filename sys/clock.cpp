@@ -6,12 +6,12 @@
 
 namespace sys {
 
-std::string rfc3339_now(Fraction fraction) {
+std::string rfc3339(const timespec& when, Fraction fraction) {
     using namespace std::chrono;
-    auto now = system_clock::now();
-    auto day = floor<days>(now);
+    sys_time<nanoseconds> moment{seconds{when.tv_sec} + nanoseconds{when.tv_nsec}};
+    auto day = floor<days>(moment);
     year_month_day date{day};
-    hh_mm_ss time{floor<nanoseconds>(now - day)};
+    hh_mm_ss time{moment - day};
     char text[64];
     int length = snprintf(
         text, sizeof text, "%04d-%02u-%02uT%02d:%02d:%02d", int{date.year()},
@@ -23,6 +23,12 @@ std::string rfc3339_now(Fraction fraction) {
         out += text; // nine digits fit
     }
     return out + "Z";
+}
+
+std::string rfc3339_now(Fraction fraction) {
+    timespec now{};
+    (void)timespec_get(&now, TIME_UTC); // the wall clock is always there
+    return rfc3339(now, fraction);
 }
 
 } // namespace sys

@@ -193,6 +193,19 @@ TEST_F(Flags, ListAndPsHaveTwoForms) {
     EXPECT_EQ(runtime({"ps", "-f", "json", id}).out, "[" + std::to_string(bundle.pid()) + "]\n");
 }
 
+// `create` makes the folder first. go-runc's List reads all or nothing, and "" is no time to Go.
+TEST_F(Flags, ListHasATimeForWhatIsHardlyBegunToo) {
+    std::string fresh = bundle.root() + "/fresh";
+    ASSERT_TRUE(std::filesystem::create_directories(fresh));
+    json one = json::parse(runtime({"list", "--format", "json"}).out).at(0);
+    EXPECT_EQ(one["id"], "fresh");
+    EXPECT_EQ(one["ociVersion"], "1.3.0");
+    EXPECT_THAT(one["created"].get<std::string>(),
+                MatchesRegex("[0-9]+-[0-9]+-[0-9]+T[0-9]+:[0-9]+:[0-9]+\\.[0-9]+Z"));
+    EXPECT_EQ(json::parse(runtime({"state", "fresh"}).out)["created"], one["created"]);
+    EXPECT_EQ(runtime({"delete", "--force", "fresh"}).status, 0);
+}
+
 TEST_F(Flags, EventsTellWhatItUses) {
     bundle.start();
     if (!grouped()) {
