@@ -124,6 +124,7 @@ void read_capabilities(Node at, spec::Spec& spec, const Caller& caller) {
     read_capability_set(at["inheritable"], grantable, sets.inheritable);
     read_capability_set(at["ambient"], grantable, sets.ambient);
     within(at["effective"], sets.effective, sets.permitted, "permitted");
+    within(at["inheritable"], sets.inheritable, sets.bounding, "in the bounding set");
     within(at["ambient"], sets.ambient, sets.permitted, "permitted");
     within(at["ambient"], sets.ambient, sets.inheritable, "inheritable");
 }

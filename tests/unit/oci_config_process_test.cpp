@@ -157,7 +157,7 @@ TEST(OciProcess, LeavesOutTheCapabilitiesThatCannotBeGiven) {
     json config = with("/process/capabilities",
                        R"({"bounding": ["CAP_FUTURE", "KILL", "CAP_CHOWN", "CAP_KILL"],
                            "permitted": ["CAP_CHOWN"], "effective": ["CAP_CHOWN", "CAP_KILL"],
-                           "ambient": ["CAP_CHOWN"]})");
+                           "inheritable": ["CAP_FOWNER"], "ambient": ["CAP_CHOWN"]})");
     auto read = convert(config);
     ASSERT_TRUE(read) << read.error();
     EXPECT_EQ(
@@ -168,6 +168,7 @@ TEST(OciProcess, LeavesOutTheCapabilitiesThatCannotBeGiven) {
         ElementsAre(StartsWith("process.capabilities.bounding: \"CAP_FUTURE\" is no capability"),
                     StartsWith("process.capabilities.bounding: \"KILL\" is no capability"),
                     StartsWith("process.capabilities.effective: \"cap_kill\" is not permitted"),
+                    StartsWith("process.capabilities.inheritable: \"cap_fowner\" is not in the"),
                     StartsWith("process.capabilities.ambient: \"cap_chown\" is not inheritable")));
 }
 
