@@ -7,6 +7,7 @@
 
 #include <sys/prctl.h>
 
+#include <algorithm>
 #include <cerrno>
 
 namespace stages {
@@ -28,11 +29,11 @@ std::string ids_of(const std::vector<spec::IdMap>& map) {
     return text;
 }
 
-std::string not_mapped(const Inside& inside, const spec::Ids& who, bool group) {
+std::string not_mapped(const Inside& inside, std::uint32_t id, bool group) {
     const spec::Spec& spec = inside.spec;
     const auto& map = group ? inside.facts.gids : inside.facts.uids;
-    std::string what = (group ? "gid " : "uid ") + std::to_string(group ? who.gid : who.uid) +
-                       " is not mapped in the container";
+    std::string what =
+        (group ? "gid " : "uid ") + std::to_string(id) + " is not mapped in the container";
     if (map.empty()) // another made its user namespace
         return what + ": use an id that stands in " +
                (group ? "/proc/self/gid_map" : "/proc/self/uid_map");
@@ -47,10 +48,25 @@ std::string not_mapped(const Inside& inside, const spec::Ids& who, bool group) {
                          : "use one of those, or map it with --map");
 }
 
+std::uint32_t first_not_in(const std::vector<spec::IdMap>& map,
+                           const std::vector<std::uint32_t>& ids) {
+    auto mapped = [&map](std::uint32_t id) {
+        return std::ranges::any_of(map, [id](const spec::IdMap& range) {
+            return id >= range.inside && id - range.inside < range.count;
+        });
+    };
+    auto first = std::ranges::find_if_not(ids, mapped);
+    return first == ids.end() ? ids.front() : *first;
+}
+
 std::string why_not(const Inside& inside, const spec::Ids& who, const Error& error) {
     const spec::Spec& spec = inside.spec;
+    if (error.code == EINVAL && error.call.starts_with("setgroups"))
+        return not_mapped(inside, first_not_in(inside.facts.gids, who.groups), true);
+    if (error.code == EINVAL && error.call.starts_with("setresgid"))
+        return not_mapped(inside, who.gid, true);
     if (error.code == EINVAL)
-        return not_mapped(inside, who, error.call.starts_with("setresgid"));
+        return not_mapped(inside, who.uid, false);
     if (error.code == EPERM && spec.stages.has(spec::Stage::user))
         return "with a single id mapped, groups can't be set: the container has only user 0";
     return error.code == EPERM ? "only root may become another user: keep the user stage" : "";

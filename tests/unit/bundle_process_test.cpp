@@ -85,6 +85,8 @@ TEST_F(BundleProcess, IsWhoItsNumbersSay) {
     spec.user.uids = spec.user.gids = {{.inside = 0, .outside = 100000, .count = 10}};
     spec.process.ids = {.uid = 12, .gid = 34};
     EXPECT_THAT(unit::run(spec).out, HasSubstr("gid 34 is not mapped"));
+    spec.process.ids = {.uid = 0, .gid = 0, .groups = {5, 56}};
+    EXPECT_THAT(unit::run(spec).out, HasSubstr("gid 56 is not mapped"));
 }
 
 TEST_F(BundleProcess, GetsNewPrivilegesOnlyIfItMay) {
