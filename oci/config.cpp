@@ -137,6 +137,15 @@ void read_names(Node config, spec::Spec& spec) {
     }
 }
 
+/// What is put over the root itself, none of its processes would ever see.
+void read_hidden_root(Node at, std::vector<std::string>& paths, spec::Root& root) {
+    if (std::erase_if(paths, [](const std::string& path) { return clean(path) == "/"; }) == 0)
+        return;
+    if (&paths == &root.masked)
+        at.fail("\"/\": without its root a container has nothing");
+    root.read_only = true; // as runc has it
+}
+
 void read_hidden(Node linux, Reading& reading) {
     spec::Root& root = reading.spec.root;
     for (auto [key, paths] :
@@ -146,12 +155,13 @@ void read_hidden(Node linux, Reading& reading) {
         for (const std::string& path : *paths)
             if (!path.starts_with('/'))
                 linux[key].fail("\"" + path + "\": must be absolute");
+        read_hidden_root(linux[key], *paths, root);
         std::vector<std::string> once;
         for (std::string& path : *paths)
             if (std::ranges::find(once, path) == once.end())
                 once.push_back(std::move(path));
         *paths = std::move(once);
-        if (!paths->empty() && !reading.has(Stage::mount))
+        if ((!paths->empty() || root.read_only) && !reading.has(Stage::mount))
             linux[key].fail("need a mount namespace in linux.namespaces");
     }
 }
