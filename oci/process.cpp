@@ -96,6 +96,8 @@ Result<void> apply_options(spec::Spec& spec, const ExecOptions& options) {
     if (process.args.empty())
         return sys::wrong("exec: no command: give one after the container's ID, or --process");
     process.env.insert(process.env.end(), options.env.begin(), options.env.end());
+    if (!options.cwd.empty() && !options.cwd.starts_with('/'))
+        return sys::wrong("--cwd \"" + options.cwd + "\": must be absolute");
     if (!options.cwd.empty())
         process.cwd = options.cwd;
     if (!options.user.empty()) {

@@ -231,7 +231,9 @@ Result<void> enter_directory(const spec::Spec& spec) {
             if (error.code == ENOTDIR)
                 return "name a directory";
             if (error.code == ENOENT)
-                return "make it first: without the root stage it is this machine's";
+                return spec.inside_already
+                           ? "make it first: it is the container's"
+                           : "make it first: without the root stage it is this machine's";
             return error.code == EACCES ? "the container's user may not search it: 'chmod o+x' it, "
                                           "or use another -u"
                                         : "";

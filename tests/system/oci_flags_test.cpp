@@ -167,6 +167,16 @@ TEST_F(Flags, ExecIgnorePausedWaitsForTheEndOfThePause) {
     EXPECT_EQ(ended.status, 0);
 }
 
+TEST_F(Flags, ExecWantsAWorkingDirectoryOfTheContainers) {
+    bundle.start();
+    Ended relative = runtime({"exec", "--cwd", "bin", id, "true"});
+    EXPECT_EQ(relative.status, 255);
+    EXPECT_THAT(relative.err, HasSubstr("--cwd \"bin\": must be absolute"));
+    Ended missing = runtime({"exec", "--cwd", "/nowhere", id, "true"});
+    EXPECT_EQ(missing.status, 255);
+    EXPECT_THAT(missing.err, HasSubstr("make it first: it is the container's"));
+}
+
 // --- what is told of a container -----------------------------------------------------------------
 
 TEST_F(Flags, ListAndPsHaveTwoForms) {
