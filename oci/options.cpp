@@ -46,10 +46,12 @@ std::expected<Arguments, std::string> Arguments::parse(const std::vector<std::st
         for (const OptionRow& candidate : rows)
             if (candidate.letter != 0 && candidate.letter == answer)
                 row = &candidate;
+        // In the middle of "-abc" it has not gone on yet.
+        const char* word = argv[optind == before ? optind : optind - 1];
         if (answer == ':')
-            return std::unexpected("flag needs an argument: " + std::string(argv[before]));
+            return std::unexpected("flag needs an argument: " + std::string(word));
         if (row == nullptr)
-            return std::unexpected("flag provided but not defined: " + std::string(argv[before]));
+            return std::unexpected("flag provided but not defined: " + std::string(word));
         out.options_[row->name].emplace_back(
             optarg != nullptr ? optarg : (row->value == nullptr ? "true" : ""));
     }

@@ -167,6 +167,17 @@ TEST_F(Flags, ExecIgnorePausedWaitsForTheEndOfThePause) {
     EXPECT_EQ(ended.status, 0);
 }
 
+TEST_F(Flags, ThatAreWrongAreNamedWhereverTheyStand) {
+    EXPECT_THAT(runtime({"kill", id, "-9"}).err, HasSubstr("not defined: -9"));
+    EXPECT_THAT(runtime({"delete", "-fxy", id}).err, HasSubstr("not defined: -fxy"));
+    EXPECT_THAT(runtime({"list", "--formatted", "json"}).err,
+                HasSubstr("not defined: --formatted"));
+    EXPECT_THAT(runtime({"delete", id, "--force", "--bundle"}).err,
+                HasSubstr("not defined: --bundle"));
+    EXPECT_THAT(runtime({"spec", "--rootless", "--bundle"}).err,
+                HasSubstr("needs an argument: --bundle"));
+}
+
 TEST_F(Flags, ExecWantsAWorkingDirectoryOfTheContainers) {
     bundle.start();
     Ended relative = runtime({"exec", "--cwd", "bin", id, "true"});
