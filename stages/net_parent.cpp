@@ -152,6 +152,9 @@ Result<void> prepare(Launch& launch) {
             launch.say("net: the container has loopback only: " + sys::to_line(tun.error()));
         }
     }
+    // Who is in the host's network asks the resolvers that the host asks. A bundle brings its own.
+    if (launch.net == NetMode::host && wanted.dns.empty() && launch.spec.root.usual_mounts)
+        launch.facts.resolv_conf = sys::read_file("/etc/resolv.conf").value_or("");
     if (!connected(launch.net) && wanted.dns.empty())
         return note_devices(launch);
     // Without a host's file, or with none that we may read, there is nothing to keep of it.

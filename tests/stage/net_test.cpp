@@ -110,6 +110,18 @@ TEST(Net, HostIsTheHosts) {
     EXPECT_TRUE(listener.reached_from(box.first()));
 }
 
+TEST(Net, OfTheHostAsksItsResolvers) {
+    Scratch scratch;
+    std::string own = scratch.rootfs();
+    std::string word = token();
+    spill(own + "/etc/resolv.conf", word);
+    EXPECT_EQ(launch({"--rootfs", own, "--net", "none"}, {"cat", "/etc/resolv.conf"}).out, word);
+    std::string hosts = slurp("/etc/resolv.conf");
+    EXPECT_EQ(launch({"--rootfs", own, "--net", "host"}, {"cat", "/etc/resolv.conf"}).out,
+              hosts.empty() ? word : hosts);
+    EXPECT_EQ(slurp(own + "/etc/resolv.conf"), word);
+}
+
 TEST(Net, OffIsTheHosts) {
     Container box({"--no-net"});
     EXPECT_TRUE(shares(box.first(), "net"));
