@@ -62,7 +62,8 @@ Result<void> add_overlay(Inside& inside) {
             return "container root is uid " + outside + " of this machine: 'chown " + outside +
                    " " + root.upper + "'";
         }));
-        work = TRY(sys::openat(AT_FDCWD, TRY(work_directory(upper)), O_PATH | O_DIRECTORY));
+        std::string beside = TRY(work_directory(upper));
+        work = TRY(sys::openat(AT_FDCWD, beside, O_PATH | O_DIRECTORY));
     }
     std::vector<std::string> options{"lowerdir=" + self(lower), "upperdir=" + self(upper),
                                      "workdir=" + self(work)};
