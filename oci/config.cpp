@@ -30,6 +30,10 @@ std::string clean(std::string_view path) {
     return out.empty() ? (absolute ? "/" : "") : out;
 }
 
+bool goes_up(std::string_view path) {
+    return ("/" + std::string(path) + "/").contains("/../");
+}
+
 std::string below(const std::string& base, const std::string& path) {
     return clean(path.starts_with('/') ? path : base + "/" + path);
 }
@@ -201,12 +205,8 @@ void read_cgroups_path(Node at, Reading& reading) {
             at.fail("\"" + path + "\": with --systemd-cgroup it is SLICE:PREFIX:NAME");
         return;
     }
-    for (std::string_view rest = path; !rest.empty();) {
-        std::string_view part = rest.substr(0, rest.find('/'));
-        rest.remove_prefix(std::min(part.size() + 1, rest.size()));
-        if (part == "..")
-            return at.fail("\"" + path + "\": must not go up");
-    }
+    if (goes_up(path))
+        return at.fail("\"" + path + "\": must not go up");
     cgroup.path = clean(path);
     if (cgroup.path == "/")
         at.fail("\"" + path + "\" is the hierarchy's root, which is not a container's");

@@ -103,6 +103,8 @@ void read_devices(Node devices, std::vector<spec::Device>& out) {
         spec::Device& device = out.emplace_back();
         if (at["path"].required().into(device.path) && !device.path.starts_with('/'))
             at["path"].fail("\"" + device.path + "\": must be absolute");
+        if (goes_up(device.path))
+            at["path"].fail("\"" + device.path + "\": must not go up");
         device.path = clean(device.path);
         if (std::string type; at["type"].required().into(type)) {
             if (type != "c" && type != "b" && type != "u" && type != "p")

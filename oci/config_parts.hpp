@@ -21,6 +21,8 @@ struct Reading {
 
 /// "/a/b" of "/a/./b//"; ".." is taken literally.
 std::string clean(std::string_view path);
+/// Has it a part ".."?
+bool goes_up(std::string_view path);
 /// `path`, or what it is below `base` when it is relative.
 std::string below(const std::string& base, const std::string& path);
 

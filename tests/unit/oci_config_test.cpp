@@ -323,6 +323,8 @@ const Wrong kWrong[] = {
     {"/linux/devices", R"([5])", "linux.devices[0]: a number where an object"},
     {"/linux/devices", R"([{"type": "p"}])", "linux.devices[0].path: is missing"},
     {"/linux/devices", R"([{"type": "p", "path": "x"}])", "linux.devices[0].path: \"x\": must be"},
+    {"/linux/devices", R"([{"type": "p", "path": "/dev/../x"}])",
+     "linux.devices[0].path: \"/dev/../x\": must not go up"},
     {"/linux/devices", R"([{"path": "/x"}])", "linux.devices[0].type: is missing"},
     {"/linux/devices", R"([{"path": "/x", "type": "d"}])", "linux.devices[0].type: \"d\" is not"},
     {"/linux/devices", R"([{"path": "/x", "type": "c"}])", "linux.devices[0].major: is missing"},
