@@ -1,6 +1,7 @@
 // config.json, from its top: what the container is made of, and what goes with what.
 #include "oci/config_parts.hpp"
 #include "oci/names.hpp"
+#include "spec/path.hpp"
 
 #include <linux/mount.h>
 
@@ -16,18 +17,10 @@ bool Reading::joins(Stage stage) const {
 }
 
 std::string clean(std::string_view path) {
-    std::string out;
-    bool absolute = path.starts_with('/');
-    while (!path.empty()) {
-        std::string_view part = path.substr(0, path.find('/'));
-        path.remove_prefix(std::min(part.size() + 1, path.size()));
-        if (part.empty() || part == ".")
-            continue;
-        if (absolute || !out.empty())
-            out += '/';
-        out += part;
-    }
-    return out.empty() ? (absolute ? "/" : "") : out;
+    std::string plain = spec::plain_path(path);
+    if (!path.starts_with('/'))
+        return plain.empty() ? "" : plain.substr(1);
+    return plain.empty() ? "/" : plain;
 }
 
 bool goes_up(std::string_view path) {
