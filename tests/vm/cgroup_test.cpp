@@ -134,15 +134,18 @@ TEST(CgroupTest, BusyLoopIsHeldToCpus) {
     EXPECT_EQ(read_file(leaf + "/cpu.max"), "10000 100000");
 
     std::this_thread::sleep_for(1s); // the first period's quota is there all at once
-    auto start = Clock::now();
-    long long before = field(read_file(leaf + "/cpu.stat"), "usage_usec");
-    std::this_thread::sleep_for(6s);
-    long long after = field(read_file(leaf + "/cpu.stat"), "usage_usec");
-    double share = static_cast<double>(after - before) / 1e6 / seconds_since(start);
-    EXPECT_LT(share, 0.11);
-    // What comes of periods that this machine has slept through, as its host had others to serve,
-    // is lost: a quota is never more than a period's (kernel/sched/fair.c).
-    EXPECT_GT(share, 0.05);
+    // It is never more than a period's, so what comes of periods that this machine has slept
+    // through, as its host had others to serve, is lost: then another try.
+    double share = 0;
+    for (int tries = 0; tries < 5 && share <= 0.09; ++tries) {
+        auto start = Clock::now();
+        long long before = field(read_file(leaf + "/cpu.stat"), "usage_usec");
+        std::this_thread::sleep_for(6s);
+        long long after = field(read_file(leaf + "/cpu.stat"), "usage_usec");
+        share = static_cast<double>(after - before) / 1e6 / seconds_since(start);
+        ASSERT_LT(share, 0.11);
+    }
+    EXPECT_GT(share, 0.09);
     EXPECT_GT(field(read_file(leaf + "/cpu.stat"), "nr_throttled"), 0);
 
     kill(container.launcher(), SIGTERM);
