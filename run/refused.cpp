@@ -41,8 +41,9 @@ const Stage* refused_stage(const spec::Spec& spec, int code) {
 
 Error refused_clone(const stages::Launch& launch, Error error) {
     namespace causes = stages::causes;
-    // ENOSYS is about the call, not about what it was asked for.
-    const Stage* stage = error.code == ENOSYS ? nullptr : refused_stage(launch.spec, error.code);
+    // They are about the call, not about what it was asked for.
+    bool of_call = error.code == ENOSYS || error.code == EAGAIN;
+    const Stage* stage = of_call ? nullptr : refused_stage(launch.spec, error.code);
     bool user = launch.spec.stages.has(spec::Stage::user);
     if (stage != nullptr) {
         error.stage = name_of(stage->id);
@@ -50,8 +51,6 @@ Error refused_clone(const stages::Launch& launch, Error error) {
                                                   : causes::no_namespace(stage->ns, error.code);
     } else if (error.code == EAGAIN) {
         error.stage = "clone";
-        error.hint = "there may be no more processes: see ulimit -u, and pids.max in the cgroup of "
-                     "this shell and above it";
     } else if (error.code != ENOSYS && launch.leaf.valid()) {
         error.stage = "cgroup";
         std::string leaf = launch.ledger->leaf; // not noted down for exec, which makes none

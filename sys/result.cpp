@@ -45,6 +45,27 @@ std::string printable(std::string_view text) {
     return out;
 }
 
+namespace {
+
+/// What to do about errno `code`, whichever stage's call it is of; "": that depends.
+std::string usual_fix(const Error& error) {
+    bool of_process = error.call.starts_with("vfork(") || error.call.starts_with("clone");
+    if (error.code == ENOSYS)
+        return "this kernel (or a seccomp filter on this process) does not have this call: "
+               "gocontainer needs Linux 5.12 or newer";
+    // EINVAL: the number asked for is above the limit (fcntl(2), F_DUPFD).
+    if (error.code == EMFILE || (error.code == EINVAL && error.call.contains("F_DUPFD")))
+        return "a launch needs about a hundred open files: raise 'ulimit -n'";
+    if (error.code == EAGAIN && of_process)
+        return "there may be no more processes: see ulimit -u, and pids.max in the cgroup of this "
+               "shell and above it";
+    if (error.code == ENOENT && error.call.starts_with("getcwd("))
+        return "the directory that this was started in is gone: cd to another";
+    return {};
+}
+
+} // namespace
+
 std::string to_line(const Error& error) {
     std::string line;
     auto add = [&line](const std::string& part) {
@@ -61,11 +82,7 @@ std::string to_line(const Error& error) {
         add(errno_name(error.code) + (text.empty() ? "" : " (" + text + ")"));
     }
     add(error.detail);
-    add(error.code == ENOSYS && error.hint.empty()
-            ? "this kernel (or a seccomp filter on this process) does not have this call: "
-              "gocontainer "
-              "needs Linux 5.12 or newer"
-            : error.hint);
+    add(error.hint.empty() ? usual_fix(error) : error.hint);
     return line;
 }
 

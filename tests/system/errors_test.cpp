@@ -11,6 +11,7 @@
 #include <seccomp.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -67,6 +68,39 @@ protected:
 };
 
 } // namespace
+
+// --- The shell's limits, and where it stands
+// ---------------------------------------------------------------------------------
+
+TEST_F(Errors, TooFewOpenFiles) {
+    for (rlim_t most : {3U, 5U, 20U, 50U})
+        expect_error(quiet({"--map", "single", "--net", "none"}, {"true"},
+                           {.before_exec =
+                                [most] {
+                                    rlimit limit{.rlim_cur = most, .rlim_max = most};
+                                    (void)setrlimit(RLIMIT_NOFILE, &limit);
+                                }}),
+                     125, {"ulimit -n"});
+}
+
+TEST_F(Errors, TooFewProcesses) {
+    expect_error(quiet({"--map", "single", "--net", "none"}, {"true"},
+                       {.before_exec =
+                            [] {
+                                become_ordinary();
+                                rlimit limit{.rlim_cur = 1, .rlim_max = 1};
+                                (void)setrlimit(RLIMIT_NPROC, &limit);
+                            }}),
+                 125, {"clone: clone3(", "EAGAIN", "ulimit -u"});
+}
+
+TEST_F(Errors, ADirectoryThatIsGone) {
+    std::string gone = scratch_.folder("gone");
+    expect_error(run({.argv = {"sh", "-c", "rmdir \"$PWD\" && exec \"$0\" parent --only none true",
+                               gocontainer()},
+                      .cwd = gone}),
+                 125, {"getcwd()", "ENOENT", "cd to another"});
+}
 
 // --- The root filesystem
 // ----------------------------------------------------------------------------
