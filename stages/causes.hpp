@@ -29,9 +29,9 @@ std::string closed_on_the_way(const std::string& path);
 /// Something could not be made in the rootfs at `path`: is it its file system?
 std::string rootfs_cannot_hold(const std::string& path, int code);
 /// overlayfs was refused over `path`, with errno `code` and perhaps some words of the kernel's.
+std::string no_overlay(const std::string& path, const std::string& kernel_says, int code);
 /// The first mount point inside of the directory `path`; "": there is none.
 std::string mounted_below(const std::string& path);
-std::string no_overlay(const std::string& path, const std::string& kernel_says, int code);
 /// A call that this kernel does not have.
 std::string old_kernel(const std::string& call);
 
