@@ -18,6 +18,7 @@
 #include "stages/rootfs.hpp"
 #include "stages/stages.hpp"
 #include "sys/local.hpp"
+#include "sys/mounts.hpp"
 #include "sys/path.hpp"
 
 #include <algorithm>
@@ -29,44 +30,61 @@ namespace {
 
 constexpr std::uint64_t kUp = MS_PRIVATE; // nothing we mount reaches the host, nor the other way
 
+std::string through_proc(const Fd& fd) {
+    return "/proc/self/fd/" + std::to_string(fd.get());
+}
+
+/// Where overlayfs keeps changes, and what it works in; `changes`: --overlay's tmpfs.
+struct Layers {
+    Fd changes;
+    Fd upper;
+    Fd work;
+};
+
+/// overlayfs takes no layer from a detached mount, so the tmpfs goes onto the rootfs first; the
+/// overlay covers it and keeps it alive.
+Result<Layers> layers_of_tmpfs(Inside& inside) {
+    Layers out;
+    out.changes = TRY(new_filesystem("tmpfs", {"mode=755"}, MOUNT_ATTR_NOSUID));
+    TRY(attach(out.changes, inside.rootfs));
+    struct stat like = TRY(sys::fstat(inside.rootfs.get()));
+    TRY(sys::make_directory(out.changes.get(), "upper", like.st_mode & 07777));
+    TRY(sys::mkdirat(out.changes.get(), "work", 0700));
+    out.upper = TRY(sys::openat(out.changes.get(), "upper", O_PATH | O_DIRECTORY));
+    out.work = TRY(sys::openat(out.changes.get(), "work", O_PATH | O_DIRECTORY));
+    // Rootless, overlayfs marks what hides a directory below it so (see userxattr).
+    if (inside.spec.stages.has(spec::Stage::user) &&
+        !sys::setxattr(through_proc(out.upper), "user.overlay.test", "y"))
+        inside.note("mount: --overlay: directories of the root filesystem can't be removed nor "
+                    "renamed: this kernel's tmpfs keeps no user.* attributes (Linux 6.6 is the "
+                    "first): --upper DIR on a disk does without");
+    return out;
+}
+
+Result<Layers> layers_of_upper(const Inside& inside) {
+    const std::string& upper = inside.spec.root.upper;
+    Layers out;
+    out.upper = TRY(sys::openat(AT_FDCWD, upper, O_PATH | O_DIRECTORY));
+    // overlayfs itself would mount it, and then refuse every change.
+    TRY(hint(sys::faccessat(AT_FDCWD, upper, W_OK | X_OK), [&](const Error&) {
+        std::string outside = std::to_string(outside_root(inside));
+        return "container root is uid " + outside + " of this machine: 'chown " + outside + " " +
+               upper + "'";
+    }));
+    std::string beside = TRY(work_directory(out.upper));
+    out.work = TRY(sys::openat(AT_FDCWD, beside, O_PATH | O_DIRECTORY));
+    return out;
+}
+
 /// overlayfs over the rootfs: lower is the rootfs, upper a tmpfs or --upper's directory. Layers
 /// are named through /proc/self/fd, so that no character of a path has a meaning to overlayfs.
 Result<void> add_overlay(Inside& inside) {
     const spec::Root& root = inside.spec.root;
     const Fd& lower = inside.rootfs;
-    auto self = [](const Fd& fd) { return "/proc/self/fd/" + std::to_string(fd.get()); };
-    Fd changes; // --overlay's tmpfs
-    Fd upper;
-    Fd work;
-    if (root.overlay) {
-        // overlayfs takes no layer from a detached mount, so the tmpfs goes onto the rootfs
-        // first; the overlay covers it and keeps it alive.
-        changes = TRY(new_filesystem("tmpfs", {"mode=755"}, MOUNT_ATTR_NOSUID));
-        TRY(attach(changes, lower));
-        struct stat like = TRY(sys::fstat(lower.get()));
-        TRY(sys::make_directory(changes.get(), "upper", like.st_mode & 07777));
-        TRY(sys::mkdirat(changes.get(), "work", 0700));
-        upper = TRY(sys::openat(changes.get(), "upper", O_PATH | O_DIRECTORY));
-        work = TRY(sys::openat(changes.get(), "work", O_PATH | O_DIRECTORY));
-        // Rootless, overlayfs marks what hides a directory below it so (see userxattr).
-        if (inside.spec.stages.has(spec::Stage::user) &&
-            !sys::setxattr(self(upper), "user.overlay.test", "y"))
-            inside.note("mount: --overlay: directories of the root filesystem can't be removed nor "
-                        "renamed: this kernel's tmpfs keeps no user.* attributes (Linux 6.6 is the "
-                        "first): --upper DIR on a disk does without");
-    } else {
-        upper = TRY(sys::openat(AT_FDCWD, root.upper, O_PATH | O_DIRECTORY));
-        // overlayfs itself would mount it, and then refuse every change.
-        TRY(hint(sys::faccessat(AT_FDCWD, root.upper, W_OK | X_OK), [&](const Error&) {
-            std::string outside = std::to_string(outside_root(inside));
-            return "container root is uid " + outside + " of this machine: 'chown " + outside +
-                   " " + root.upper + "'";
-        }));
-        std::string beside = TRY(work_directory(upper));
-        work = TRY(sys::openat(AT_FDCWD, beside, O_PATH | O_DIRECTORY));
-    }
-    std::vector<std::string> options{"lowerdir=" + self(lower), "upperdir=" + self(upper),
-                                     "workdir=" + self(work)};
+    Layers layers = TRY(root.overlay ? layers_of_tmpfs(inside) : layers_of_upper(inside));
+    std::vector<std::string> options{"lowerdir=" + through_proc(lower),
+                                     "upperdir=" + through_proc(layers.upper),
+                                     "workdir=" + through_proc(layers.work)};
     // Rootless, whiteouts and the like are marked in user.overlay.*: trusted.* is root's.
     if (inside.spec.stages.has(spec::Stage::user))
         options.emplace_back("userxattr");
@@ -81,7 +99,7 @@ Result<void> add_overlay(Inside& inside) {
                 error.hint = causes::hint_of(causes::Id::overlay_mounts, {root.path, point});
         return std::unexpected(std::move(merged).error());
     }
-    TRY(attach(*merged, changes.valid() ? changes : lower));
+    TRY(attach(*merged, layers.changes.valid() ? layers.changes : lower));
     inside.rootfs = std::move(*merged);
     return {};
 }
