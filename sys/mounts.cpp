@@ -151,20 +151,33 @@ Result<void> mount(const std::string& source, const std::string& target, const s
         source, target, type, also([] { return "0"; }), options));
 }
 
+namespace {
+
+/// A call that makes something with just the mode it is given.
+long unmasked(auto call) {
+    mode_t before = ::umask(0);
+    long result = call();
+    int code = errno;
+    (void)::umask(before); // can't fail
+    errno = code;
+    return result;
+}
+
+} // namespace
+
 Result<void> mknodat(int at, const std::string& path, mode_t mode, dev_t device) {
     return done(invoke(
         "mknodat",
-        [&] {
-            mode_t before = ::umask(0);
-            int result = ::mknodat(at, path.c_str(), mode, device);
-            int code = errno;
-            (void)::umask(before); // can't fail
-            errno = code;
-            return static_cast<long>(result);
-        },
-        At{at}, path, Heard{Mode{mode}, [&](long) { return show_file_mode(mode); }},
+        [&] { return unmasked([&] { return ::mknodat(at, path.c_str(), mode, device); }); }, At{at},
+        path, Heard{Mode{mode}, [&](long) { return show_file_mode(mode); }},
         Heard{Shown{std::to_string(major(device)) + ":" + std::to_string(minor(device))},
               [&](long) { return show_device(device); }}));
+}
+
+Result<void> make_directory(int at, const std::string& path, mode_t mode) {
+    return done(invoke(
+        "mkdirat", [&] { return unmasked([&] { return ::mkdirat(at, path.c_str(), mode); }); },
+        At{at}, path, Mode{mode}));
 }
 
 Result<mode_t> umask(mode_t mask) {

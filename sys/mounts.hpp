@@ -16,6 +16,9 @@ Result<void> mount(const std::string& source, const std::string& target, const s
 
 /// `device` as of makedev(3). The umask takes nothing off `mode`.
 Result<void> mknodat(int at, const std::string& path, mode_t mode, dev_t device);
+/// mkdirat(2), but the umask takes nothing off `mode`: it is the caller's, for what the command
+/// makes, while a mount point is for all of the container's users.
+Result<void> make_directory(int at, const std::string& path, mode_t mode);
 Result<mode_t> umask(mode_t mask);
 
 } // namespace sys

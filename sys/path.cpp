@@ -252,13 +252,6 @@ Result<Fd> walk_in_root(int root, const std::string& path, Want want) {
 
 } // namespace
 
-Result<void> make_directory(int at, const std::string& path, mode_t mode) {
-    mode_t before = TRY(umask(0));
-    auto made = mkdirat(at, path, mode);
-    TRY(umask(before));
-    return made;
-}
-
 Result<Fd> in_root(int root, const std::string& path, Want want) {
     auto found = openat2(root, path.empty() ? "." : path, flags_of(want), kInside);
     bool walk = !found && (found.error().code == EAGAIN ||

@@ -51,10 +51,6 @@ bool has_file_capabilities(const std::string& path);
 /// Engines call us with an empty environment, so PATH alone won't do.
 std::string find_program(const std::string& name);
 
-/// mkdirat(2), but the umask takes nothing off `mode`: it is the caller's, for what the command
-/// makes, while a mount point is for all of the container's users.
-Result<void> make_directory(int at, const std::string& path, mode_t mode);
-
 /// O_PATH descriptor of `path` inside `root`. Symlinks are followed as if `root` were "/", so no
 /// link leads out, not even one that is swapped while we look (openat2(2), RESOLVE_IN_ROOT).
 /// With Want::directory or Want::file what is missing is made, directories as 0755.
