@@ -91,7 +91,7 @@ TEST_F(Errors, TooFewProcesses) {
                                 rlimit limit{.rlim_cur = 1, .rlim_max = 1};
                                 (void)setrlimit(RLIMIT_NPROC, &limit);
                             }}),
-                 125, {"clone: clone3(", "EAGAIN", "ulimit -u"});
+                 125, {"clone3(", "EAGAIN", "ulimit -u"});
 }
 
 TEST_F(Errors, ADirectoryThatIsGone) {
