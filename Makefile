@@ -58,7 +58,9 @@ endif
 # main.o and the start of a static program: no test's.
 LIBOBJ := $(filter-out $(BUILD)/main.o $(BUILD)/sys/quick_start.o,$(OBJ))
 SANITIZERS ?=
-CXXFLAGS += $(CXXSTD) $(OPT) -g1 $(WARN) -I. -I$(BUILD)/gen -ffunction-sections -fdata-sections -fno-plt $(SANITIZERS) -MMD -MP
+# Lines for a sanitizer's report; the linker would throw them away, after a tenth of the compiler's time.
+DEBUG := $(if $(SANITIZERS),-g1)
+CXXFLAGS += $(CXXSTD) $(OPT) $(DEBUG) $(WARN) -I. -I$(BUILD)/gen -ffunction-sections -fdata-sections -fno-plt $(SANITIZERS) -MMD -MP
 # Constants and code in one segment, from the file's first byte: its first 2 MiB are then what one entry
 # of the page table can map, if they lie in the page cache as one piece.
 STATIC := -static -no-pie -Wl,--gc-sections -Wl,--build-id=none -Wl,-z,noseparate-code
@@ -209,7 +211,7 @@ clean:
 # Where clang is there, as it comes with `make lint`, by clang: it takes half of g++'s time for
 # GoogleTest's templates. Sanitizers want one compiler for all.
 TEST_CXX := $(or $(if $(SANITIZERS)$(filter-out $(HOST_ARCH),$(ARCH)),,$(shell command -v clang++-19)),$(CXX))
-TEST_FLAGS := $(CXXSTD) -O0 -g1 $(filter-out -Wno-maybe-uninitialized,$(WARN)) -I. -I$(BUILD)/gen $(SANITIZERS) -MMD -MP
+TEST_FLAGS := $(CXXSTD) -O0 $(DEBUG) $(filter-out -Wno-maybe-uninitialized,$(WARN)) -I. -I$(BUILD)/gen $(SANITIZERS) -MMD -MP
 USUAL := $(BUILD)/gen/$(notdir $(lastword $(TEST_CXX)))/usual.hpp
 SUPPORT := $(patsubst %.cpp,$(BUILD)/obj/%.o,$(wildcard tests/support/*.cpp))
 SUITES := unit stage system lessons engines vm site exercise
