@@ -37,37 +37,32 @@ std::string status_field(const std::string& field) {
     return text->substr(at, text->find('\n', at) - at);
 }
 
-/// Are we in a chroot? The kernel then refuses a user namespace (user_namespaces(7)).
-bool in_chroot() {
-    auto table = sys::read_file("/proc/self/mountinfo", 1 << 22);
-    if (!table)
-        return false;
-    // "36 35 98:0 /mnt1 /mnt2 rw …": with a root that is no mount, no fifth field is "/".
-    std::istringstream lines(*table);
-    std::string line;
-    while (std::getline(lines, line)) {
+/// Of this mount namespace, as far as our root goes; none when /proc can't be read.
+std::vector<std::string> mount_points() {
+    std::vector<std::string> out;
+    // "36 35 98:0 /mnt1 /mnt2 rw …"
+    std::istringstream lines(sys::read_file("/proc/self/mountinfo", 1 << 22).value_or(""));
+    for (std::string line; std::getline(lines, line);) {
         std::istringstream fields(line);
         std::string skipped;
-        std::string point;
-        fields >> skipped >> skipped >> skipped >> skipped >> point;
-        if (point == "/")
-            return false;
+        fields >> skipped >> skipped >> skipped >> skipped >> out.emplace_back();
     }
-    return true;
+    return out;
+}
+
+/// Are we in a chroot? The kernel then refuses a user namespace (user_namespaces(7)). With a root
+/// that is no mount, none is at "/".
+bool in_chroot() {
+    std::vector<std::string> points = mount_points();
+    return !points.empty() && std::ranges::find(points, "/") == points.end();
 }
 
 /// Where the file system of `path` is mounted, as far as its path tells.
 std::string mount_point_of(const std::string& path) {
     std::string best = "/";
-    std::istringstream lines(sys::read_file("/proc/self/mountinfo", 1 << 22).value_or(""));
-    for (std::string line; std::getline(lines, line);) {
-        std::istringstream fields(line);
-        std::string skipped;
-        std::string point;
-        fields >> skipped >> skipped >> skipped >> skipped >> point;
+    for (const std::string& point : mount_points())
         if (point.size() > best.size() && (path + "/").starts_with(point + "/"))
             best = point;
-    }
     return best;
 }
 
@@ -267,15 +262,9 @@ std::string rootfs_cannot_hold(const std::string& path, int code) {
 
 std::string mounted_below(const std::string& path) {
     std::string inside = path == "/" ? path : path + "/";
-    std::istringstream lines(sys::read_file("/proc/self/mountinfo", 1 << 22).value_or(""));
-    for (std::string line; std::getline(lines, line);) {
-        std::istringstream fields(line);
-        std::string skipped;
-        std::string point;
-        fields >> skipped >> skipped >> skipped >> skipped >> point;
+    for (const std::string& point : mount_points())
         if (point.size() > inside.size() && point.starts_with(inside))
             return point;
-    }
     return {};
 }
 
