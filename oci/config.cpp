@@ -1,7 +1,6 @@
 // config.json, from its top: what the container is made of, and what goes with what.
 #include "oci/config_parts.hpp"
 #include "oci/names.hpp"
-#include "spec/path.hpp"
 
 #include <linux/mount.h>
 
@@ -14,13 +13,6 @@ using spec::Stage;
 
 bool Reading::joins(Stage stage) const {
     return std::ranges::find(spec.joins, stage, &spec::Join::stage) != spec.joins.end();
-}
-
-std::string clean(std::string_view path) {
-    std::string plain = spec::plain_path(path);
-    if (!path.starts_with('/'))
-        return plain.empty() ? "" : plain.substr(1);
-    return plain.empty() ? "/" : plain;
 }
 
 bool goes_up(std::string_view path) {
@@ -152,14 +144,14 @@ void read_hidden(Node linux, Reading& reading) {
         for (const std::string& path : *paths)
             if (!path.starts_with('/'))
                 linux[key].fail("\"" + path + "\": must be absolute");
+        if (!paths->empty() && !reading.has(Stage::mount))
+            linux[key].fail("need a mount namespace in linux.namespaces");
         read_hidden_root(linux[key], *paths, root);
         std::vector<std::string> once;
         for (std::string& path : *paths)
             if (std::ranges::find(once, path) == once.end())
                 once.push_back(std::move(path));
         *paths = std::move(once);
-        if ((!paths->empty() || root.read_only) && !reading.has(Stage::mount))
-            linux[key].fail("need a mount namespace in linux.namespaces");
     }
 }
 

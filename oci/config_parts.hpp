@@ -4,6 +4,7 @@
 
 #include "oci/config.hpp"
 #include "oci/document.hpp"
+#include "spec/path.hpp"
 
 namespace oci {
 
@@ -19,8 +20,7 @@ struct Reading {
     bool joins(spec::Stage stage) const;
 };
 
-/// "/a/b" of "/a/./b//"; ".." is taken literally.
-std::string clean(std::string_view path);
+using spec::clean; // ".." is taken literally
 /// Has it a part ".."?
 bool goes_up(std::string_view path);
 /// `path`, or what it is below `base` when it is relative.

@@ -153,11 +153,6 @@ constexpr OwnOption kTmpfsOptions[] = {
      "never, always, within_size or advise"},
 };
 
-std::string place(std::string_view path) {
-    std::string plain = plain_path(path);
-    return plain.empty() ? "/" : plain;
-}
-
 /// True when `option` is one that every mount understands, and has been applied.
 bool apply_option(Mount& mount, std::string_view option) {
     for (const MountOption& known : kMountOptions) {
@@ -218,7 +213,7 @@ Parsed<Mount> parse_volume(std::string_view text) {
     Mount mount;
     mount.type = "bind";
     mount.source = parts[0];
-    mount.destination = place(parts[1]);
+    mount.destination = clean(parts[1]);
     if (parts.size() == 3) {
         for (std::string_view option : split(parts[2], ',')) {
             if (option == "bind")
@@ -247,7 +242,7 @@ Parsed<Mount> parse_tmpfs(std::string_view text) {
     mount.attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
     if (!text.starts_with('/'))
         return wrong(text, "the destination must be an absolute path");
-    mount.destination = place(text.substr(0, colon));
+    mount.destination = clean(text.substr(0, colon));
     if (colon == std::string_view::npos)
         return mount;
     for (std::string_view option : split(text.substr(colon + 1), ',')) {

@@ -7,7 +7,7 @@
 
 namespace spec {
 
-/// "/a/b" of "//a/./b/". What ".." leads to, only the file system knows.
+/// "/a/b" of "//a/./b/", "" of "/". What ".." leads to, only the file system knows.
 inline std::string plain_path(std::string_view path) {
     std::string out;
     while (!path.empty()) {
@@ -17,6 +17,14 @@ inline std::string plain_path(std::string_view path) {
             out.append("/").append(name);
     }
     return out;
+}
+
+/// The same, but "/" stays "/", and what is relative stays so: "a/b" of "a//./b/".
+inline std::string clean(std::string_view path) {
+    std::string plain = plain_path(path);
+    if (!path.starts_with('/'))
+        return plain.empty() ? "" : plain.substr(1);
+    return plain.empty() ? "/" : plain;
 }
 
 } // namespace spec
