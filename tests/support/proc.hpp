@@ -27,6 +27,8 @@ std::string read_link(const std::string& path);
 /// "uts:[4026531838]"; `name` as in /proc/PID/ns.
 std::string namespace_of(pid_t pid, const std::string& name);
 inline const Strings kNamespaces = {"user", "cgroup", "net", "uts", "ipc", "time", "mnt", "pid"};
+/// What lsns(8) prints of a process's namespaces, as JSON: NS, TYPE, NPROCS and PID of each.
+std::string lsns(pid_t pid);
 
 struct IdRange {
     std::uint32_t inside = 0, outside = 0, count = 0;

@@ -71,9 +71,7 @@ std::uint64_t inode(pid_t pid, const std::string& type) {
 
 void expect_namespaces(const json& seen, pid_t pid) {
     ASSERT_EQ(seen["namespaces"].size(), support::kNamespaces.size());
-    Ended lsns = support::run(
-        {.argv = {"lsns", "--json", "-o", "NS,TYPE,NPROCS,PID", "-p", std::to_string(pid)}});
-    json listed = json::parse(lsns.out)["namespaces"];
+    json listed = json::parse(support::lsns(pid))["namespaces"];
     EXPECT_EQ(listed.size(), seen["namespaces"].size());
     for (const json& space : seen["namespaces"]) {
         std::string type = space["type"];

@@ -63,12 +63,12 @@ TEST(Picture, ShowsNoLessThanLsns) {
     Ended drawn = inspect({pid, "--svg", folder / "a.svg", "--html=" + folder / "a.html"});
     ASSERT_EQ(drawn.status, 0) << drawn.err;
     EXPECT_EQ(drawn.out, "");
-    Ended lsns = support::run({.argv = {"lsns", "--json", "-o", "NS,TYPE,NPROCS,PID", "-p", pid}});
+    json listed = json::parse(support::lsns(box.command()))["namespaces"];
     json seen = json::parse(inspect({pid, "--json"}).out);
     for (const char* file : {"a.svg", "a.html"}) {
         std::string text = letters(folder / file);
         EXPECT_THAT(text, HasSubstr(name));
-        for (const json& space : json::parse(lsns.out)["namespaces"])
+        for (const json& space : listed)
             EXPECT_THAT(text, HasSubstr(space["ns"].dump())) << space["type"];
         for (const json& space : seen["namespaces"])
             EXPECT_THAT(text, HasSubstr(space["host"].dump())) << space["type"];
