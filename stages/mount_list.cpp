@@ -151,8 +151,9 @@ Result<void> change(Inside& inside, const spec::Mount& wanted) {
         return error.code == EINVAL ? "nothing is mounted at \"" + wanted.destination + "\""
                                     : std::string();
     };
+    // By this a place where nothing is mounted is known, even when nothing is asked of it.
+    Fd context = TRY(hint(sys::fspick(place.get()), no_mount));
     if (!wanted.options.empty()) {
-        Fd context = TRY(hint(sys::fspick(place.get()), no_mount));
         auto explain = [&](auto result) {
             if (!result)
                 result.error().detail = sys::fs_message(context.get());
@@ -167,7 +168,7 @@ Result<void> change(Inside& inside, const spec::Mount& wanted) {
         }
         TRY(explain(sys::fsconfig_reconfigure(context.get())));
     }
-    return hint(finish_mount(place, wanted, Fd()), no_mount);
+    return finish_mount(place, wanted, Fd());
 }
 
 /// A link of the host's, made anew; one that is there already must say the same.

@@ -134,10 +134,12 @@ TEST_F(BundleMounts, AreRemounted) {
         {.type = "tmpfs", .destination = "/t", .remount = true, .options = {"size=128k"}});
     std::string out = unit::run(spec).out;
     EXPECT_THAT(out, AllOf(HasSubstr("/v/x: Read-only"), HasSubstr(" 128 ")));
-    spec.root.mounts.push_back(
-        {.type = "bind", .destination = "/nowhere", .attributes = 1, .remount = true});
+    spec.root.mounts.push_back({.type = "bind", .destination = "/nowhere", .remount = true});
     fs::create_directory(here_ / "root/nowhere");
-    EXPECT_THAT(unit::run(spec).out, HasSubstr("nothing is mounted at \"/nowhere\""));
+    for (auto attributes : {std::uint64_t{0}, std::uint64_t{MOUNT_ATTR_RDONLY}}) {
+        spec.root.mounts.back().attributes = attributes;
+        EXPECT_THAT(unit::run(spec).out, HasSubstr("nothing is mounted at \"/nowhere\""));
+    }
 }
 
 TEST_F(BundleMounts, PassMountsOnOnlyAsAsked) {
