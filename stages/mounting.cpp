@@ -191,13 +191,18 @@ namespace {
 
 constexpr sys::Resolve kBelow{sys::names::kResolveInRoot | sys::names::kResolveNoMagiclinks};
 
-/// `path` below `top`, or an invalid Fd when there is no such thing here.
-Result<Fd> find(const Fd& top, const std::string& path) {
-    auto found = sys::openat2(top.get(), path, O_PATH, kBelow);
-    if (!found && (found.error().code == ENOENT || found.error().code == ENOTDIR ||
-                   found.error().code == EACCES))
+/// `path` less `prefix`, below `top`; an invalid Fd when there is no such thing here.
+Result<Fd> find(const Fd& top, const std::string& prefix, const std::string& path) {
+    auto found = sys::openat2(top.get(), path.substr(prefix.size()), O_PATH, kBelow);
+    if (!found && (found.error().code == ENOENT || found.error().code == ENOTDIR))
         return Fd();
-    return found;
+    return hint(std::move(found), [&](const Error& error) {
+        return error.code == EACCES
+                   ? "\"" + path +
+                         "\" has to be masked or read-only, and lies behind a directory that the "
+                         "container's root can't search: it belongs to an id that is not mapped"
+                   : std::string();
+    });
 }
 
 /// The host's /dev/null, proven to be it: an image can't put its own file in its place.
@@ -216,7 +221,7 @@ Result<void> mask(Inside& inside, const std::string& prefix, const Fd& top) {
     for (const std::string& path : inside.spec.root.masked) {
         if (!path.starts_with(prefix))
             continue;
-        Fd target = TRY(find(top, path.substr(prefix.size())));
+        Fd target = TRY(find(top, prefix, path));
         if (!target.valid())
             continue;
         if (!S_ISDIR(TRY(sys::fstat(target.get())).st_mode)) {
@@ -242,7 +247,7 @@ Result<void> make_readonly(const Inside& inside, const std::string& prefix, cons
     for (const std::string& path : inside.spec.root.readonly) {
         if (!path.starts_with(prefix))
             continue;
-        Fd target = TRY(find(top, path.substr(prefix.size())));
+        Fd target = TRY(find(top, prefix, path));
         if (!target.valid())
             continue;
         Fd copy = TRY(clone_mount(target.get(), "", AT_EMPTY_PATH | AT_RECURSIVE));

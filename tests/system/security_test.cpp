@@ -414,6 +414,28 @@ TEST_F(Image, MasksAreTheHostsNullDevice) {
     }
 }
 
+// Others in the container may have the right that its root lacks, by a group that it has not.
+TEST_F(Image, WhatRootCantReachIsNotTakenForMasked) {
+    if (!support::is_root())
+        GTEST_SKIP() << "needs root, who can give a directory away";
+    fs::create_directories(image("/closed/secret"));
+    chmod(image("/closed").c_str(), 0700);
+    ASSERT_EQ(chown(image("/closed").c_str(), 70000, 70000), 0);
+    config()["linux"]["namespaces"].push_back({{"type", "user"}});
+    for (const char* maps : {"uidMappings", "gidMappings"})
+        config()["linux"][maps] =
+            json::array({{{"containerID", 0}, {"hostID", 0}, {"size", 1000}}});
+    for (const char* paths : {"maskedPaths", "readonlyPaths"}) {
+        config()["linux"]["maskedPaths"] = config()["linux"]["readonlyPaths"] = json::array();
+        config()["linux"][paths] = {"/closed/secret"};
+        Ended ended = run({"true"});
+        EXPECT_EQ(ended.status, 1) << paths;
+        EXPECT_THAT(ended.err,
+                    HasSubstr("\"/closed/secret\" has to be masked or read-only, and lies "
+                              "behind a directory that the container's root can't search"));
+    }
+}
+
 TEST_F(Image, ConsoleIsNoLink) {
     json mounts = json::array();
     for (const json& one : config()["mounts"]) // its own /dev, with our terminals
