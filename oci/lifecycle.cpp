@@ -166,6 +166,8 @@ Result<void> start(const Global& global, const std::string& id) {
     if (now.status == Status::creating)
         return sys::wrong("cannot start a container whose creation was cut short",
                           "remove it with 'delete --force'");
+    if (now.status == Status::paused)
+        return sys::wrong("cannot start a paused container", "let it go on with 'resume' first");
     if (now.status != Status::created)
         return already_running();
     std::optional<State> state = TRY(store.state());

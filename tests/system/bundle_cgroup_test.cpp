@@ -183,6 +183,7 @@ TEST_F(BundleCgroup, IsPausedAndResumed) {
     EXPECT_EQ(status(), "paused");
     EXPECT_THAT(slurp(leaf() + "/cgroup.events"), HasSubstr("frozen 1"));
     EXPECT_NE(runtime({"pause", id}).status, 0);
+    EXPECT_THAT(runtime({"start", id}).err, HasSubstr("cannot start a paused container"));
     EXPECT_EQ(runtime({"resume", id}).status, 0);
     EXPECT_EQ(status(), "running");
     EXPECT_THAT(slurp(leaf() + "/cgroup.events"), HasSubstr("frozen 0"));
