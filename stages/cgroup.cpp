@@ -250,7 +250,8 @@ Result<void> furnish(Launch& launch) {
                      Remember::nothing);
     const spec::Resources& resources = launch.spec.cgroup.resources;
     TRY(files.write(resources));
-    return {};
+    bool may_be_bad = resources.any() || launch.ledger->keep_cgroup; // not asked of most
+    return may_be_bad ? files.check_birth(resources) : Result<void>();
 }
 
 /// What the container may do in its leaf itself. The child is there: it knows its own ids.

@@ -292,4 +292,21 @@ Result<void> LimitFiles::write(const spec::Resources& wanted) {
     return {};
 }
 
+Result<void> LimitFiles::check_birth(const spec::Resources& wanted) const {
+    for (const auto& [file, text] : wanted.unified)
+        if (file == "cgroup.freeze" && text.starts_with('1'))
+            return refused(kUnified, file, "the first process would never take its first step",
+                           "pause the container once it is there");
+    // The child takes its first steps in our memory, and with whom the kernel kills for want of
+    // memory it kills all who share theirs (__oom_kill_process in mm/oom_kill.c): us, with nobody
+    // left to say so, and the keeper. They take some 32 KiB; no whole start does with 128.
+    constexpr std::uint64_t kLeast = 128 << 10;
+    // Without its controller there is no such file, and no limit.
+    std::optional<std::uint64_t> limit = number("memory.max").value_or(std::nullopt);
+    if (limit && *limit < kLeast)
+        return refused(kMemory, std::to_string(*limit), "is too little for any process to start",
+                       "1M is enough for a small one");
+    return {};
+}
+
 } // namespace stages::cgroup

@@ -27,6 +27,8 @@ public:
 
     /// All of `wanted` but its devices; the controllers are enabled.
     Result<void> write(const spec::Resources& wanted);
+    /// Can a process start in there? Not in one without memory, nor in a frozen one.
+    Result<void> check_birth(const spec::Resources& wanted) const;
     /// Put back what was there before write(), as far as the kernel lets us: for when one of a set
     /// of limits was refused.
     void restore();

@@ -470,12 +470,12 @@ struct Limited : Pure {
 TEST(Cgroup, SwapIsWhatIsBeyondMemory) {
     Limited host;
     Trial trial;
-    trial.spec.cgroup.resources = {.memory = 100, .memory_swap = 150};
+    trial.spec.cgroup.resources = {.memory = 1000000, .memory_swap = 1000050};
     EXPECT_EQ(trial.prepare(), "");
-    EXPECT_EQ(host.file("memory.max"), "100");
+    EXPECT_EQ(host.file("memory.max"), "1000000");
     EXPECT_EQ(host.file("memory.swap.max"), "50");
     trial.undo();
-    trial.spec.cgroup.resources = {.memory = 100, .memory_swap = -1};
+    trial.spec.cgroup.resources = {.memory = 1000000, .memory_swap = -1};
     EXPECT_EQ(trial.prepare(), "");
     EXPECT_EQ(host.file("memory.swap.max"), "max");
     trial.undo();
@@ -483,6 +483,31 @@ TEST(Cgroup, SwapIsWhatIsBeyondMemory) {
     EXPECT_EQ(trial.prepare(), "");
     EXPECT_EQ(host.file("memory.max"), "max");
     EXPECT_EQ(host.file("memory.swap.max"), "") << "no bound was asked for";
+}
+
+TEST(Cgroup, WhereNoProcessCanStartIsAnError) {
+    Limited host;
+    Trial trial;
+    trial.spec.cgroup.resources.memory = 131071;
+    EXPECT_EQ(trial.prepare(), "--memory \"131071\": is too little for any process to start: "
+                               "1M is enough for a small one");
+    trial.undo();
+    EXPECT_FALSE(host.has(kRoot + "/gocontainer-x"));
+    trial.spec.cgroup.resources = {.unified = {{"memory.max", "4096"}}};
+    EXPECT_THAT(trial.prepare(), HasSubstr("\"4096\": is too little for any process"));
+    trial.undo();
+    trial.spec.cgroup.resources = {.unified = {{"cgroup.freeze", "1"}}};
+    EXPECT_EQ(trial.prepare(), "--unified \"cgroup.freeze\": the first process would never take "
+                               "its first step: pause the container once it is there");
+    trial.undo();
+    host.cgroup(kRoot + "/small");
+    host.put(kRoot + "/small/memory.max", "65536\n");
+    trial.spec.cgroup = {.path = "/small"};
+    EXPECT_THAT(trial.prepare(), HasSubstr("\"65536\": is too little for any process"))
+        << "nor in one that was there already";
+    trial.undo();
+    trial.spec.cgroup = {.resources = {.memory = 131072}};
+    EXPECT_EQ(trial.prepare(), "");
 }
 
 TEST(Cgroup, EveryFileTakesItsOwnForm) {

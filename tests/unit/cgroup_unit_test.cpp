@@ -185,13 +185,13 @@ struct Booted : FakeCgroups {
 TEST(CgroupUnit, IsStartedAroundTheChildAndStoppedAfterIt) {
     Booted host;
     FakeSystemd systemd([&](const Message& call) { return host.serve(call); });
-    host.spec.cgroup.resources = {.memory = 64, .pids = 5};
+    host.spec.cgroup.resources = {.memory = 1 << 20, .pids = 5};
     host.spec.cgroup.properties = {{"TimeoutStopUSec", "uint64 9"}, {"TasksMax", "uint64 99"}};
     EXPECT_EQ(host.run(), "");
     EXPECT_EQ(host.ledger->leaf, kScope);
     EXPECT_STREQ(host.ledger->unit, "docker-x.scope");
     EXPECT_TRUE(host.launch.leaf.valid());
-    EXPECT_THAT(host.calls, ElementsAre("write " + kScope + "/memory.max=64",
+    EXPECT_THAT(host.calls, ElementsAre("write " + kScope + "/memory.max=1048576",
                                         "write " + kScope + "/pids.max=5"));
     EXPECT_THAT(host.start.body, HasSubstr("TimeoutStopUSec"));
     EXPECT_THAT(host.start.body, HasSubstr("CollectMode"));

@@ -113,6 +113,20 @@ TEST(CgroupTest, CommandKilledAtMemoryGives137) {
     EXPECT_EQ(container.wait(), 137) << container.err();
 }
 
+TEST(CgroupTest, TooLittleMemoryToStartIsAnErrorThatLeavesNothing) {
+    NEEDS("memory");
+    for (const char* memory : {"1", "4096", "64k"}) {
+        const std::string name = std::string("small-") + memory;
+        const std::string leaf = "/gocontainer-" + name;
+        Container container({"--memory", memory, "--name", name}, kWait);
+        EXPECT_EQ(container.wait(), 125) << memory;
+        EXPECT_THAT(container.err(), testing::HasSubstr("is too little for any process to start"));
+        std::string above = own_cgroup(); // where the leaf is: here, or the nearest place above
+        for (; above.size() > std::string("/sys/fs").size(); above.erase(above.rfind('/')))
+            EXPECT_FALSE(exists(above + leaf)) << memory;
+    }
+}
+
 TEST(CgroupTest, MemoryBelowTheLimitIsLeftAlone) {
     NEEDS("memory");
     // 16 MiB of a file in memory counts as the container's own.
