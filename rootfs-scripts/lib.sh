@@ -368,6 +368,19 @@ in_folder() {
     "$@"
 }
 
+# Runs "$@", which writes into the folder $1, as whom that folder belongs to. Where there are no other
+# ids, the caller is not root of a namespace, and a mode like 555, as Nix has everywhere, keeps it out.
+write_in() {
+    local folder=$1 mode=''
+    shift
+    if [[ $map == single && ! -w $folder ]]; then
+        mode=$(stat -c %a -- "$folder")
+        chmod u+w -- "$folder"
+    fi
+    step in_userns "$@" || die "\"${folder#"$root"}/\" can't be completed: nothing was left behind"
+    [[ ! $mode ]] || chmod "$mode" -- "$folder"
+}
+
 # Adds what a container can't do without, where an image leaves it to its runtime: folders to mount
 # on, a file for gocontainer to bind its resolv.conf over, a name for 127.0.0.1. Follows no symlink
 # of the image.
@@ -376,11 +389,13 @@ complete_tree() {
     for folder in dev proc sys etc; do
         [[ -e $root/$folder || -L $root/$folder ]] || wanted+=("$root/$folder")
     done
-    ((${#wanted[@]} == 0)) || step in_userns mkdir -- "${wanted[@]}"
-    [[ ! -L $root/etc ]] || return 0
+    ((${#wanted[@]} == 0)) || write_in "$root" mkdir -- "${wanted[@]}"
+    [[ -d $root/etc && ! -L $root/etc ]] || return 0
     file=$root/etc/resolv.conf
-    [[ -e $file || -L $file ]] || step in_userns touch -- "$file"
+    [[ -e $file || -L $file ]] || write_in "$root/etc" touch -- "$file"
     file=$root/etc/hosts
-    [[ -s $file || -L $file ]] || printf '127.0.0.1 localhost\n::1       localhost\n' |
-        (in_userns tee -- "$file" >/dev/null)
+    if [[ ! -s $file && ! -L $file ]]; then
+        printf '127.0.0.1 localhost\n::1       localhost\n' >"$partial/tmp/hosts"
+        write_in "$root/etc" cp -f -- "$partial/tmp/hosts" "$file"
+    fi
 }

@@ -117,6 +117,48 @@ TEST_P(Image, RunsAgain) {
     EXPECT_EQ(left(), both);
 }
 
+TEST_P(Image, IsForTheArchitectureThatIsAskedFor) {
+    ASSERT_TRUE(
+        in_home("umoci config --image layout:v1 --tag far --architecture s390x").succeeded());
+    std::string near = "oci:" + (ground / "home/layout:v1").string();
+    std::string far = "oci:" + (ground / "home/layout:far").string();
+    auto refused = script("image", {"--arch", "s390x", near, "root fs"});
+    EXPECT_EQ(refused.exit_status(), 1) << refused;
+    EXPECT_NE(refused.err.find(", not for s390x: leave --arch out, "), std::string::npos)
+        << refused;
+    EXPECT_EQ(left(), Names{});
+    auto warned = script("image", {far, "root fs"});
+    EXPECT_TRUE(warned.succeeded()) << warned;
+    EXPECT_NE(warned.err.find("this image is for s390x, and this machine is "), std::string::npos)
+        << warned;
+    auto asked = script("image", {"--arch", "s390x", far, "root fs"});
+    EXPECT_TRUE(asked.succeeded()) << asked;
+    for (const auto& outcome : {asked, script("image", {near, "root fs"})})
+        EXPECT_EQ(outcome.err.find("this image is for"), std::string::npos) << outcome;
+}
+
+// As Nix makes them. Without newuidmap a user is root of no namespace, whom modes would not stop.
+TEST_P(Image, CompletesFoldersThatAreClosedToTheirOwner) {
+    auto made =
+        in_home("mkdir closed && cd closed && mkdir bin etc && cp ../layer/bin/busybox bin &&"
+                "ln -s busybox bin/sh && : >etc/hosts && chmod 444 etc/hosts &&"
+                "chmod 555 . etc && tar --owner=0 --group=0 -cf ../closed.tar . && cd .. &&"
+                "chmod -R u+w closed && umoci new --image layout:closed &&"
+                "umoci raw add-layer --image layout:closed closed.tar");
+    ASSERT_TRUE(made.succeeded()) << made;
+    std::string source = "oci:" + (ground / "home/layout:closed").string();
+    setting.environment["PATH"] = path_without("newuidmap");
+    auto outcome = script("image", {source, "root fs"});
+    ASSERT_TRUE(outcome.succeeded()) << outcome;
+    for (const char* name : {"", "etc"})
+        EXPECT_EQ(look(target() / name).st_mode & 07777, 0555U) << name;
+    for (const char* name : {"dev", "proc", "sys", "etc/resolv.conf"})
+        EXPECT_TRUE(fs::exists(target() / name)) << name;
+    EXPECT_TRUE(contents(target() / "etc/hosts").starts_with("127.0.0.1 localhost\n"));
+    EXPECT_TRUE(script("image", {"--remove", "root fs"}).succeeded());
+    EXPECT_EQ(left(), Names{});
+}
+
 TEST_P(Image, SaysWhatAShortNameMeans) {
     // A proxy that nobody serves, so that no registry is asked.
     setting.environment["HTTPS_PROXY"] = "http://127.0.0.1:1";
