@@ -189,13 +189,13 @@ Result<void> LimitFiles::cpu_time(const spec::Resources& wanted) {
 
 Result<void> LimitFiles::cpu(const spec::Resources& wanted) {
     auto idle = [&] { return put(kCpuIdle, "cpu.idle", std::to_string(*wanted.cpu_idle)); };
-    // While it is idle the kernel takes no weight.
-    bool ends = wanted.cpu_idle && *wanted.cpu_idle == 0;
-    if (ends && has("cpu.idle"))
+    // While it is idle the kernel takes no weight, and it keeps none for afterwards.
+    bool begins = wanted.cpu_idle && *wanted.cpu_idle != 0;
+    if (wanted.cpu_idle && !begins && has("cpu.idle"))
         TRY(idle());
-    if (wanted.cpu_weight && !moot(*wanted.cpu_weight == kUsualWeight, "cpu.weight"))
+    if (wanted.cpu_weight && !begins && !moot(*wanted.cpu_weight == kUsualWeight, "cpu.weight"))
         TRY(put(kCpuWeight, "cpu.weight", std::to_string(*wanted.cpu_weight)));
-    if (wanted.cpu_idle && !ends)
+    if (begins)
         TRY(idle());
     return cpu_time(wanted);
 }

@@ -81,8 +81,8 @@ TEST(CgroupLimits, EachHasItsFile) {
     EXPECT_EQ(leaf.write(all), "");
     EXPECT_THAT(leaf.written(),
                 ElementsAre("memory.max=100", "memory.swap.max=50", "memory.low=50",
-                            "cpu.weight=70", "cpu.idle=1", "cpu.max.burst=1000",
-                            "cpu.max=5000 20000", "cpuset.cpus=0-1", "cpuset.mems=0", "pids.max=9",
+                            "cpu.idle=1", "cpu.max.burst=1000", "cpu.max=5000 20000",
+                            "cpuset.cpus=0-1", "cpuset.mems=0", "pids.max=9",
                             "hugetlb.2MB.max=4096", "hugetlb.2MB.rsvd.max=4096",
                             "rdma.max=mlx4_0 hca_handle=2 hca_object=3",
                             "rdma.max=mlx4_1 hca_object=4", "memory.high=80"));
@@ -182,6 +182,13 @@ TEST(CgroupLimits, ABurstThatNeedsANewQuotaComesAfterIt) {
     } kernel(leaf, raised);
     EXPECT_EQ(leaf.write({.cpu_quota = 9000, .cpu_burst = 8000}), "");
     EXPECT_THAT(leaf.written(), ElementsAre("cpu.max=9000", "cpu.max.burst=8000"));
+}
+
+TEST(CgroupLimits, WhatIsIdleTakesNoWeight) {
+    Leaf leaf;
+    leaf.answer("write", "\"70\"", EINVAL); // systemd has made it idle already
+    EXPECT_EQ(leaf.write({.cpu_idle = 1, .cpu_weight = 70}), "");
+    EXPECT_THAT(leaf.written(), ElementsAre("cpu.idle=1"));
 }
 
 TEST(CgroupLimits, WhatIsNoLongerIdleCanHaveAWeight) {

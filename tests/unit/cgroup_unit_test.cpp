@@ -419,6 +419,15 @@ TEST_F(SystemdUnit, KnowsWhatItWouldWriteAgain) {
     EXPECT_EQ(file("cpu.idle"), "0\n");
 }
 
+TEST_F(SystemdUnit, IsIdleWhateverItsWeight) {
+    spec.cgroup.resources = {.cpu_idle = 1, .cpu_weight = 70};
+    ASSERT_EQ(run(), "");
+    EXPECT_EQ(file("cpu.idle"), "1\n");
+    auto again = stages::cgroup::update(
+        ledger->leaf, {.resources = spec.cgroup.resources, .unit = ledger->unit});
+    EXPECT_TRUE(again) << sys::to_line(again.error());
+}
+
 TEST_F(SystemdUnit, TakesAnotherProcess) {
     ASSERT_EQ(run(), "");
     pid_t other = ::fork();
