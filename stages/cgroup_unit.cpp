@@ -113,6 +113,27 @@ std::optional<std::int64_t> idle_of(const spec::Resources& wanted) {
     return idle;
 }
 
+/// Bytes as the kernel reads them (memparse(), lib/cmdline.c): "max", or a number with k, m, g, t,
+/// p or e. Nothing: what is neither, or is not decimal, which is between `unified` and the kernel.
+std::optional<std::uint64_t> bytes_of(std::string_view text) {
+    text = text.substr(std::min(text.find_first_not_of(" \t\n"), text.size()));
+    text = text.substr(0, text.find_last_not_of(" \t\n") + 1);
+    if (text == "max")
+        return kInfinity;
+    std::uint64_t value = 0;
+    auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    std::string_view unit = text.substr(static_cast<std::size_t>(end - text.data()));
+    if (error != std::errc{} || (value != 0 && text.front() == '0') || unit.size() > 1)
+        return std::nullopt;
+    if (unit.empty())
+        return value;
+    std::size_t power = std::string_view("kmgtpe").find(static_cast<char>(unit.front() | 0x20));
+    if (power == std::string_view::npos)
+        return std::nullopt;
+    std::size_t shift = 10 * (power + 1);
+    return value > kInfinity >> shift ? kInfinity : value << shift;
+}
+
 /// The files of `unified` that systemd writes too.
 void add_unified(Properties& out, const spec::Resources& wanted) {
     constexpr std::pair<std::string_view, const char*> names[] = {
@@ -129,7 +150,10 @@ void add_unified(Properties& out, const spec::Resources& wanted) {
             put(out, "AllowedMemoryNodes", bits_of(text));
         else if (file == "cpu.max")
             put_cpu_max(out, text);
-        else if (name != std::end(names) && (file != "cpu.weight" || idle_of(wanted) != 1))
+        else if (name != std::end(names) && file.starts_with("memory.")) {
+            if (auto bytes = bytes_of(text))
+                put(out, name->second, *bytes);
+        } else if (name != std::end(names) && (file != "cpu.weight" || idle_of(wanted) != 1))
             put(out, name->second,
                 file == "pids.max" ? std::max<std::uint64_t>(limit_of(text), 1) : limit_of(text));
     }

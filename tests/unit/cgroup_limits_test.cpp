@@ -80,10 +80,10 @@ TEST(CgroupLimits, EachHasItsFile) {
     leaf.set("cpuset.mems.effective", "0\n");
     EXPECT_EQ(leaf.write(all), "");
     EXPECT_THAT(leaf.written(),
-                ElementsAre("memory.max=100", "memory.swap.max=50", "memory.low=50",
-                            "cpu.idle=1", "cpu.max.burst=1000", "cpu.max=5000 20000",
-                            "cpuset.cpus=0-1", "cpuset.mems=0", "pids.max=9",
-                            "hugetlb.2MB.max=4096", "hugetlb.2MB.rsvd.max=4096",
+                ElementsAre("memory.max=100", "memory.swap.max=50", "memory.low=50", "cpu.idle=1",
+                            "cpu.max.burst=1000", "cpu.max=5000 20000", "cpuset.cpus=0-1",
+                            "cpuset.mems=0", "pids.max=9", "hugetlb.2MB.max=4096",
+                            "hugetlb.2MB.rsvd.max=4096",
                             "rdma.max=mlx4_0 hca_handle=2 hca_object=3",
                             "rdma.max=mlx4_1 hca_object=4", "memory.high=80"));
 }

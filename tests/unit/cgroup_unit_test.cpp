@@ -118,6 +118,16 @@ TEST(CgroupUnit, TimeAndWeightAreWhole) {
     EXPECT_EQ(said({.cpu_idle = 0}), "CPUWeight=100 ");
     EXPECT_EQ(said({.cpu_idle = 0, .cpu_weight = 7}), "CPUWeight=7 ");
     EXPECT_EQ(said({.unified = {{"pids.max", "0"}}}), "TasksMax=1 ");
+    for (auto [text, bytes] : {std::pair{"50M", "52428800"},
+                               {"3k\n", "3072"},
+                               {" 7 ", "7"},
+                               {"0", "0"},
+                               {"99999999E", infinity.c_str()}})
+        EXPECT_EQ(said({.unified = {{"memory.high", text}}}),
+                  "MemoryHigh=" + std::string(bytes) + " ")
+            << "as the kernel reads it";
+    for (const char* text : {"0x10", "010", "", "x", "5MB", "5x"})
+        EXPECT_EQ(said({.unified = {{"memory.high", text}}}), "") << text;
 }
 
 TEST(CgroupUnit, ValuesAreReadAsGVariantWritesThem) {
@@ -423,8 +433,8 @@ TEST_F(SystemdUnit, IsIdleWhateverItsWeight) {
     spec.cgroup.resources = {.cpu_idle = 1, .cpu_weight = 70};
     ASSERT_EQ(run(), "");
     EXPECT_EQ(file("cpu.idle"), "1\n");
-    auto again = stages::cgroup::update(
-        ledger->leaf, {.resources = spec.cgroup.resources, .unit = ledger->unit});
+    auto again = stages::cgroup::update(ledger->leaf,
+                                        {.resources = spec.cgroup.resources, .unit = ledger->unit});
     EXPECT_TRUE(again) << sys::to_line(again.error());
 }
 
