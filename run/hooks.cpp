@@ -17,7 +17,9 @@ using sys::Result;
 
 namespace {
 
-constexpr std::int64_t kMostOutput = 1 << 16;
+/// Room for what a hook prints: memory is taken only as it does. `sh -x` says much, but one that
+/// never ends must not take all there is: beyond this it can't write.
+constexpr std::int64_t kMostOutput = 16 << 20;
 
 /// A file in memory with `text` in it, read from its start.
 Result<Fd> with_text(const char* name, std::string_view text) {
@@ -27,16 +29,22 @@ Result<Fd> with_text(const char* name, std::string_view text) {
     return file;
 }
 
-/// The last lines of what a hook has printed into `file`.
+/// The last lines of what a hook has printed into `file`, behind which there are zeros.
 std::string printed(const Fd& file) {
-    std::string text(kMostOutput, '\0');
-    if (!sys::lseek_start(file.get()))
-        return {};
-    text.resize(sys::read(file.get(), text).value_or(0));
-    while (!text.empty() && (text.back() == '\n' || text.back() == '\0'))
-        text.pop_back();
     constexpr std::size_t most = 1024;
-    return text.size() > most ? text.substr(text.size() - most) : text;
+    std::string text;
+    if (!sys::lseek_start(file.get()))
+        return text;
+    std::array<char, 1 << 14> buffer{};
+    for (bool end = false; !end;) {
+        std::string_view part(buffer.data(), sys::read(file.get(), buffer).value_or(0));
+        end = part.empty() || part.back() == '\0';
+        text.append(part.substr(0, part.find_last_not_of('\0') + 1));
+        text.erase(0, text.size() - std::min(text.size(), most));
+    }
+    while (!text.empty() && text.back() == '\n')
+        text.pop_back();
+    return text;
 }
 
 /// Wait for `pid` until `timeout` seconds have passed; the wait status, or nothing when it had to

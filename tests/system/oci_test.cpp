@@ -280,6 +280,26 @@ TEST(Hooks, ThatFailUndoTheCreate) {
     }
 }
 
+// `sh -x`, for one. What counts is what it has said last.
+TEST(Hooks, MaySayMuch) {
+    Bundle bundle;
+    bundle.args({"true"});
+    std::string token = support::token();
+    for (int status : {0, 3}) {
+        bundle.config["hooks"]["createRuntime"] =
+            json::array({{{"path", "/bin/sh"},
+                          {"args",
+                           {"sh", "-c",
+                            "head -c 1000000 /dev/zero | tr '\\0' x >&2 && echo " + token +
+                                " >&2 && exit " + std::to_string(status)}}}});
+        bundle.save();
+        Ended ended = bundle.runtime({"run", bundle.id()});
+        EXPECT_EQ(ended.status, status == 0 ? 0 : 1) << ended.err;
+        EXPECT_EQ(ended.err.find(token) != std::string::npos, status != 0) << ended.err;
+        EXPECT_LT(ended.err.size(), 2000U);
+    }
+}
+
 TEST(Hooks, ThatTakeTooLongAreKilled) {
     Bundle bundle;
     bundle.config["hooks"]["createRuntime"] = {
