@@ -73,6 +73,17 @@ bool lacks_sys_admin() {
     return !bound.empty() && (std::strtoull(bound.c_str(), nullptr, 16) >> kSysAdmin & 1) == 0;
 }
 
+/// Is `id` one of this user namespace's, as `file`, its map, has them? Yes when that can't be read.
+bool has_id(const char* file, std::uint32_t id) {
+    auto map = sys::read_file(file, 1 << 16);
+    std::istringstream lines(map.value_or(""));
+    std::uint64_t inside = 0, outside = 0, count = 0;
+    while (lines >> inside >> outside >> count)
+        if (id >= inside && id - inside < count)
+            return true;
+    return !map;
+}
+
 bool is_filtered() {
     return status_field("Seccomp") == "2";
 }
@@ -166,6 +177,9 @@ std::string no_namespace(const std::string& kind, int code) {
             return why;
         if (in_chroot())
             return hint_of(Id::in_chroot);
+        if (kind == "user" && (!has_id("/proc/self/uid_map", sys::geteuid()) ||
+                               !has_id("/proc/self/gid_map", sys::getgid())))
+            return hint_of(Id::caller_unmapped);
     }
     return code == EINVAL ? hint_of(Id::not_built, {kind}) : "";
 }
@@ -178,6 +192,11 @@ std::string powerless_root(int code) {
     if (std::string why = apparmor(); !why.empty())
         return why;
     return filtered();
+}
+
+std::string foreign_proc() {
+    // Our numbers from /proc's PID namespace down to ours: one where that is the same (proc(5)).
+    return status_field("NSpid").contains('\t') ? hint_of(Id::proc_foreign) : "";
 }
 
 std::string no_proc(int code) {
@@ -213,10 +232,15 @@ std::string no_id_map(const std::string& path, const std::string& said) {
         return hint_of(Id::no_new_privs, {path});
     if (auto where = sys::statfs(path); where && (where->f_flags & ST_NOSUID) != 0)
         return hint_of(Id::uidmap_nosuid, {path, mount_point_of(path)});
+    if (std::string why = foreign_proc(); !why.empty())
+        return why;
+    std::string ranges = path.ends_with("newgidmap") ? "/etc/subgid" : "/etc/subuid";
+    // Only the machine's own user namespace has all ids (user_namespaces(7)).
+    if (said.find("map failed") != std::string::npos && !has_id("/proc/self/uid_map", ~0U - 1))
+        return hint_of(Id::subid_elsewhere, {ranges});
     if (said.find("not allowed") != std::string::npos ||
         said.find("not owned") != std::string::npos)
-        return hint_of(Id::subid_missing,
-                       {path.ends_with("newgidmap") ? "/etc/subgid" : "/etc/subuid", free_ids()});
+        return hint_of(Id::subid_missing, {ranges, free_ids()});
     // Whose map it is, is not root: root then needs the capability itself (user_namespaces(7)).
     if (std::string why = apparmor(); !why.empty() || capable || !lacks_sys_admin())
         return why;

@@ -13,6 +13,8 @@ namespace stages::causes {
 std::string no_namespace(const std::string& kind, int code);
 /// Something that a user namespace's root may do was refused: is it AppArmor, seccomp, a chroot?
 std::string powerless_root(int code);
+/// A process of ours was not found in /proc, or not as ours.
+std::string foreign_proc();
 /// A new /proc was refused.
 std::string no_proc(int code);
 /// Root's slirp4netns was refused the mount namespace for its sandbox.

@@ -197,6 +197,8 @@ Result<void> parent(Launch& launch) {
         return map_with_helpers(launch);
     std::string proc = "/proc/" + std::to_string(launch.child);
     auto refused = [](const Error& error) {
+        if (std::string why = causes::foreign_proc(); !why.empty())
+            return why;
         std::string why = causes::powerless_root(error.code);
         return !why.empty() || error.code != EPERM
                    ? why

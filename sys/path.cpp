@@ -262,8 +262,9 @@ Result<Fd> in_root(int root, const std::string& path, Want want) {
 Result<Fd> output_file(const std::string& path, int flags) {
     auto file = openat(AT_FDCWD, path, O_WRONLY | O_CREAT | O_TRUNC | flags, 0644);
     if (!file && file.error().code == ENOENT)
-        file.error().hint =
-            "make its folder first: mkdir -p " + path.substr(0, path.rfind('/') + 1);
+        file.error().hint = path.contains('/') ? "make its folder first: mkdir -p " +
+                                                     path.substr(0, path.rfind('/') + 1)
+                                               : "the folder that we are in is gone: cd to another";
     if (!file && file.error().code == EISDIR)
         file.error().hint = "that is a folder: name a file in it";
     return file;

@@ -59,6 +59,8 @@ std::string usual_fix(const Error& error) {
     if (error.code == EAGAIN && of_process)
         return "there may be no more processes: see ulimit -u, and pids.max in the cgroup of this "
                "shell and above it";
+    if (error.code == ENOENT && error.call.starts_with("move_mount(")) // by descriptors, of no name
+        return "the directory to be mounted has been removed: cd to another, or make it again";
     if (error.code == ENOENT && error.call.starts_with("getcwd("))
         return "the directory that this was started in is gone: cd to another";
     return {};

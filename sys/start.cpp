@@ -54,11 +54,16 @@ struct Trouble {
     int above = STDERR_FILENO + 1;     // out of the way of every target number
     for (const auto& [ours, theirs] : spawn.fds)
         above = std::max(above, theirs + 1);
-    for (std::size_t i = 0; i < moved.size(); ++i)
+    int null = -1;
+    trouble->call = "fcntl(F_DUPFD_CLOEXEC)";
+    for (std::size_t i = 0; i < moved.size(); ++i) {
         moved[i] = static_cast<int>(invoke_bare(
             "fcntl", [&] { return ::fcntl(spawn.fds[i].first, F_DUPFD_CLOEXEC, above); },
-            spawn.fds[i].first, Shown{"F_DUPFD_CLOEXEC"}, above)); // -1 fails in dup2
-    int null = static_cast<int>(invoke_bare(
+            spawn.fds[i].first, Shown{"F_DUPFD_CLOEXEC"}, above));
+        if (moved[i] < 0)
+            goto failed;
+    }
+    null = static_cast<int>(invoke_bare(
         "openat", [] { return ::open("/dev/null", O_RDWR | O_CLOEXEC); }, At{AT_FDCWD}, "/dev/null",
         Shown{"O_RDWR|O_CLOEXEC"}));
     if (null >= 0)

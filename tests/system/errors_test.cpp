@@ -83,6 +83,29 @@ TEST_F(Errors, TooFewOpenFiles) {
                      125, {"ulimit -n"});
 }
 
+TEST_F(Errors, TooFewOpenFilesForAHelper) {
+    for (rlim_t most = 3; most < 13; ++most)
+        expect_error(quiet({"--net", "none"}, {"true"},
+                           {.before_exec =
+                                [most] {
+                                    rlimit limit{.rlim_cur = most, .rlim_max = most};
+                                    (void)setrlimit(RLIMIT_NOFILE, &limit);
+                                }}),
+                     125, {"ulimit -n"});
+}
+
+TEST_F(Errors, InADirectoryThatIsGone) {
+    auto gone = [] {
+        if (mkdir("gone", 0700) != 0 || chdir("gone") != 0 || rmdir("../gone") != 0)
+            fail_with_errno("gone");
+    };
+    Command where{.before_exec = gone};
+    expect_error(quiet({"--net", "none", "-v", ".:/mnt"}, {"true"}, where), 125,
+                 {"mount: ", "move_mount", "ENOENT", "has been removed: cd to another"});
+    expect_error(quiet({"--net", "none", "--trace", "trace"}, {"true"}, where), 125,
+                 {"--trace: ", "\"trace\"", "ENOENT", "is gone: cd to another"});
+}
+
 TEST_F(Errors, TooFewProcesses) {
     expect_error(quiet({"--map", "single", "--net", "none"}, {"true"},
                        {.before_exec =
@@ -397,6 +420,20 @@ TEST_F(Errors, InAChroot) {
                                fail_with_errno("chroot");
                        }});
     expect_error(ended, 125, {"user: ", "clone3", "EPERM", "chroot"});
+}
+
+TEST_F(Errors, WhereProcIsAnotherPidNamespaces) {
+    Ended ended = run({.argv = {gocontainer(), "parent", "-q", "--only", "user,pid", gocontainer(),
+                                "parent", "-q", "--only", "user", "true"}});
+    expect_error(ended, 125, {"user: ", "_map\"", "another PID namespace's", "--mount-proc"});
+}
+
+TEST_F(Errors, WhoHasNoIdInTheUserNamespace) {
+    Ended ended = quiet({"--net", "none", "--map", "single"}, {"true"}, {.before_exec = [] {
+                            if (unshare(CLONE_NEWUSER) != 0)
+                                fail_with_errno("unshare");
+                        }});
+    expect_error(ended, 125, {"user: ", "clone3", "EPERM", "no id for its caller"});
 }
 
 TEST_F(Errors, NoNewPrivilegesMakesNewuidmapUseless) {

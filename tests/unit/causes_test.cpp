@@ -149,6 +149,14 @@ TEST(NoUserNamespace, BecauseOfAChroot) {
     EXPECT_THAT(causes::no_namespace("user", EPERM), HasSubstr("in a chroot"));
 }
 
+TEST(NoUserNamespace, BecauseTheCallerHasNoIdHere) {
+    Recorder kernel;
+    kernel.file("/proc/self/mountinfo", kFree);
+    kernel.file("/proc/self/uid_map", "");
+    EXPECT_THAT(causes::no_namespace("user", EPERM), HasSubstr("no id for its caller"));
+    EXPECT_THAT(causes::no_namespace("net", EPERM), IsEmpty());
+}
+
 TEST(NoUserNamespace, BecauseOfTheKernel) {
     Recorder kernel;
     EXPECT_THAT(causes::no_namespace("user", ENOSYS),
@@ -217,6 +225,18 @@ TEST(NoIdMap, BecauseRootOfThisContainerMayNotWriteOne) {
     kernel.file("/proc/self/status",
                 "Name:\tx\nCapBnd:\t00000000a82425fb\n"); // --cap-add SYS_ADMIN
     EXPECT_THAT(causes::no_id_map("/usr/bin/newgidmap", kSaid), IsEmpty());
+}
+
+TEST(NoIdMap, BecauseTheIdsAreNotHere) {
+    Recorder kernel;
+    kernel.mode("/usr/bin/newuidmap", S_IFREG | S_ISUID | 0755);
+    kernel.file("/proc/self/uid_map", "1002 1002 1\n");
+    EXPECT_THAT(causes::no_id_map("/usr/bin/newuidmap",
+                                  "newuidmap: write to uid_map failed: Operation not permitted"),
+                AllOf(HasSubstr("/etc/subuid speaks of ids"), HasSubstr("--map single")));
+    kernel.file("/proc/self/status", "Name:\tx\nNSpid:\t40\t2\n");
+    EXPECT_THAT(causes::no_id_map("/usr/bin/newuidmap", "newuidmap: Target process is not yours"),
+                HasSubstr("another PID namespace"));
 }
 
 TEST(NoIdMap, BecauseTheRangeIsSomebodyElses) {
