@@ -16,17 +16,20 @@ namespace run {
 
 namespace {
 
-/// What a launcher can pass on, SIGPIPE, and SIGCHLD for orphans, since the pidfd tells of the
-/// container. SIGTTIN and SIGTTOU are our own.
-constexpr int kTaken[] = {SIGTERM, SIGHUP,  SIGINT,  SIGQUIT, SIGUSR1, SIGUSR2, SIGWINCH,
-                          SIGTSTP, SIGCONT, SIGALRM, SIGIO,   SIGPWR,  SIGPIPE, SIGCHLD};
+/// What is not passed on: what tells of mistakes of ours, what is our own affair (SIGTTIN,
+/// SIGTTOU), and what nobody who doesn't ask for it notices.
+constexpr int kOurs[] = {SIGSEGV, SIGBUS, SIGFPE,  SIGILL, SIGTRAP,
+                         SIGSYS,  SIGURG, SIGTTIN, SIGTTOU};
 
+/// The rest, realtime signals and all: one that ended us would leave a container that nobody
+/// deletes. SIGCHLD is for orphans, since the pidfd tells of the container.
 sigset_t taken(bool with_orphans = true) {
     sigset_t set;
-    sigemptyset(&set);
-    for (int number : kTaken)
-        if (number != SIGCHLD || with_orphans)
-            (void)sigaddset(&set, number); // valid numbers
+    sigfillset(&set);
+    for (int number : kOurs)
+        (void)sigdelset(&set, number); // valid numbers
+    if (!with_orphans)
+        (void)sigdelset(&set, SIGCHLD); // likewise
     return set;
 }
 

@@ -257,14 +257,16 @@ TEST(ForegroundExec, PassesSignalsOn) {
         int number;
         const char* name;
     };
-    constexpr Named kAll[] = {{SIGTERM, "TERM"},   {SIGHUP, "HUP"},   {SIGINT, "INT"},
-                              {SIGQUIT, "QUIT"},   {SIGUSR1, "USR1"}, {SIGUSR2, "USR2"},
-                              {SIGWINCH, "WINCH"}, {SIGCONT, "CONT"}};
-    std::string file = bundle.process({"sh", "-c",
-                                       "for s in TERM HUP INT QUIT USR1 USR2 WINCH CONT; do "
-                                       "trap \"echo got-$s\" $s; done; echo up; " +
-                                           kUntilEnd + "exit 9"},
-                                      false);
+    const Named kAll[] = {{SIGTERM, "TERM"},   {SIGHUP, "HUP"},      {SIGINT, "INT"},
+                          {SIGQUIT, "QUIT"},   {SIGUSR1, "USR1"},    {SIGUSR2, "USR2"},
+                          {SIGWINCH, "WINCH"}, {SIGCONT, "CONT"},    {SIGABRT, "ABRT"},
+                          {SIGPROF, "PROF"},   {SIGRTMIN + 3, "37"}, {SIGRTMAX, "64"}};
+    std::string file =
+        bundle.process({"sh", "-c",
+                        "for s in TERM HUP INT QUIT USR1 USR2 WINCH CONT ABRT PROF 37 64; do "
+                        "trap \"echo got-$s\" $s; done; echo up; " +
+                            kUntilEnd + "exit 9"},
+                       false);
     Process exec(bundle.command({"exec", "--process", file, bundle.id()}));
     exec.until("up\n");
     for (Named one : kAll) {
