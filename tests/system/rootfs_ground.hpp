@@ -156,10 +156,17 @@ struct Outcome {
     bool died_of(int signal) const { return WIFSIGNALED(status) && WTERMSIG(status) == signal; }
 };
 
+/// On one line, since a log that is cut short keeps the first ones of a failure.
 inline std::ostream& operator<<(std::ostream& stream, const Outcome& outcome) {
-    return stream << "status " << outcome.status << "\n--- stdout\n"
-                  << outcome.out << "--- stderr\n"
-                  << outcome.err << "---\n";
+    if (WIFSIGNALED(outcome.status))
+        stream << "ended by signal " << WTERMSIG(outcome.status);
+    else
+        stream << "status " << WEXITSTATUS(outcome.status);
+    for (std::string text : {"; stdout: " + outcome.out, "; stderr: " + outcome.err}) {
+        std::ranges::replace(text, '\n', '|');
+        stream << text;
+    }
+    return stream;
 }
 
 struct Setting {
