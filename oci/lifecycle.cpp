@@ -248,11 +248,14 @@ Result<void> remove(const Global& global, const std::string& id, bool force) {
 Result<void> write_pid_file(const std::string& path, pid_t pid) {
     std::size_t slash = path.rfind('/');
     std::string folder = slash == std::string::npos ? "." : path.substr(0, slash + 1);
+    std::string name = slash == std::string::npos ? path : path.substr(slash + 1);
     auto written = [&]() -> Result<void> {
         Fd directory = TRY(sys::openat(AT_FDCWD, folder, O_RDONLY | O_DIRECTORY));
-        return sys::replace_file(directory.get(),
-                                 slash == std::string::npos ? path : path.substr(slash + 1),
-                                 std::to_string(pid), 0644);
+        // The machine's /dev/null, say, would be a file from now on.
+        auto there = sys::fstatat(directory.get(), name, AT_SYMLINK_NOFOLLOW);
+        if (there && !S_ISREG(there->st_mode) && !S_ISLNK(there->st_mode))
+            return sys::wrong("", "there is something else than a file, which stays as it is");
+        return sys::replace_file(directory.get(), name, std::to_string(pid), 0644);
     }();
     if (!written)
         written.error().detail = "--pid-file \"" + path + "\"";

@@ -173,6 +173,150 @@ TEST(Lifecycle, LeavesNothingOfACreateThatFails) {
     EXPECT_EQ(support::strays(), "");
 }
 
+// As root with /dev/null, the machine would have none any more.
+TEST(Lifecycle, ReplacesNothingButAFileByThePidFile) {
+    Bundle bundle;
+    bundle.args({"sleep", "1000"});
+    bundle.save();
+    std::string fifo = bundle.path() + "/fifo";
+    ASSERT_EQ(mkfifo(fifo.c_str(), 0666), 0);
+    for (const std::string& path : {fifo, bundle.path()}) {
+        Ended failed = bundle.runtime({"create", "--pid-file", path, bundle.id()});
+        EXPECT_EQ(failed.status, 1);
+        EXPECT_THAT(failed.err, HasSubstr("--pid-file \"" + path + "\""));
+        EXPECT_EQ(bundle.runtime({"list", "-q"}).out, "");
+    }
+    EXPECT_TRUE(std::filesystem::is_fifo(fifo));
+    bundle.folder().file("pid", "old", 0666);
+    Ended made = support::run(
+        bundle.detached({"create", "--pid-file", bundle.path() + "/pid", bundle.id()}));
+    EXPECT_EQ(made.status, 0);
+    EXPECT_EQ(support::slurp(bundle.path() + "/pid"), std::to_string(pid)); // and no newline
+    // In its namespaces, and not yet the command.
+    EXPECT_FALSE(support::shares(pid, "mnt"));
+    EXPECT_FALSE(support::shares(pid, "pid"));
+    EXPECT_NE(support::command_line(pid), (Strings{"sleep", "1000"}));
+    EXPECT_EQ(support::Root(pid).look("/create.err"), std::nullopt); // the host's tree is gone
+
+    ASSERT_EQ(bundle.runtime({"start", bundle.id()}).status, 0);
+    EXPECT_EQ(bundle.status(), "running");
+    EXPECT_EQ(support::command_line(pid), (Strings{"sleep", "1000"}));
+    EXPECT_THAT(bundle.runtime({"start", bundle.id()}).err,
+                HasSubstr("cannot start an already running container"));
+    EXPECT_THAT(bundle.runtime({"delete", bundle.id()}).err, HasSubstr("that is not stopped"));
+    EXPECT_EQ(json::parse(bundle.runtime({"ps", "--format", "json", bundle.id()}).out),
+              json::array({pid}));
+
+    ASSERT_EQ(bundle.runtime({"kill", bundle.id(), "KILL"}).status, 0);
+    EXPECT_TRUE(support::eventually([&] { return bundle.status() == "stopped"; }));
+    EXPECT_EQ(bundle.state()["pid"], 0);
+    EXPECT_THAT(bundle.runtime({"kill", bundle.id()}).err, HasSubstr("container not running"));
+    EXPECT_EQ(bundle.runtime({"kill", "--all", bundle.id(), "9"}).status, 0);
+    EXPECT_EQ(bundle.runtime({"delete", bundle.id()}).status, 0);
+    Ended gone = bundle.runtime({"state", bundle.id()});
+    EXPECT_EQ(gone.status, 1);
+    EXPECT_THAT(gone.err, HasSubstr("does not exist"));
+    EXPECT_EQ(bundle.runtime({"delete", "--force", bundle.id()}).status, 0);
+}
+
+TEST(Ps, KnowsAllProcessesAlsoWithoutACgroup) {
+    Bundle bundle;
+    bundle.args({"sh", "-c", "sleep 1000 & sleep 2000 & wait"});
+    bundle.save();
+    for (const char* manager : {"cgroupfs", "disabled"}) {
+        Strings run{"--cgroup-manager", manager, "run", "--detach", bundle.id()};
+        ASSERT_EQ(support::run(bundle.detached(run)).status, 0)
+            << support::slurp(bundle.path() + "/detached.err");
+        pid_t pid = bundle.pid();
+        ASSERT_TRUE(support::eventually([&] { return support::children_of(pid).size() == 2; }));
+        std::vector<pid_t> all = support::children_of(pid);
+        all.push_back(pid);
+        std::ranges::sort(all);
+        EXPECT_EQ(json::parse(bundle.runtime({"ps", "--format", "json", bundle.id()}).out), all)
+            << manager;
+        EXPECT_EQ(bundle.runtime({"delete", "--force", bundle.id()}).status, 0);
+    }
+}
+
+TEST(Lifecycle, DeletesWhatWasOnlyCreated) {
+    Bundle bundle;
+    bundle.create();
+    pid_t pid = bundle.pid();
+    EXPECT_EQ(bundle.runtime({"delete", bundle.id()}).status, 0);
+    EXPECT_FALSE(support::try_slurp("/proc/" + std::to_string(pid) + "/status") &&
+                 support::status(pid)["State"].starts_with("S"));
+}
+
+TEST(Lifecycle, ForcesTheEndOfWhatRuns) {
+    Bundle bundle;
+    bundle.args({"sleep", "1000"});
+    bundle.start();
+    EXPECT_EQ(bundle.runtime({"delete", "--force", bundle.id()}).status, 0);
+    EXPECT_THAT(bundle.runtime({"state", bundle.id()}).err, HasSubstr("does not exist"));
+}
+
+TEST(Lifecycle, GivesAnIdOnce) {
+    Bundle bundle;
+    bundle.args({"sleep", "1000"});
+    bundle.start();
+    Ended again = bundle.runtime({"create", bundle.id()});
+    EXPECT_EQ(again.status, 1);
+    EXPECT_THAT(again.err, HasSubstr("container with given ID already exists"));
+    EXPECT_EQ(bundle.status(), "running");
+}
+
+TEST(Lifecycle, RefusesIdsThatAreNone) {
+    Bundle bundle;
+    bundle.save();
+    for (const char* id : {"..", ".", "a/b", "../x", "a b", ""}) {
+        Ended refused = bundle.runtime({"create", "--", id});
+        EXPECT_EQ(refused.status, 1) << id;
+        EXPECT_THAT(refused.err, HasSubstr("invalid container ID format")) << id;
+    }
+}
+
+TEST(Lifecycle, LeavesNothingOfACreateThatFails) {
+    support::Host before = support::Host::look();
+    {
+        Bundle bundle;
+        bundle.args({"no-such-" + support::token()});
+        bundle.save();
+        std::string log = bundle.path() + "/log.json";
+        Ended failed = bundle.runtime(
+            {"--log", log, "--log-format", "json", "create", "--pid-file", "pid", bundle.id()});
+        EXPECT_EQ(failed.status, 1);
+        EXPECT_THAT(failed.err, HasSubstr("executable file not found in $PATH"));
+        EXPECT_FALSE(failed.held_open);
+        json logged = json::parse(support::slurp(log)); // one object and no more
+        EXPECT_EQ(logged["level"], "error");
+        EXPECT_THAT(logged["msg"], HasSubstr("executable file not found in $PATH"));
+        EXPECT_EQ(bundle.runtime({"list", "-q"}).out, "");
+        EXPECT_FALSE(support::try_slurp(bundle.path() + "/pid"));
+    }
+    EXPECT_EQ(support::differs_from(before), "");
+    EXPECT_EQ(support::strays(), "");
+}
+
+// As root with /dev/null, the machine would have none any more.
+TEST(Lifecycle, ReplacesNothingButAFileByThePidFile) {
+    Bundle bundle;
+    bundle.args({"sleep", "1000"});
+    bundle.save();
+    std::string fifo = bundle.path() + "/fifo";
+    ASSERT_EQ(mkfifo(fifo.c_str(), 0666), 0);
+    for (const std::string& path : {fifo, bundle.path()}) {
+        Ended failed = bundle.runtime({"create", "--pid-file", path, bundle.id()});
+        EXPECT_EQ(failed.status, 1);
+        EXPECT_THAT(failed.err, HasSubstr("--pid-file \"" + path + "\""));
+        EXPECT_EQ(bundle.runtime({"list", "-q"}).out, "");
+    }
+    EXPECT_TRUE(std::filesystem::is_fifo(fifo));
+    bundle.folder().file("pid", "old", 0666);
+    Ended made = bundle.runtime({"create", "--pid-file", bundle.path() + "/pid", bundle.id()});
+    EXPECT_EQ(made.status, 0) << made.err;
+    EXPECT_EQ(support::slurp(bundle.path() + "/pid"), std::to_string(bundle.pid()));
+}
+
 TEST(Lifecycle, RefusesToChangeTheHostThroughAJoinedNamespace) {
     char before[65];
     ASSERT_EQ(gethostname(before, sizeof before), 0);
