@@ -2,6 +2,7 @@
 #include "oci/control.hpp"
 
 #include "stages/cgroup_ops.hpp"
+#include "stages/cgroup_tree.hpp"
 #include "sys/path.hpp"
 
 #include <algorithm>
@@ -58,7 +59,7 @@ Result<void> kill(const Global& global, const std::string& id, int signal, bool 
     // Its first process may be gone while others live, where they share somebody's PID namespace.
     std::optional<State> state = TRY(store.state());
     if (all || (signal == SIGKILL && state && state->shares_pids)) {
-        if (has_leaf)
+        if (has_leaf && stages::cgroup::is_ours(progress.ledger))
             return stages::cgroup::kill_all(progress.ledger.leaf, signal);
         if (now.status == Status::stopped && all)
             return {};

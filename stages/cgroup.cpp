@@ -36,11 +36,18 @@ Result<void> note(Ledger& ledger, const std::string& leaf, std::size_t base) {
     if (leaf.size() >= sizeof ledger.leaf)
         return sys::wrong("the cgroup's path " + quoted(leaf) + " is too long");
     ledger.leaf_ours = ledger.keep_cgroup = false;
+    ledger.leaf_inode = 0;
     ledger.leaf_base = static_cast<std::uint32_t>(base);
     memcpy(ledger.leaf + 1, leaf.data() + 1, leaf.size());
     std::atomic_signal_fence(std::memory_order_release);
     ledger.leaf[0] = leaf[0];
     std::atomic_signal_fence(std::memory_order_release);
+    return {};
+}
+
+Result<void> take(Launch& launch) {
+    launch.ledger->leaf_inode = TRY(sys::fstat(launch.leaf.get())).st_ino;
+    launch.ledger->leaf_ours = true;
     return {};
 }
 
@@ -86,6 +93,7 @@ Result<void> make(Launch& launch, const std::string& leaf) {
     }
     launch.ledger->leaf_ours = true;
     launch.leaf = TRY(sys::openat(AT_FDCWD, leaf, O_PATH | O_DIRECTORY));
+    TRY(take(launch));
     auto usable = check_type(launch.leaf.get(), leaf);
     if (!usable) {
         TRY(sys::unlinkat(AT_FDCWD, leaf, AT_REMOVEDIR));

@@ -17,6 +17,9 @@ struct Asked {
 /// sees all of it or none.
 Result<void> note(Ledger& ledger, const std::string& leaf, std::size_t base);
 
+/// It is there, open, and the container's: from now on undo may kill what runs in it.
+Result<void> take(Launch& launch);
+
 /// Can a process live in it? Not below a cgroup that has both processes and controllers for
 /// children (see enable()), which is somebody else's doing then.
 Result<void> check_type(int leaf, const std::string& path);

@@ -32,9 +32,17 @@ Result<sys::Strings> components(const std::string& name_of_path, const std::stri
     return out;
 }
 
-std::unexpected<Error> in_use(const Launch& launch, const std::string& leaf, const char* why) {
+std::unexpected<Error> in_use(const Launch& launch, const std::string& leaf, const char* why,
+                              const char* hint = "name one that is empty, or that is not there "
+                                                 "yet") {
     return sys::wrong(kPath.in(launch.spec.naming) + std::string(": ") + quoted(leaf) + " " + why,
-                      "name one that is empty, or that is not there yet");
+                      hint);
+}
+
+/// Its `delete` ends what is in its leaf: nobody else's processes may be there before that.
+void mark(const Launch& launch, const std::string& leaf) {
+    if (launch.recorded) // before 5.7 there are no attributes
+        (void)sys::setxattr(leaf, kTaken, "1");
 }
 
 /// Two launchers at once would both find the leaf empty. The lock is held as long as launch.leaf;
@@ -62,11 +70,14 @@ Result<void> adopt(Launch& launch, const std::string& leaf) {
     if (!TRY(sys::read_file(directory.get(), "cgroup.subtree_control")).empty())
         return in_use(launch, leaf, "hands controllers to children, so it can't hold processes");
     TRY(check_type(directory.get(), leaf));
+    if (sys::getxattr(leaf, kTaken))
+        return in_use(launch, leaf, "is that of another container, which has ended",
+                      "delete that one first, or name another cgroup");
     TRY(note(*launch.ledger, leaf, leaf.size()));
     launch.ledger->keep_cgroup = true;
-    launch.ledger->leaf_ours = true;
     launch.leaf = std::move(directory);
-    return {};
+    mark(launch, leaf);
+    return take(launch);
 }
 
 /// Walk from the root to the leaf, making what is missing. ENOENT: what we stood on was removed.
@@ -113,7 +124,8 @@ Result<void> walk_to_leaf(Launch& launch, const Hierarchy& hierarchy, const sys:
         directory = std::move(next);
     }
     launch.leaf = TRY(open_locked(launch, leaf));
-    launch.ledger->leaf_ours = true;
+    mark(launch, leaf);
+    TRY(take(launch));
     return check_type(launch.leaf.get(), leaf);
 }
 

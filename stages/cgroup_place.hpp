@@ -85,6 +85,9 @@ void enable_every(const std::string& directory);
 /// share these, so whichever of them goes last removes it; nobody removes what a person has made.
 inline constexpr const char* kMade = "user.gocontainer.made";
 
+/// Marks the leaf of a container that is recorded: it stays that one's until its `delete`.
+inline constexpr const char* kTaken = "user.gocontainer.taken";
+
 /// Our own cgroup, its parent, … up to the root, as directories.
 std::vector<std::string> candidates(const Hierarchy& hierarchy);
 

@@ -111,6 +111,13 @@ Result<void> kill_one_by_one(const std::string& leaf) {
 
 } // namespace
 
+bool is_ours(const Ledger& ledger) {
+    if (ledger.leaf_inode == 0)
+        return true; // not told from another's: killed before it was there, perhaps
+    auto there = sys::fstatat(AT_FDCWD, ledger.leaf, 0);
+    return !there || there->st_ino == ledger.leaf_inode;
+}
+
 Result<void> kill_processes(const std::string& leaf) {
     auto killed = sys::write_file(sys::join(leaf, "cgroup.kill"), "1");
     return code_of(killed) == ENOENT ? kill_one_by_one(leaf) : killed;

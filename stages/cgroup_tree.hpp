@@ -35,6 +35,10 @@ void each_pid(std::string_view text, const std::function<void(pid_t)>& visit);
 /// Notification"); false when it took longer than kPatience.
 Result<bool> wait_for(const std::string& cgroup, std::string_view event);
 
+/// Is the ledger's leaf still the directory that it was, and not another container's of that name,
+/// as a scope is that systemd has made anew? One that is gone is nobody's.
+bool is_ours(const Ledger& ledger);
+
 /// Kill all that runs in `leaf` and below; a leaf that is gone has nothing in it.
 Result<void> kill_processes(const std::string& leaf);
 

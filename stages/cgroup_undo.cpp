@@ -1,6 +1,7 @@
 // Taking the leaf away again, by whoever is left to do it: the parent, or the keeper after it.
 //
 // Works from the ledger alone, may run twice, and finds nothing surprising in anything being gone.
+#include "stages/cgroup_place.hpp"
 #include "stages/cgroup_tree.hpp"
 #include "stages/cgroup_unit.hpp"
 #include "stages/resctrl.hpp"
@@ -34,6 +35,10 @@ void undo(Ledger& ledger) {
     if (ledger.leaf[0] == '\0')
         return stop_unit(ledger);
     std::string leaf = ledger.leaf;
+    if (!is_ours(ledger)) { // what was has gone by itself
+        ledger.leaf[0] = ledger.unit[0] = '\0';
+        return;
+    }
     if (ledger.unit[0] != '\0') {
         // The cgroup is systemd's to remove; what was made below it may be left.
         (void)kill_processes(leaf);
@@ -43,6 +48,7 @@ void undo(Ledger& ledger) {
     if (ledger.keep_cgroup) {
         if (ledger.leaf_ours)
             (void)empty(leaf, /*keep=*/true); // what can't be killed is left, as below
+        (void)sys::removexattr(leaf, kTaken);
     } else {
         int code = code_of(sys::unlinkat(AT_FDCWD, leaf, AT_REMOVEDIR));
         // A leaf that we had noted but not made yet can be another's: it is removed if it is empty,

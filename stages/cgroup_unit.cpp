@@ -356,8 +356,8 @@ Result<void> start_unit(Launch& launch, const Hierarchy& hierarchy) {
     if (!launch.spec.cgroup.subgroup.empty())
         leaf = TRY(make_subgroup(launch, hierarchy, leaf));
     TRY(note(*launch.ledger, leaf, slice));
-    launch.ledger->leaf_ours = true;
     launch.leaf = TRY(sys::openat(AT_FDCWD, leaf, O_PATH | O_DIRECTORY));
+    TRY(take(launch));
     return check_type(launch.leaf.get(), leaf);
 }
 

@@ -37,6 +37,7 @@ struct Ledger {
     char unit[256] = {};              ///< systemd's, whose cgroup the leaf is
     char resctrl[512] = {};           ///< a class of resctrl that we have made
     char monitor[512] = {};           ///< likewise a group that is counted by itself
+    std::uint64_t leaf_inode = 0;     ///< the leaf's: what has its name later is another's
     std::uint32_t leaf_base = 0; ///< the directories of `leaf` beyond so many bytes are ours too
     char scratch[4096] = {};     ///< a directory of ours, removed with the files in it
     char work[4096] = {}; ///< overlayfs's work directory, removed with what the kernel left in it

@@ -341,4 +341,9 @@ Result<void> getxattr(const std::string& path, const std::string& name) {
         also([] { return "NULL, 0"; })));
 }
 
+Result<void> removexattr(const std::string& path, const std::string& name) {
+    return done(invoke(
+        "removexattr", [&] { return ::removexattr(path.c_str(), name.c_str()); }, path, name));
+}
+
 } // namespace sys

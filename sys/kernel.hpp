@@ -161,6 +161,7 @@ Result<void> flock(int fd, int operation);
 Result<void> setxattr(const std::string& path, const std::string& name, std::string_view value);
 /// Does it have the extended attribute at all?
 Result<void> getxattr(const std::string& path, const std::string& name);
+Result<void> removexattr(const std::string& path, const std::string& name);
 
 // --- mounts ------------------------------------------------------------------------------------
 Result<Fd> open_tree(int at, const std::string& path, unsigned flags);

@@ -100,6 +100,18 @@ TEST_F(BundleCgroup, WithProcessesInItIsAnError) {
     EXPECT_EQ(slurp(leaf() + "/cgroup.procs"), std::to_string(pid()) + "\n");
 }
 
+TEST_F(BundleCgroup, OfOneThatHasEndedIsNobodyElsesUntilItsDelete) {
+    config["process"]["args"] = {"/bin/true"};
+    ASSERT_EQ(start(id).status, 0) << printed();
+    ASSERT_TRUE(support::eventually([&] { return status() == "stopped"; }));
+    std::string other = token();
+    EXPECT_NE(start(other).status, 0) << "the delete of the first would end it";
+    EXPECT_THAT(printed(), HasSubstr("is that of another container, which has ended"));
+    EXPECT_EQ(runtime({"delete", id}).status, 0);
+    EXPECT_EQ(start(other).status, 0) << printed();
+    EXPECT_EQ(runtime({"delete", "--force", other}).status, 0);
+}
+
 // All that we do in the leaf, from the clone to the exec, and two processes of the container's. The
 // start takes about 220 KiB and the exec 320. Each other processor may hold 64 pages more in stock,
 // charged and not used; the kernel asks for them back, but on a busy machine it kills before they

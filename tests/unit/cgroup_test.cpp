@@ -232,6 +232,27 @@ TEST(Cgroup, AnEmptyLeafThatWasThereIsUsedAndKept) {
     EXPECT_EQ(host.get(kRoot + "/pre/cgroup.procs"), "");
 }
 
+TEST(Cgroup, ALeafIsARecordedContainersUntilItIsUndone) {
+    Pure host;
+    host.cgroup(kRoot + "/pre");
+    for (const char* path : {"/pre", "/new"}) {
+        Trial first;
+        first.launch.recorded = true;
+        first.spec.cgroup.path = path;
+        EXPECT_EQ(first.prepare(), "");
+        first.launch.leaf.close(); // it has ended
+        Trial second;
+        second.spec.cgroup.path = path;
+        EXPECT_THAT(second.prepare(), HasSubstr("is that of another container, which has ended: "
+                                                "delete that one first"));
+        second.undo();
+        EXPECT_TRUE(host.has(kRoot + path));
+        first.undo();
+        EXPECT_EQ(second.prepare(), "") << "now it is free";
+        second.undo();
+    }
+}
+
 TEST(Cgroup, ALeafThatIsInUseIsRefused) {
     Pure host;
     auto refusal = [&](const std::string& path) {

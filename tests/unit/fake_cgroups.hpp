@@ -115,10 +115,14 @@ public:
             return path.starts_with("/tmp/") ? std::nullopt : std::optional<long>(-ENOENT);
         if (!path.starts_with('/') || path.starts_with(top_) || path.starts_with("/dev/"))
             return std::nullopt;
-        if (call.name == "setxattr")
-            return marked_.insert(path), 0;
-        if (call.name == "getxattr")
-            return marked_.contains(path) && has(path) ? 1 : -ENODATA;
+        if (call.name.ends_with("xattr")) {
+            std::string mark = path + (call.text.contains("taken") ? " taken" : "");
+            if (call.name == "setxattr")
+                return marked_.insert(mark), 0;
+            if (call.name == "removexattr")
+                return marked_.erase(mark) != 0 ? 0 : -ENODATA;
+            return marked_.contains(mark) && has(path) ? 1 : -ENODATA;
+        }
         if (call.name == "faccessat")
             return has(path) ? 0 : -ENOENT;
         if (call.name == "openat")
