@@ -109,14 +109,20 @@ Result<void> Birth::go(bool gated, bool orphan) {
         readiness_ = TRY(Readiness::listen(store_, global_.say));
     socket_ = TRY(run::begin(launch_));
     TRY(store_.write("exec", pack_exec(config_, launch_.facts))); // the child is busy meanwhile
+    progress_.hooks_at_start = gated && !hooks.start_container.empty();
+    progress_.hooking = launch_.facts.meets || !hooks.create_container.empty() ||
+                        (!gated && !hooks.start_container.empty());
     TRY(converse());
+    progress_.hooking = false;
     if (!options_.pidfd_socket.empty())
         TRY(hand_over("--pidfd-socket", options_.pidfd_socket, "pidfd", launch_.pidfd));
     if (!options_.pid_file.empty())
         TRY(write_pid_file(options_.pid_file, launch_.child));
     progress_.created = true;
-    if (!gated)
+    if (!gated && known_.has_poststart) {
+        store_.unlock(); // hooks may take long, or have something to do with the container
         TRY(poststart());
+    }
     launch_.devices_netns.close(); // it shall end with the container, not with us
     return {};
 }
@@ -170,10 +176,10 @@ Result<void> Birth::keep() {
 
 Result<void> Birth::run_runtime_hooks() {
     std::string state = run::with_status(state_, "creating", launch_.child);
-    TRY(run::run_hooks(config_.spec.hooks, config_.spec.hooks.prestart, "prestart", state,
-                       bundle_));
+    TRY(run::run_hooks(config_.spec.hooks, config_.spec.hooks.prestart, "prestart", state, bundle_,
+                       launch_.pidfd.get()));
     return run::run_hooks(config_.spec.hooks, config_.spec.hooks.create_runtime, "createRuntime",
-                          state, bundle_);
+                          state, bundle_, launch_.pidfd.get());
 }
 
 /// Listen to the child until it is ready, or has become the command.
@@ -186,7 +192,8 @@ Result<void> Birth::converse() {
             break;
         case Said::mounted:
             TRY(run_runtime_hooks());
-            TRY(run::say_proceed(socket_));
+            if (auto said = run::say_proceed(socket_); !said)
+                return said.error().code == EPIPE ? unexpected_end() : said;
             break;
         case Said::console:
             if (options_.console_socket.empty())

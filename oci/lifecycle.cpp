@@ -132,6 +132,21 @@ Result<void> pass_gate(const Store& store, const State& state, const Now& now) {
     return {};
 }
 
+/// Locked. By force, who waits for hooks has nothing more to wait for.
+Result<Store> to_be_removed(const Global& global, const std::string& id, bool force) {
+    Store store = TRY(Store::open(global.root, id));
+    auto locked = store.lock();
+    if (locked)
+        return store;
+    Progress progress = TRY(store.look());
+    // A createContainer hook is in another PID namespace, where that process is not to be seen.
+    if (!force || !store.hooks_run() || !sys::pidfd_open(progress.ledger.child))
+        return std::unexpected(std::move(locked).error());
+    TRY(kill_and_wait(progress.ledger));
+    TRY(store.wait_for_lock());
+    return store;
+}
+
 } // namespace
 
 Result<Caller> caller(const Global& global) {
@@ -177,19 +192,23 @@ Result<void> start(const Global& global, const std::string& id) {
         return nothing_to_start();
     Readiness readiness = TRY(Readiness::listen(store, global.say));
     Fd process = readiness.asked() ? TRY(sys::pidfd_open(now.pid)) : Fd();
+    progress->hooking = progress->hooks_at_start;
     auto started = pass_gate(store, *state, now);
+    progress->hooking = false;
     bool hook_failed = !started && started.error().stage.starts_with("startContainer hook");
     if (started) {
         store.remove_gate();
         if (state->has_poststart) {
             spec::Hooks hooks = TRY(hooks_of(store));
+            store.unlock(); // they may take long, or have something to do with the container
             started = run::run_hooks(hooks, hooks.poststart, "poststart",
                                      run::with_status(to_json(*state), "running", now.pid),
                                      state->bundle);
             hook_failed = !started;
         }
     }
-    if (hook_failed) { // the container must not outlive it (runtime.md, "Lifecycle", 7 and 10)
+    // The container must not outlive it (runtime.md, "Lifecycle", 7 and 10).
+    if (hook_failed && store.lock()) {
         (void)kill_and_wait(progress->ledger);
         (void)destroy(global, store, *progress); // the first error counts
     }
@@ -223,12 +242,11 @@ Result<int> run(const Global& global, const CreateOptions& options, const std::s
 }
 
 Result<void> remove(const Global& global, const std::string& id, bool force) {
-    auto opened = Store::open(global.root, id);
-    auto locked = opened ? opened->lock() : std::unexpected(opened.error());
-    if (!locked) {
-        if (force && locked.error().detail.starts_with("container does not exist"))
+    auto opened = to_be_removed(global, id, force);
+    if (!opened) {
+        if (force && opened.error().detail.starts_with("container does not exist"))
             return {};
-        return locked;
+        return std::unexpected(std::move(opened).error());
     }
     Store store = std::move(*opened);
     Progress* progress = TRY(store.progress());

@@ -167,7 +167,25 @@ Result<std::vector<std::string>> Store::list(const std::string& root) {
 }
 
 Result<void> Store::lock() {
+    if (sys::flock(directory_.get(), LOCK_EX | LOCK_NB))
+        return check_locked();
+    if (hooks_run())
+        return sys::wrong("hooks of the container are running, which have to end first",
+                          "'delete --force' ends them, and the container");
+    return wait_for_lock();
+}
+
+bool Store::hooks_run() const {
+    auto progress = look();
+    return progress && progress->hooking && somebody_has_lock();
+}
+
+Result<void> Store::wait_for_lock() {
     TRY(sys::flock(directory_.get(), LOCK_EX));
+    return check_locked();
+}
+
+Result<void> Store::check_locked() {
     locked_ = true;
     // Who had it may have been `delete`.
     if (TRY(sys::fstat(directory_.get())).st_nlink == 0)

@@ -55,6 +55,8 @@ struct Progress {
     std::uint64_t size = sizeof(Progress); ///< of the version that wrote it
     bool created = false;                  ///< create has come to its end
     bool ending = false;                   ///< it was sent a signal that ends most programs
+    bool hooks_at_start = false;           ///< `start` has hooks to wait for
+    bool hooking = false;                  ///< hooks may be running, and who waits has the lock
     char unpacked[4096] = {};              ///< the bundle that was made for it of an image
 };
 
@@ -75,8 +77,13 @@ public:
 
     const std::string& id() const { return id_; }
     int directory() const { return directory_.get(); }
-    /// Until the end of this Store, or of the command. Waits for others that have it.
+    /// Until the end of this Store, or of the command. Waits for others that have it, but not for
+    /// hooks, which may take for ever, or be what has called us: that is an error.
     Result<void> lock();
+    /// The same, and for hooks, too.
+    Result<void> wait_for_lock();
+    /// Does somebody have the lock who waits for hooks?
+    bool hooks_run() const;
     void unlock();
 
     Result<std::string> read(const std::string& name) const;
@@ -116,6 +123,7 @@ public:
 private:
     Store(Fd directory, std::string path, std::string id)
         : directory_(std::move(directory)), path_(std::move(path)), id_(std::move(id)) {}
+    Result<void> check_locked();
     Result<Progress*> map_progress(const Fd& file) const;
     std::unexpected<Error> damaged_progress() const;
     bool somebody_waits_at_gate() const;

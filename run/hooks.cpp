@@ -47,27 +47,33 @@ std::string printed(const Fd& file) {
     return text;
 }
 
-/// Wait for `pid` until `timeout` seconds have passed; the wait status, or nothing when it had to
-/// be killed.
-Result<std::optional<int>> wait_for(pid_t pid, std::optional<int> timeout) {
-    if (!timeout || *timeout <= 0)
+/// Wait for `pid`; its wait status. Who still runs after `timeout` seconds, or when the process
+/// that the pidfd `first` is of has ended, is killed.
+Result<int> wait_for(pid_t pid, std::optional<int> timeout, int first) {
+    using std::chrono::milliseconds;
+    using std::chrono::steady_clock;
+    bool limited = timeout && *timeout > 0;
+    if (!limited && first < 0)
         return TRY(sys::waitpid(pid, 0)).second;
     Fd process = TRY(sys::pidfd_open(pid));
-    auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(*timeout);
-    for (;;) {
-        auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline -
-                                                                 std::chrono::steady_clock::now());
-        pollfd end{.fd = process.get(), .events = POLLIN, .revents = 0};
-        int ready =
-            TRY(sys::poll(std::span(&end, 1), std::max(left, std::chrono::milliseconds(0))));
-        if (ready > 0)
+    auto deadline = steady_clock::now() + std::chrono::seconds(limited ? *timeout : 0);
+    std::string why;
+    while (why.empty()) {
+        std::array ends{pollfd{.fd = process.get(), .events = POLLIN, .revents = 0},
+                        pollfd{.fd = first, .events = POLLIN, .revents = 0}}; // -1: passed over
+        auto left = std::max(std::chrono::ceil<milliseconds>(deadline - steady_clock::now()),
+                             milliseconds(0));
+        TRY(limited ? sys::poll(ends, left) : sys::poll(ends));
+        if (ends[0].revents != 0)
             return TRY(sys::waitpid(pid, 0)).second;
-        if (left.count() <= 0)
-            break;
+        if (ends[1].revents != 0)
+            why = "killed, since the container's first process has ended";
+        else if (limited && left.count() == 0)
+            why = "still ran after its timeout of " + std::to_string(*timeout) + " s: killed";
     }
     (void)sys::kill(-pid, SIGKILL); // it leads a group, and may have started others
     (void)sys::waitpid(pid, 0);
-    return std::nullopt;
+    return sys::wrong(why);
 }
 
 /// A file of the caller's choice, else `otherwise`.
@@ -102,7 +108,8 @@ private:
     Fd back_;
 };
 
-Result<void> run_hook(const spec::Hooks& all, const spec::Hook& hook, const std::string& state) {
+Result<void> run_hook(const spec::Hooks& all, const spec::Hook& hook, const std::string& state,
+                      int first) {
     Fd input = TRY(with_text("hook-state", state));
     Fd output = TRY(sys::memfd_create("hook-output"));
     TRY(sys::ftruncate(output.get(), kMostOutput));
@@ -116,14 +123,11 @@ Result<void> run_hook(const spec::Hooks& all, const spec::Hook& hook, const std:
     spawn.fds = {{input.get(), 0}, {out.get(), 1}, {err.get(), 2}};
     spawn.death_signal = SIGKILL;
     pid_t pid = TRY(sys::start(spawn));
-    auto status = TRY(wait_for(pid, hook.timeout));
-    if (!status)
-        return sys::wrong("still ran after its timeout of " + std::to_string(*hook.timeout) +
-                          " s: killed");
-    if (WIFEXITED(*status) && WEXITSTATUS(*status) == 0)
+    int status = TRY(wait_for(pid, hook.timeout, first));
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
         return {};
-    std::string how = WIFSIGNALED(*status) ? "ended by " + sys::signal_name(WTERMSIG(*status))
-                                           : "exit status " + std::to_string(WEXITSTATUS(*status));
+    std::string how = WIFSIGNALED(status) ? "ended by " + sys::signal_name(WTERMSIG(status))
+                                          : "exit status " + std::to_string(WEXITSTATUS(status));
     std::string said = printed(output);
     return sys::wrong(how + (said.empty() ? "" : ": " + said));
 }
@@ -141,13 +145,13 @@ std::string with_status(const std::string& state, std::string_view status, pid_t
 
 Result<void> run_hooks(const spec::Hooks& all, const std::vector<spec::Hook>& hooks,
                        std::string_view kind, const std::string& state,
-                       const std::string& directory) {
+                       const std::string& directory, int first) {
     if (hooks.empty())
         return {};
     for (const spec::Hook& hook : hooks) {
         auto done = [&]() -> Result<void> {
             Elsewhere elsewhere = TRY(Elsewhere::enter(directory));
-            return run_hook(all, hook, state);
+            return run_hook(all, hook, state, first);
         }();
         if (!done) {
             done.error().stage = std::string(kind) + " hook \"" + hook.path + "\"";

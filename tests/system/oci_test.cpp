@@ -331,6 +331,72 @@ TEST(Hooks, ThatTakeTooLongAreKilled) {
     EXPECT_EQ(support::strays(), "");
 }
 
+/// Is there a process with this command line?
+bool somewhere(const Strings& words) {
+    std::string line;
+    for (const std::string& word : words)
+        line += word + '\0';
+    std::filesystem::directory_iterator all("/proc");
+    return std::any_of(begin(all), end(all), [&](const auto& entry) {
+        return support::try_slurp(entry.path() / "cmdline") == line;
+    });
+}
+
+TEST(Hooks, AreWaitedForByNobodyElse) {
+    for (std::string kind :
+         {"prestart", "createRuntime", "createContainer", "startContainer", "poststart"}) {
+        Bundle bundle;
+        bool at_start = kind == "startContainer" || kind == "poststart";
+        Strings words{"sleep", std::to_string(1000000 + getpid())};
+        bundle.config["hooks"][kind] = json::array({{{"path", "/bin/sleep"}, {"args", words}}});
+        bundle.args({"sleep", "1000"});
+        bundle.save();
+        if (at_start)
+            bundle.create();
+        support::Process held(bundle.command({at_start ? "start" : "create", bundle.id()}));
+        ASSERT_TRUE(support::eventually([&] { return somewhere(words); })) << kind;
+        if (kind != "poststart") {
+            for (const char* command : {"start", "pause", "resume", "delete"})
+                EXPECT_THAT(bundle.runtime({command, bundle.id()}).err,
+                            HasSubstr("hooks of the container are running"))
+                    << kind;
+        } else {
+            EXPECT_THAT(bundle.runtime({"start", bundle.id()}).err, HasSubstr("already running"));
+        }
+        Ended removed = bundle.runtime({"delete", "--force", bundle.id()});
+        EXPECT_EQ(removed.status, 0) << kind << removed.err;
+        if (kind == "poststart") {
+            EXPECT_TRUE(somewhere(words)) << "it is for a container that has been started";
+            held.kill(SIGKILL);
+        }
+        Ended ended = held.wait();
+        EXPECT_TRUE(support::eventually([&] { return !somewhere(words); })) << kind;
+        if (!at_start) {
+            EXPECT_EQ(ended.status, 1) << kind;
+            EXPECT_THAT(ended.err, HasSubstr("first process ")) << kind;
+        }
+        EXPECT_EQ(bundle.runtime({"list", "-q"}).out, "") << kind;
+    }
+    EXPECT_EQ(support::strays(), "");
+}
+
+TEST(Hooks, MayDeleteTheirOwnContainer) {
+    for (const char* kind : {"prestart", "createRuntime", "createContainer", "poststart"}) {
+        Bundle bundle;
+        Strings words{"sh", "-c", "exec \"$@\" >&2", "sh"};
+        std::ranges::copy(bundle.command({"delete", "--force", bundle.id()}).argv,
+                          std::back_inserter(words));
+        bundle.config["hooks"][kind] = json::array({{{"path", "/bin/sh"}, {"args", words}}});
+        bundle.args({"sleep", "1000"});
+        bundle.save();
+        support::Process held(bundle.command({"run", "--detach", bundle.id()}));
+        EXPECT_EQ(held.wait().status, kind == std::string("poststart") ? 0 : 1) << kind;
+        EXPECT_TRUE(support::eventually([&] { return bundle.runtime({"list", "-q"}).out.empty(); }))
+            << kind;
+    }
+    EXPECT_EQ(support::strays(), "");
+}
+
 // A network of the test's own: what is moved is no device of this machine's.
 TEST(NetDevices, GoInsideUnderTheirNewNameWithTheirAddresses) {
     if (!support::is_root())
