@@ -156,7 +156,10 @@ Result<std::string> run_ps(const std::vector<std::string>& options,
         if (fields.size() <= static_cast<std::size_t>(column))
             continue;
         const std::string& field = fields[static_cast<std::size_t>(column)];
-        (void)std::from_chars(field.data(), field.data() + field.size(), pid); // 0 is no pid
+        auto end = std::from_chars(field.data(), field.data() + field.size(), pid);
+        if (end.ec != std::errc() || end.ptr != field.data() + field.size())
+            return sys::wrong("\"" + field + "\" of ps's output is no process ID",
+                              "columns with blanks, as args has, come last: -o pid,args");
         if (std::ranges::binary_search(pids, pid))
             out += line + "\n";
     }

@@ -211,6 +211,9 @@ TEST_F(Flags, ListAndPsHaveTwoForms) {
     ASSERT_EQ(lines.size(), 2U);
     EXPECT_THAT(lines[0], MatchesRegex(" *PID +COMMAND"));
     EXPECT_THAT(lines[1], MatchesRegex(" *" + std::to_string(bundle.pid()) + " +sleep 1000"));
+    Ended args_first = runtime({"ps", "--format", "table", id, "-o args,pid"});
+    EXPECT_EQ(args_first.status, 1);
+    EXPECT_THAT(args_first.err, HasSubstr("of ps's output is no process ID"));
     EXPECT_EQ(runtime({"ps", "-f", "json", id}).out, "[" + std::to_string(bundle.pid()) + "]\n");
 }
 
