@@ -69,29 +69,25 @@ protected:
 
 } // namespace
 
-// --- The shell's limits, and where it stands
-// ---------------------------------------------------------------------------------
+// --- The shell's limits, and where it stands -----------------------------------------------------
+
+/// As from a shell after 'ulimit -n'.
+Command with_open_files(rlim_t most) {
+    return {.before_exec = [most] {
+        rlimit limit{.rlim_cur = most, .rlim_max = most};
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }};
+}
 
 TEST_F(Errors, TooFewOpenFiles) {
     for (rlim_t most : {3U, 5U, 20U, 50U})
-        expect_error(quiet({"--map", "single", "--net", "none"}, {"true"},
-                           {.before_exec =
-                                [most] {
-                                    rlimit limit{.rlim_cur = most, .rlim_max = most};
-                                    (void)setrlimit(RLIMIT_NOFILE, &limit);
-                                }}),
+        expect_error(quiet({"--map", "single", "--net", "none"}, {"true"}, with_open_files(most)),
                      125, {"ulimit -n"});
 }
 
 TEST_F(Errors, TooFewOpenFilesForAHelper) {
     for (rlim_t most = 3; most < 13; ++most)
-        expect_error(quiet({"--net", "none"}, {"true"},
-                           {.before_exec =
-                                [most] {
-                                    rlimit limit{.rlim_cur = most, .rlim_max = most};
-                                    (void)setrlimit(RLIMIT_NOFILE, &limit);
-                                }}),
-                     125, {"ulimit -n"});
+        expect_error(quiet({"--net", "none"}, {"true"}, with_open_files(most)), 125, {"ulimit -n"});
 }
 
 TEST_F(Errors, InADirectoryThatIsGone) {
