@@ -64,13 +64,8 @@ Result<void> kill(const Global& global, const std::string& id, int signal, bool 
         if (now.status == Status::stopped && all)
             return {};
     }
-    if (now.status == Status::stopped)
-        return sys::wrong("container not running");
-    Fd process = TRY(sys::pidfd_open(now.pid));
-    // The number may have become another's between our two looks at it.
-    auto stat = sys::process_stat(now.pid);
-    if (!stat ||
-        (progress.ledger.child_started != 0 && stat->started != progress.ledger.child_started))
+    Fd process = now.status == Status::stopped ? Fd() : first_process(progress.ledger);
+    if (!process.valid())
         return sys::wrong("container not running");
     auto sent = sys::pidfd_send_signal(process.get(), signal);
     if (!sent && sent.error().code == ESRCH)

@@ -49,15 +49,10 @@ Result<run::BlockedSignals> hold_signals() {
 
 /// SIGKILL to the first process, and wait until it is gone: it need not be our child.
 Result<void> kill_and_wait(const stages::Ledger& ledger) {
-    pid_t pid = ledger.child;
-    auto process = sys::pidfd_open(pid);
-    if (!process)
-        return {}; // gone
-    // The number may be another's by now; the descriptor is one process's for good.
-    auto stat = sys::process_stat(pid);
-    if (!stat || (ledger.child_started != 0 && stat->started != ledger.child_started))
+    Fd process = first_process(ledger);
+    if (!process.valid())
         return {};
-    auto sent = sys::pidfd_send_signal(process->get(), SIGKILL);
+    auto sent = sys::pidfd_send_signal(process.get(), SIGKILL);
     if (!sent && sent.error().code != ESRCH)
         return sent;
     // The first process of a PID namespace is gone only after all others in there, and those may be
@@ -66,24 +61,24 @@ Result<void> kill_and_wait(const stages::Ledger& ledger) {
     using std::chrono::milliseconds;
     auto deadline = std::chrono::steady_clock::now() + kPatience;
     for (milliseconds step{5}; std::chrono::steady_clock::now() < deadline; step *= 2) {
-        pollfd end{.fd = process->get(), .events = POLLIN, .revents = 0};
+        pollfd end{.fd = process.get(), .events = POLLIN, .revents = 0};
         if (TRY(sys::poll(std::span(&end, 1), std::min<milliseconds>(step, kPatience))) != 0)
             return {};
-        stat = sys::process_stat(pid);
+        auto stat = sys::process_stat(ledger.child);
         if (!stat || stat->ended)
             return {};
     }
-    return sys::wrong("process " + std::to_string(pid) + " does not end though it was killed",
-                      "it hangs in the kernel: see /proc/" + std::to_string(pid) + "/stack");
+    std::string number = std::to_string(ledger.child);
+    return sys::wrong("process " + number + " does not end though it was killed",
+                      "it hangs in the kernel: see /proc/" + number + "/stack");
 }
 
 /// Somebody has told it to end: it has a moment for it.
 Result<bool> await_end(const stages::Ledger& ledger) {
-    auto process = sys::pidfd_open(ledger.child);
-    auto stat = sys::process_stat(ledger.child);
-    if (!process || !stat || (ledger.child_started != 0 && stat->started != ledger.child_started))
-        return true; // gone
-    pollfd end{.fd = process->get(), .events = POLLIN, .revents = 0};
+    Fd process = first_process(ledger);
+    if (!process.valid())
+        return true;
+    pollfd end{.fd = process.get(), .events = POLLIN, .revents = 0};
     return TRY(sys::poll(std::span(&end, 1), kPatience)) == 1;
 }
 
@@ -140,7 +135,7 @@ Result<Store> to_be_removed(const Global& global, const std::string& id, bool fo
         return store;
     Progress progress = TRY(store.look());
     // A createContainer hook is in another PID namespace, where that process is not to be seen.
-    if (!force || !store.hooks_run() || !sys::pidfd_open(progress.ledger.child))
+    if (!force || !store.hooks_run() || !first_process(progress.ledger).valid())
         return std::unexpected(std::move(locked).error());
     TRY(kill_and_wait(progress.ledger));
     TRY(store.wait_for_lock());

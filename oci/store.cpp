@@ -1,13 +1,12 @@
 // Files of the state directory.
 #include "oci/store.hpp"
 
-#include "oci/files.hpp"
 #include "run/child.hpp"
 #include "stages/cgroup_ops.hpp"
 #include "sys/local.hpp"
+#include "sys/mounts.hpp"
 #include "sys/path.hpp"
 
-#include <nlohmann/json.hpp>
 #include <sys/file.h>
 
 #include <algorithm>
@@ -18,18 +17,11 @@
 
 namespace oci {
 
-using nlohmann::json;
-
 namespace {
 
-constexpr const char* kState = "state.json";
 constexpr const char* kProgress = "progress";
 constexpr const char* kGate = "gate";
 constexpr const char* kSlate = "slate";
-
-std::string dump(const json& value) {
-    return value.dump(-1, ' ', false, json::error_handler_t::replace);
-}
 
 /// The characters that runc allows, and no name of a directory that is always there.
 bool valid_id(const std::string& id) {
@@ -84,7 +76,7 @@ bool whole(const Progress& progress) {
         if (text.back() != '\0')
             return false;
     return flag(ledger.keep_cgroup) && flag(ledger.leaf_ours) && flag(progress.created) &&
-           flag(progress.ending);
+           flag(progress.ending) && flag(progress.hooks_at_start) && flag(progress.hooking);
 }
 
 } // namespace
@@ -101,6 +93,15 @@ Result<std::string> leaf_of(const Progress& progress, const char* what) {
     return std::string(progress.ledger.leaf);
 }
 
+Fd first_process(const stages::Ledger& ledger) {
+    auto process = sys::pidfd_open(ledger.child);
+    // The number may be another's by now; the descriptor is one process's for good.
+    auto stat = sys::process_stat(ledger.child);
+    if (!process || !stat || (ledger.child_started != 0 && stat->started != ledger.child_started))
+        return Fd();
+    return std::move(*process);
+}
+
 std::string default_root(bool in_user_namespace) {
     if (sys::geteuid() == 0 && !in_user_namespace)
         return "/run/gocontainer";
@@ -108,13 +109,6 @@ std::string default_root(bool in_user_namespace) {
     if (runtime != nullptr && *runtime == '/')
         return std::string(runtime) + "/gocontainer";
     return last_resort();
-}
-
-std::string to_json(const State& state) {
-    json out = {{"ociVersion", state.version}, {"id", state.id}, {"bundle", state.bundle}};
-    if (!state.annotations.empty())
-        out["annotations"] = state.annotations;
-    return dump(out);
 }
 
 Result<Store> Store::create(const std::string& root, const std::string& id) {
@@ -212,51 +206,6 @@ Result<std::string> Store::read(const std::string& name) const {
 
 Result<void> Store::write(const std::string& name, std::string_view text) const {
     return sys::replace_file(directory_.get(), name, text, 0600);
-}
-
-Result<void> Store::write_state(const State& state) const {
-    json out = {{"ociVersion", state.version}, {"id", state.id},
-                {"bundle", state.bundle},      {"rootfs", state.rootfs},
-                {"created", state.created},    {"annotations", state.annotations}};
-    for (auto [name, value] : {std::pair("sharesPids", state.shares_pids),
-                               {"hasPoststart", state.has_poststart},
-                               {"hasPoststop", state.has_poststop},
-                               {"noProcess", state.no_process},
-                               {"systemd", state.systemd}})
-        if (value)
-            out[name] = true;
-    return write(kState, dump(out));
-}
-
-Result<std::optional<State>> Store::state() const {
-    auto text = read(kState);
-    if (!text && text.error().code == ENOENT)
-        return std::nullopt;
-    State out;
-    auto damaged = [&](const std::string& how) {
-        return sys::wrong("\"" + sys::join(path_, kState) + "\" is damaged: " + how,
-                          "remove the container with 'delete --force'");
-    };
-    auto read = parse_json(TRY(std::move(text)), kState);
-    if (!read)
-        return damaged(read.error().detail);
-    json in = std::move(*read);
-    try {
-        in.at("ociVersion").get_to(out.version);
-        in.at("id").get_to(out.id);
-        in.at("bundle").get_to(out.bundle);
-        in.at("rootfs").get_to(out.rootfs);
-        in.at("created").get_to(out.created);
-        in.at("annotations").get_to(out.annotations);
-        out.shares_pids = in.value("sharesPids", false);
-        out.has_poststart = in.value("hasPoststart", false);
-        out.has_poststop = in.value("hasPoststop", false);
-        out.no_process = in.value("noProcess", false);
-        out.systemd = in.value("systemd", false);
-    } catch (const json::exception& problem) {
-        return damaged(problem.what());
-    }
-    return out;
 }
 
 Result<Progress*> Store::progress() const {
@@ -374,9 +323,7 @@ Result<Fd> Store::through_gate() const {
 }
 
 Result<std::string> Store::make_directory(const std::string& name) const {
-    TRY(sys::mkdirat(directory_.get(), name, 0755));
-    Fd made = TRY(open_directory(name));
-    TRY(sys::fchmod(made.get(), 0755)); // whatever the umask is
+    TRY(sys::make_directory(directory_.get(), name, 0755));
     return sys::join(path_, name);
 }
 

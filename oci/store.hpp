@@ -135,6 +135,9 @@ private:
     bool locked_ = false; ///< by us
 };
 
+/// A pidfd of the first process; invalid when that is gone, or not to be seen from here.
+Fd first_process(const stages::Ledger& ledger);
+
 /// The container's cgroup; one that has none of its own is an error of `what`.
 Result<std::string> leaf_of(const Progress& progress, const char* what);
 
