@@ -178,8 +178,10 @@ Result<std::string> list(const Global& global, Format format, bool quiet) {
     for (const std::string& id : TRY(Store::list(global.root))) {
         auto store = Store::open(global.root, id);
         auto described = store ? describe(*store) : std::unexpected(std::move(store).error());
-        if (described) // it may have been deleted meanwhile; what is damaged has no line
+        if (described)
             all.push_back(std::move(*described));
+        else if (!described.error().detail.starts_with("container does not exist")) // any more
+            global.say("load container " + id + ": " + sys::to_line(described.error()));
     }
     if (quiet) {
         std::string out;

@@ -230,6 +230,27 @@ TEST_F(Flags, ListHasATimeForWhatIsHardlyBegunToo) {
     EXPECT_EQ(runtime({"delete", "--force", "fresh"}).status, 0);
 }
 
+// Its container may run: somebody is to know that it's there.
+TEST_F(Flags, ListSaysWhatItCannotRead) {
+    bundle.start();
+    std::string damaged = bundle.root() + "/damaged";
+    std::string newer = bundle.root() + "/newer";
+    for (const std::string& folder : {damaged, newer})
+        ASSERT_TRUE(std::filesystem::create_directories(folder));
+    support::spill(damaged + "/state.json", "");
+    support::spill(newer + "/progress", support::token());
+    for (const char* format : {"table", "json"}) {
+        Ended listed = runtime({"list", "--format", format});
+        EXPECT_EQ(listed.status, 0);
+        EXPECT_THAT(listed.out, AllOf(HasSubstr(id), Not(HasSubstr("damaged"))));
+        EXPECT_THAT(listed.err, AllOf(HasSubstr("load container damaged: "),
+                                      HasSubstr("load container newer: "), Not(HasSubstr(id))));
+    }
+    std::filesystem::remove_all(newer);
+    EXPECT_EQ(runtime({"delete", "--force", "damaged"}).status, 0);
+    EXPECT_EQ(runtime({"list"}).err, "");
+}
+
 TEST_F(Flags, EventsTellWhatItUses) {
     bundle.start();
     if (!grouped()) {
