@@ -55,8 +55,8 @@ inline fs::path source_folder() {
     return named != nullptr ? fs::path(named) : fs::current_path();
 }
 
-/// Empty where it can't be read: a process may end between the open of its file and the read (ESRCH),
-/// which the iterators of a stream throw and << swallows.
+/// Empty where it can't be read: a process may end between the open of its file and the read
+/// (ESRCH), which the iterators of a stream throw and << swallows.
 inline std::string contents(const fs::path& file) {
     std::ostringstream text;
     text << std::ifstream(file, std::ios::binary).rdbuf();
