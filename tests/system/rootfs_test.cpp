@@ -285,6 +285,22 @@ TEST_P(Scripts, NameThePackageOfAMissingProgram) {
     }
 }
 
+// Copied somewhere alone. As root its paths would be the machine's own: hence an ordinary user.
+TEST_P(Scripts, DoNothingWithoutTheirOtherHalf) {
+    User nobody{"nobody", 65534, 65534, {}, {}};
+    if (user.uid == 0)
+        setting.user = &nobody;
+    fs::create_directory(ground / "alone");
+    ASSERT_EQ(chmod((ground / "alone").c_str(), 0755), 0);
+    for (const char* name : {"busybox", "debian", "image", "docker"}) {
+        fs::copy(ground / "scripts" / name, ground / "alone");
+        auto outcome = run({ground / "alone" / name, "root fs"}, setting);
+        EXPECT_EQ(outcome.exit_status(), 1) << outcome;
+        EXPECT_NE(outcome.err.find("lib.sh: No such file"), std::string::npos) << outcome;
+        EXPECT_EQ(std::ranges::count(outcome.err, '\n'), 1) << outcome;
+    }
+}
+
 INSTANTIATE_TEST_SUITE_P(Rootfs, Scripts, testing::ValuesIn(caller), name_of_user);
 
 } // namespace
