@@ -96,6 +96,24 @@ std::string loader_of(const std::string& path) {
                                         : search.operator()<Elf32_Ehdr, Elf32_Phdr>();
 }
 
+/// Of which word or words execve(2) takes no more.
+std::string too_much(const sys::Strings& args, const sys::Strings& env) {
+    constexpr std::size_t most = 131071; // MAX_ARG_STRLEN without the end
+    std::size_t longest = 0, all = 0;
+    for (const sys::Strings* words : {&args, &env})
+        for (const std::string& word : *words) {
+            longest = std::max(longest, word.size());
+            all += word.size() + 1;
+        }
+    if (longest > most)
+        return "an argument or a variable of it has " + std::to_string(longest) +
+               " bytes, and Linux takes " + std::to_string(most) +
+               " of each: hand it over in a file";
+    return "its arguments and variables have " + std::to_string(all) +
+           " bytes, and Linux takes a quarter of what the stack may have ('ulimit -s'), and no "
+           "more than 6 MiB: hand them over in a file";
+}
+
 /// Why execve of a file that is there failed.
 Error explain(const std::string& path, int code) {
     auto info = sys::fstatat(AT_FDCWD, path, 0);
@@ -350,7 +368,11 @@ Error become_command(const spec::Spec& spec, const Fd& socket, const sys::String
         if (failed != EACCES)
             break;
     }
-    return found.empty() ? nowhere(command, path) : explain(found, code);
+    if (found.empty())
+        return nowhere(command, path);
+    if (code == E2BIG)
+        return not_executable(found, code, too_much(spec.process.args, env));
+    return explain(found, code);
 }
 
 } // namespace run

@@ -477,7 +477,18 @@ TEST(Command, NotExecutable) {
     sys::Error format = run_in_vain(kernel, {"/f"}, ENOEXEC);
     EXPECT_EQ(format.status, 126);
     EXPECT_THAT(sys::to_line(format), HasSubstr("architecture"));
-    EXPECT_EQ(run_in_vain(kernel, {"/f"}, E2BIG).status, 126);
+}
+
+TEST(Command, WithTooMuchToHandOver) {
+    Recorder kernel;
+    kernel.mode("/f", S_IFREG | 0755);
+    sys::Error word = run_in_vain(kernel, {"/f", std::string(131072, 'x')}, E2BIG);
+    EXPECT_EQ(word.status, 126);
+    EXPECT_THAT(sys::to_line(word), HasSubstr("has 131072 bytes, and Linux takes 131071 of each"));
+    sys::Error all = run_in_vain(kernel, std::vector<std::string>(50, std::string(131071, 'x')),
+                                 E2BIG, "A=" + std::string(131000, 'x'));
+    EXPECT_THAT(sys::to_line(all), HasSubstr("have 66"));
+    EXPECT_THAT(sys::to_line(all), HasSubstr("'ulimit -s'"));
 }
 
 TEST(Command, OnThePathIsTheFirstThatIsThere) {
