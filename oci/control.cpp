@@ -32,6 +32,10 @@ std::optional<int> signal_named(std::string_view text) {
     std::string name = upper(text);
     if (!name.starts_with("SIG"))
         name = "SIG" + name;
+    // Of signal(7)'s two names for one number, libc has one only.
+    for (auto [other, usual] : {std::pair("SIGIO", SIGIO), {"SIGIOT", SIGIOT}, {"SIGCLD", SIGCLD}})
+        if (name == other)
+            return usual;
     for (int candidate = 1; candidate < NSIG; ++candidate)
         if (sys::signal_name(candidate) == name)
             return candidate;

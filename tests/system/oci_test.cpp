@@ -637,6 +637,9 @@ TEST(Kill, NamesSignalsAsPeopleDo) {
     // The shell must have set its trap before.
     EXPECT_TRUE(support::eventually(
         [&] { return (support::status_bits(bundle.pid(), "SigCgt") >> (SIGUSR1 - 1) & 1) != 0; }));
+    for (const char* second_name : {"SIGIO", "cld"})
+        EXPECT_EQ(bundle.runtime({"kill", bundle.id(), second_name}).err, "") << second_name;
+    EXPECT_EQ(bundle.status(), "running");
     EXPECT_EQ(bundle.runtime({"kill", bundle.id(), "sigusr1"}).status, 0);
     EXPECT_TRUE(support::eventually([&] { return bundle.status() == "stopped"; }));
 }
