@@ -20,6 +20,7 @@ namespace oci {
 namespace {
 
 constexpr const char* kProgress = "progress";
+constexpr const char* kNewProgress = ".progress"; ///< not whole yet
 constexpr const char* kGate = "gate";
 constexpr const char* kSlate = "slate";
 
@@ -57,6 +58,16 @@ Result<void> check_owner(const std::string& root) {
                               std::to_string(info.st_uid) + ", or others may write in it",
                           "set XDG_RUNTIME_DIR to a folder of your own, or use --root");
     return {};
+}
+
+/// A container's folder has its progress before anything else, and after. What has other things
+/// only is somebody's who is to lose nothing by a --root, or an ID, that was meant otherwise.
+bool is_containers(const Fd& folder) {
+    for (const char* name : {kProgress, kNewProgress})
+        if (sys::fstatat(folder.get(), name, AT_SYMLINK_NOFOLLOW))
+            return true;
+    auto others = sys::entries(folder.get());
+    return !others || others->empty(); // an error: removed meanwhile
 }
 
 /// A flag that is neither true nor false, or a text without an end, is nothing to go by: whom we
@@ -117,11 +128,12 @@ Result<Store> Store::create(const std::string& root, const std::string& id) {
     TRY(check_owner(root));
     std::string path = sys::join(root, id);
     auto made = sys::mkdirat(AT_FDCWD, path, 0711);
-    if (!made) {
-        if (made.error().code == EEXIST)
-            return sys::wrong("container with given ID already exists: \"" + id + "\"");
-        return std::unexpected(std::move(made).error());
+    if (!made && made.error().code == EEXIST) {
+        auto there = open(root, id);
+        return sys::wrong("container with given ID already exists: \"" + id + "\"",
+                          there ? "" : there.error().hint);
     }
+    TRY(std::move(made));
     auto store = [&]() -> Result<Store> {
         Fd directory = TRY(sys::openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
         Store fresh(std::move(directory), path, id);
@@ -143,6 +155,9 @@ Result<Store> Store::open(const std::string& root, const std::string& id) {
             return sys::wrong("container does not exist: \"" + id + "\"");
         return std::unexpected(std::move(directory).error());
     }
+    if (!is_containers(*directory))
+        return sys::wrong("container does not exist: \"" + id + "\"",
+                          "what is in \"" + path + "\" is no container's: see --root");
     return Store(std::move(*directory), std::move(path), id);
 }
 
@@ -213,7 +228,7 @@ Result<Progress*> Store::progress() const {
     bool made = !file && file.error().code == ENOENT;
     if (made) {
         // Appears whole: a file of the right size, whose zeros mean that there is nothing to undo.
-        file = sys::openat(directory_.get(), ".progress", O_CREAT | O_TRUNC | O_NOFOLLOW | O_RDWR,
+        file = sys::openat(directory_.get(), kNewProgress, O_CREAT | O_TRUNC | O_NOFOLLOW | O_RDWR,
                            0600);
         if (file)
             TRY(sys::ftruncate(file->get(), sizeof(Progress)));
@@ -222,7 +237,7 @@ Result<Progress*> Store::progress() const {
     auto* memory = TRY(map_progress(opened));
     if (made) {
         memory->size = sizeof(Progress);
-        TRY(sys::rename_in(directory_.get(), ".progress", kProgress));
+        TRY(sys::rename_in(directory_.get(), kNewProgress, kProgress));
     }
     return memory;
 }
@@ -346,9 +361,15 @@ Result<void> Store::set_ending() const {
 }
 
 Result<void> Store::remove() {
+    bool progress = false; // the last to go: is_containers()
     for (const sys::Entry& entry : TRY(sys::entries(directory_.get())))
-        TRY(entry.type == DT_DIR ? sys::remove_tree(directory_.get(), entry.name)
-                                 : sys::unlinkat(directory_.get(), entry.name));
+        if (entry.name == kProgress)
+            progress = true;
+        else
+            TRY(entry.type == DT_DIR ? sys::remove_tree(directory_.get(), entry.name)
+                                     : sys::unlinkat(directory_.get(), entry.name));
+    if (progress)
+        TRY(sys::unlinkat(directory_.get(), kProgress));
     auto removed = sys::unlinkat(AT_FDCWD, path_, AT_REMOVEDIR);
     if (!removed && removed.error().code != ENOENT)
         return removed;

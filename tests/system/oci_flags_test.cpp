@@ -235,9 +235,9 @@ TEST_F(Flags, ListSaysWhatItCannotRead) {
     bundle.start();
     std::string damaged = bundle.root() + "/damaged";
     std::string newer = bundle.root() + "/newer";
-    for (const std::string& folder : {damaged, newer})
-        ASSERT_TRUE(std::filesystem::create_directories(folder));
+    std::filesystem::copy(bundle.root() + "/" + id, damaged);
     support::spill(damaged + "/state.json", "");
+    ASSERT_TRUE(std::filesystem::create_directories(newer));
     support::spill(newer + "/progress", support::token());
     for (const char* format : {"table", "json"}) {
         Ended listed = runtime({"list", "--format", format});
@@ -246,8 +246,8 @@ TEST_F(Flags, ListSaysWhatItCannotRead) {
         EXPECT_THAT(listed.err, AllOf(HasSubstr("load container damaged: "),
                                       HasSubstr("load container newer: "), Not(HasSubstr(id))));
     }
-    std::filesystem::remove_all(newer);
-    EXPECT_EQ(runtime({"delete", "--force", "damaged"}).status, 0);
+    for (const std::string& folder : {damaged, newer})
+        std::filesystem::remove_all(folder);
     EXPECT_EQ(runtime({"list"}).err, "");
 }
 

@@ -38,6 +38,41 @@ TEST(Store, OneThatCanNotBeHadLeavesNothing) {
     EXPECT_TRUE(std::filesystem::is_empty(here / "root"));
 }
 
+// "delete --root . src", or the folder of another runtime whose containers run.
+TEST(Store, WhatIsNoContainersIsLeftAlone) {
+    unit::Temporary here;
+    std::filesystem::create_directories(here / "root/src");
+    here.file("root/src/state.json", "{}");
+    auto other = Store::open(here / "root", "src");
+    ASSERT_FALSE(other);
+    EXPECT_THAT(sys::to_line(other.error()),
+                testing::AllOf(testing::StartsWith("container does not exist: \"src\""),
+                               testing::HasSubstr("is no container's")));
+    auto taken = Store::create(here / "root", "src");
+    ASSERT_FALSE(taken);
+    EXPECT_THAT(sys::to_line(taken.error()),
+                testing::AllOf(testing::StartsWith("container with given ID already exists"),
+                               testing::HasSubstr("is no container's")));
+    std::filesystem::create_directories(here / "root/begun"); // and cut short at once
+    EXPECT_TRUE(Store::open(here / "root", "begun"));
+}
+
+// A folder without it would be nobody's, with the rest in it.
+TEST(Store, ItsProgressIsTheLastToGo) {
+    unit::Temporary here;
+    auto store = Store::create(here / "root", "box");
+    ASSERT_TRUE(store && store->progress() && store->write("aaa", "") && store->write("zzz", ""));
+    unit::Recorder kernel;
+    kernel.pass("");
+    ASSERT_TRUE(store->remove());
+    std::vector<std::string> gone;
+    for (const std::string& call : kernel.calls)
+        if (call.starts_with("unlinkat("))
+            gone.push_back(call);
+    ASSERT_EQ(gone.size(), 4U); // and the folder
+    EXPECT_THAT(gone[2], testing::HasSubstr("\"progress\""));
+}
+
 // `kill` has no lock, and `delete` may be at it meanwhile.
 TEST(Store, ANoteOfASignalMakesNoFileWhereTheContainerIsGone) {
     unit::Temporary here;
