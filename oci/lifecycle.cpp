@@ -265,7 +265,7 @@ Result<void> write_pid_file(const std::string& path, pid_t pid) {
     auto written = [&]() -> Result<void> {
         Fd directory = TRY(sys::openat(AT_FDCWD, folder, O_RDONLY | O_DIRECTORY));
         // The machine's /dev/null, say, would be a file from now on.
-        auto there = sys::fstatat(directory.get(), name, AT_SYMLINK_NOFOLLOW);
+        auto there = sys::fstatat(directory.get(), name.empty() ? "." : name, AT_SYMLINK_NOFOLLOW);
         if (there && !S_ISREG(there->st_mode) && !S_ISLNK(there->st_mode))
             return sys::wrong("", "there is something else than a file, which stays as it is");
         return sys::replace_file(directory.get(), name, std::to_string(pid), 0644);

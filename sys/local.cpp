@@ -200,7 +200,8 @@ Result<void> rename_in(int directory, const std::string& from, const std::string
 
 Result<void> replace_file(int directory, const std::string& name, std::string_view text,
                           mode_t mode) {
-    std::string temporary = "." + name + "." + TRY(random_hex(8));
+    // A name may have 255 bytes (NAME_MAX).
+    std::string temporary = "." + name.substr(0, 200) + "." + TRY(random_hex(8));
     Fd file = TRY(openat(directory, temporary, O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY, mode));
     auto written = [&]() -> Result<void> {
         while (!text.empty())

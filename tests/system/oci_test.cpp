@@ -180,14 +180,14 @@ TEST(Lifecycle, ReplacesNothingButAFileByThePidFile) {
     bundle.save();
     std::string fifo = bundle.path() + "/fifo";
     ASSERT_EQ(mkfifo(fifo.c_str(), 0666), 0);
-    for (const std::string& path : {fifo, bundle.path()}) {
+    for (const std::string& path : {fifo, bundle.path(), bundle.path() + "/"}) {
         Ended failed = bundle.runtime({"create", "--pid-file", path, bundle.id()});
         EXPECT_EQ(failed.status, 1);
-        EXPECT_THAT(failed.err, HasSubstr("--pid-file \"" + path + "\""));
+        EXPECT_THAT(failed.err, HasSubstr("--pid-file \"" + path + "\": there is something else"));
         EXPECT_EQ(bundle.runtime({"list", "-q"}).out, "");
     }
     EXPECT_TRUE(std::filesystem::is_fifo(fifo));
-    std::string file = bundle.folder().file("number", "old", 0666);
+    std::string file = bundle.folder().file(std::string(NAME_MAX, 'n'), "old", 0666);
     Ended made = support::run(bundle.detached({"create", "--pid-file", file, bundle.id()}));
     EXPECT_EQ(made.status, 0);
     EXPECT_EQ(support::slurp(file), std::to_string(bundle.pid()));
