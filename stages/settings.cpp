@@ -176,8 +176,18 @@ Result<Fd> private_proc(const Inside& inside) {
 
 namespace {
 
+Result<void> write_oom_score(const Fd& proc, const std::string& score) {
+    return asked_by("process.oomScoreAdj", hint(write_within(proc, "self/oom_score_adj", score),
+                                                [](const Error& error) -> std::string {
+                                                    return error.code == EACCES
+                                                               ? "lowering it needs "
+                                                                 "CAP_SYS_RESOURCE on this machine"
+                                                               : "";
+                                                }));
+}
+
 Result<void> set_oom_score(const Fd& proc, int score) {
-    auto set = write_within(proc, "self/oom_score_adj", std::to_string(score));
+    auto set = write_oom_score(proc, std::to_string(score));
     // Lowering it takes a power that no user namespace gives: there, it stays as it is.
     bool refused = !set && (set.error().code == EACCES || set.error().code == EPERM);
     return refused && cgroup::rootless() ? Result<void>{} : set;
@@ -198,7 +208,7 @@ Result<OomScore> OomScore::of_child(const spec::Spec& spec) {
     if (!out.as_wanted_ || before == wanted + "\n")
         return out;
     Fd proc = TRY(outer_proc());
-    TRY(write_within(proc, "self/oom_score_adj", wanted));
+    TRY(write_oom_score(proc, wanted));
     out.before_ = std::move(before);
     return out;
 }

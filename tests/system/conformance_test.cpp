@@ -8,9 +8,11 @@
 
 #include <fcntl.h>
 #include <filesystem>
+#include <linux/capability.h>
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -256,6 +258,25 @@ TEST(Conformance, TheOomScoreIsLessThanOursInAUserNamespaceToo) {
     EXPECT_EQ(bundle.runtime({"exec", bundle.id(), "cat", "/proc/self/oom_score_adj"}).out,
               std::to_string(score) + "\n");
     EXPECT_EQ(bundle.runtime({"delete", "--force", bundle.id()}).status, 0);
+}
+
+TEST(Conformance, AnOomScoreThatRootMayNotGiveIsAnError) {
+    if (!support::is_root())
+        GTEST_SKIP() << "an ordinary user's container keeps the score that it has";
+    Bundle bundle;
+    int own = std::stoi(support::slurp("/proc/self/oom_score_adj"));
+    bundle.config["process"]["oomScoreAdj"] = own - 7;
+    bundle.args({"true"});
+    bundle.save();
+    auto command = bundle.command({"run", bundle.id()});
+    command.before_exec = [] {
+        if (prctl(PR_CAPBSET_DROP, CAP_SYS_RESOURCE) != 0)
+            support::fail_with_errno("prctl");
+    };
+    Ended ended = support::run(command);
+    EXPECT_EQ(ended.status, 1);
+    EXPECT_THAT(ended.err, AllOf(HasSubstr("process.oomScoreAdj: "), HasSubstr("EACCES"),
+                                 HasSubstr("needs CAP_SYS_RESOURCE")));
 }
 
 // The kernel gives nobody a /proc that shows more than what he can see already.
