@@ -148,8 +148,10 @@ Result<int> Birth::supervise() {
     if (readiness_.asked())
         beside = {.fd = readiness_.socket().get(),
                   .on_word = [this] { readiness_.pass_on(sys::getpid()); }};
-    return run::supervise(config_.spec, launch_.child, launch_.pidfd, socket_, launch_.say,
-                          std::move(console_), {}, {}, beside);
+    auto ended = run::supervise(config_.spec, launch_.child, launch_.pidfd, socket_, launch_.say,
+                                std::move(console_), {}, {}, beside);
+    run::tell_of_memory(ended, progress_.ledger.leaf, global_.say);
+    return ended;
 }
 
 void Birth::await_ready() {

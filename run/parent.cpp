@@ -53,6 +53,7 @@ Result<int> launch(spec::Spec spec, std::function<void(const std::string&)> say,
         Fd socket = TRY(begin(launch));
         auto ended =
             supervise(spec, launch.child, launch.pidfd, socket, launch.say, {}, slate, on_orphan);
+        tell_of_memory(ended, launch.ledger->leaf, launch.say);
         if (!ended)
             end_child(launch); // it may have ended, and been waited for: then nobody is found
         if (on_orphan)

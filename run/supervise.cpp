@@ -3,6 +3,7 @@
 
 #include "run/terminal.hpp"
 #include "run/watch.hpp"
+#include "stages/cgroup_stats.hpp"
 #include "sys/path.hpp"
 
 #include <sys/syscall.h>
@@ -319,6 +320,14 @@ Result<int> supervise(const spec::Spec& spec, pid_t child, const Fd& pidfd, cons
                       const Beside& beside) {
     return Supervisor(spec, child, pidfd, socket, say, slate, on_orphan, beside)
         .run(std::move(console));
+}
+
+void tell_of_memory(const Result<int>& ended, const std::string& leaf,
+                    const std::function<void(const std::string&)>& say) {
+    if (!ended || *ended != 128 + SIGKILL || leaf.empty())
+        return;
+    if (std::string why = stages::cgroup::killed_for_memory(leaf); !why.empty())
+        say("cgroup: " + why);
 }
 
 } // namespace run

@@ -48,4 +48,9 @@ Result<int> supervise(const spec::Spec& spec, pid_t child, const Fd& pidfd, cons
                       const Slate& slate = {}, const std::function<void()>& on_orphan = {},
                       const Beside& beside = {});
 
+/// SIGKILL is silent: of a command that `ended` by it, say what the leaf knows of killing for
+/// memory.
+void tell_of_memory(const Result<int>& ended, const std::string& leaf,
+                    const std::function<void(const std::string&)>& say);
+
 } // namespace run

@@ -169,6 +169,20 @@ Result<Stats> stats(const std::string& leaf) {
     return all;
 }
 
+std::string killed_for_memory(const std::string& leaf) {
+    auto directory = sys::openat(AT_FDCWD, leaf, O_RDONLY | O_DIRECTORY);
+    if (!directory)
+        return {};
+    Files files(*directory);
+    std::uint64_t kills = key_of(files.text("memory.events"), "oom_kill");
+    if (kills == 0)
+        return {};
+    std::uint64_t limit = files.limit("memory.max");
+    return "the kernel has killed " + std::to_string(kills) +
+           (kills == 1 ? " process" : " processes") + " of the container for want of memory" +
+           (limit == kNoLimit ? "" : ", of which it may have " + std::to_string(limit) + " bytes");
+}
+
 Result<OomWatch> OomWatch::open(const std::string& leaf) {
     Fd events = TRY(sys::openat(AT_FDCWD, sys::join(leaf, "memory.events"), O_RDONLY));
     std::uint64_t kills = TRY(kills_in(events.get()));

@@ -57,6 +57,10 @@ struct Stats {
 /// ENOENT when the leaf is gone.
 Result<Stats> stats(const std::string& leaf);
 
+/// What a person is told whose container ended by SIGKILL: how many of its processes the kernel has
+/// killed for memory. Empty when none, and when the leaf is gone or nobody counts.
+std::string killed_for_memory(const std::string& leaf);
+
 /// Tells when the kernel has killed a process of the leaf for memory.
 class OomWatch {
 public:

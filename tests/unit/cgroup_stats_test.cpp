@@ -8,8 +8,11 @@ namespace {
 
 namespace cgroup = stages::cgroup;
 using test::FakeCgroups;
+using ::testing::AllOf;
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 
 const std::string kLeaf = "/sys/fs/cgroup/x";
 
@@ -76,6 +79,22 @@ TEST(CgroupStats, WhatNoControllerCountsIsZero) {
     EXPECT_EQ(*stats, cgroup::Stats{});
     EXPECT_THAT(stats->io, IsEmpty());
     EXPECT_EQ(cgroup::stats("/sys/fs/cgroup/gone").error().code, ENOENT);
+}
+
+TEST(CgroupStats, KillsForMemoryArePutIntoWords) {
+    Leaf leaf("memory");
+    EXPECT_EQ(cgroup::killed_for_memory(kLeaf + std::string("/gone")), "");
+    EXPECT_EQ(cgroup::killed_for_memory(kLeaf), "") << "nobody counts";
+    leaf.set("memory.max", "204800\n");
+    leaf.set("memory.events", "oom 3\noom_kill 0\n");
+    EXPECT_EQ(cgroup::killed_for_memory(kLeaf), "");
+    leaf.set("memory.events", "oom 3\noom_kill 1\noom_group_kill 0\n");
+    EXPECT_THAT(cgroup::killed_for_memory(kLeaf),
+                AllOf(HasSubstr("killed 1 process of"), HasSubstr("204800 bytes")));
+    leaf.set("memory.max", "max\n");
+    leaf.set("memory.events", "oom 3\noom_kill 12\n");
+    EXPECT_THAT(cgroup::killed_for_memory(kLeaf),
+                AllOf(HasSubstr("killed 12 processes of"), Not(HasSubstr("bytes"))));
 }
 
 TEST(CgroupStats, AKillForMemoryIsToldOnce) {

@@ -113,6 +113,19 @@ TEST(CgroupTest, CommandKilledAtMemoryGives137) {
     EXPECT_EQ(container.wait(), 137) << container.err();
 }
 
+// 200 KiB are enough for our part, and too little for the command's exec.
+TEST(CgroupTest, WhoIsKilledForMemoryIsToldSo) {
+    NEEDS("memory");
+    for (const char* memory : {"200k", "32M"}) {
+        support::Ended ended = support::run(
+            {.argv = {getenv("GOCONTAINER"), "parent", "--rootfs", getenv("GOCONTAINER_ROOTFS"),
+                      "--net", "none", "--memory", memory, "tail", "/dev/zero"},
+             .input_ends = true});
+        EXPECT_EQ(ended.status, 137) << ended.err;
+        EXPECT_THAT(ended.err, testing::HasSubstr("killed 1 process of the container for want of"));
+    }
+}
+
 TEST(CgroupTest, TooLittleMemoryToStartIsAnErrorThatLeavesNothing) {
     NEEDS("memory");
     for (const char* memory : {"1", "4096", "64k"}) {
