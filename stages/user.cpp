@@ -82,6 +82,10 @@ Result<void> map_automatically(Launch& launch) {
         if (!uids.empty() && !gids.empty()) {
             append(facts.uids, 0, uids);
             append(facts.gids, 0, gids);
+            if (uids.front().outside == 0)
+                launch.say("user: root of the container is root here, since root's range in "
+                           "/etc/subuid begins with its own id 0: what it changes in volumes, it "
+                           "changes as root");
             return {};
         }
         facts.uids = TRY(identity("/proc/self/uid_map"));

@@ -320,6 +320,17 @@ TEST(User, MapsSubordinateIdsWhenThereAreSome) {
     EXPECT_EQ(facts.uids, wanted);
 }
 
+TEST(User, SaysThatARangeFromZeroMakesRootRoot) {
+    if (sys::geteuid() != 0)
+        GTEST_SKIP() << "an ordinary user's range has no 0 in it";
+    Recorder kernel;
+    for (const char* file : {"/etc/subuid", "/etc/subgid"})
+        kernel.file(file, "root:0:65536\n");
+    auto [facts, said] = prepare_user(kernel, plain());
+    EXPECT_EQ(facts.uids, (std::vector<spec::IdMap>{{0, 0, 65536}}));
+    EXPECT_THAT(said, ElementsAre(HasSubstr("root of the container is root here")));
+}
+
 TEST(User, MapsOneIdWithoutSubordinateOnes) {
     Recorder kernel;
     auto [facts, said] = prepare_user(kernel, plain());
