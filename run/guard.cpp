@@ -1,6 +1,7 @@
 // The namespaces of the child against its parent's.
 #include "run/guard.hpp"
 
+#include "stages/causes.hpp"
 #include "stages/stages.hpp"
 
 namespace run {
@@ -21,7 +22,9 @@ bool made(const stages::Stage& stage, const spec::Spec& spec) {
 // look at the directory, for all of them: procfs makes what it shows of a process anew for each
 // path that leads to it.
 Result<std::vector<std::string>> namespaces_for(const spec::Spec& spec) {
-    sys::Fd directory = TRY(sys::openat(AT_FDCWD, "/proc/self/ns", O_PATH | O_DIRECTORY));
+    sys::Fd directory =
+        TRY(stages::hint(sys::openat(AT_FDCWD, "/proc/self/ns", O_PATH | O_DIRECTORY),
+                         [](const Error&) { return stages::causes::missing_proc(); }));
     std::vector<std::string> texts;
     for (const stages::Stage& stage : stages::table())
         if (made(stage, spec))

@@ -64,7 +64,7 @@ constexpr Row kRows[] = {
      "a seccomp filter on this process (as Docker puts on its containers) hides @1, which this "
      "kernel (@2) has; gocontainer needs Linux 5.12 or newer, all of it",
      "run with --security-opt seccomp=unconfined, or with --privileged", DOCKER_RUN, DOCKER_OPENS},
-    {Id::in_chroot, "in-chroot", "the kernel makes no user namespace for a process in a chroot",
+    {Id::in_chroot, "in-chroot", "the kernel makes no user namespace for a process in a chroot, or whose / another mount covers",
      "leave it first", "", NOTHING},
     {Id::caller_unmapped, "caller-unmapped",
      "the user namespace that we are in has no id for its caller, and nobody without one makes another",
@@ -90,6 +90,8 @@ constexpr Row kRows[] = {
      "/proc is another PID namespace's, where our processes have other numbers",
      "mount one of ours first: 'mount -t proc proc /proc', which unshare(1) has --mount-proc for",
      "unshare --fork --pid --mount-proc …", NOTHING},
+    {Id::proc_missing, "proc-missing", "/proc is not mounted here",
+     "'mount -t proc proc /proc'", "mount -t proc proc /proc", NOTHING},
     // --- more than one id ---
     {Id::uidmap_missing, "newuidmap-missing",
      "only id 0 is mapped, since newuidmap is missing", "'@1'", "sudo @1",

@@ -32,6 +32,7 @@ enum class Id : unsigned char {
     wsl1,
     proc_masked,
     proc_foreign,
+    proc_missing,
     uidmap_missing,
     uidmap_powerless,
     uidmap_nosuid,

@@ -51,10 +51,11 @@ std::vector<std::string> mount_points() {
 }
 
 /// Are we in a chroot? The kernel then refuses a user namespace (user_namespaces(7)). With a root
-/// that is no mount, none is at "/".
+/// that is no mount, none is at "/"; with one that another mount covers, as mounting a tree on /
+/// leaves it to who has not entered that, two are.
 bool in_chroot() {
     std::vector<std::string> points = mount_points();
-    return !points.empty() && std::ranges::find(points, "/") == points.end();
+    return !points.empty() && std::ranges::count(points, "/") != 1;
 }
 
 /// Where the file system of `path` is mounted, as far as its path tells.
@@ -197,6 +198,10 @@ std::string powerless_root(int code) {
 std::string foreign_proc() {
     // Our numbers from /proc's PID namespace down to ours: one where that is the same (proc(5)).
     return status_field("NSpid").contains('\t') ? hint_of(Id::proc_foreign) : "";
+}
+
+std::string missing_proc() {
+    return sys::read_file("/proc/self/status", 64) ? "" : hint_of(Id::proc_missing);
 }
 
 std::string no_proc(int code) {

@@ -418,6 +418,28 @@ TEST_F(Errors, InAChroot) {
     expect_error(ended, 125, {"user: ", "clone3", "EPERM", "chroot"});
 }
 
+TEST_F(Errors, WithoutProc) {
+    std::string root = scratch_.rootfs();
+    fs::copy_file(gocontainer(), root + "/gocontainer");
+    for (Strings map : {Strings{"--map", "single"}, Strings{}}) {
+        Strings argv{"/gocontainer", "parent", "-q", "--net", "none", "--rootfs", "/", "true"};
+        argv.insert(argv.begin() + 2, map.begin(), map.end());
+        Ended ended = run({.argv = argv, .before_exec = [root] {
+                               enter_own_mounts();
+                               if (chroot(root.c_str()) != 0 || chdir("/") != 0)
+                                   fail_with_errno("chroot");
+                           }});
+        expect_error(ended, 125, {"ENOENT", "/proc is not mounted", "mount -t proc"});
+    }
+}
+
+TEST_F(Errors, UnderAMountThatCoversTheRoot) {
+    Ended ended =
+        run({.argv = {gocontainer(), "parent", "-q", "--only", "user,mount,pid", "--rootfs", "/",
+                      gocontainer(), "parent", "-q", "--only", "user", "true"}});
+    expect_error(ended, 125, {"user: ", "clone3", "EPERM", "whose / another mount covers"});
+}
+
 TEST_F(Errors, WhereProcIsAnotherPidNamespaces) {
     Ended ended = run({.argv = {gocontainer(), "parent", "-q", "--only", "user,pid", gocontainer(),
                                 "parent", "-q", "--only", "user", "true"}});

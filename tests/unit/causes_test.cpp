@@ -147,6 +147,11 @@ TEST(NoUserNamespace, BecauseOfAChroot) {
     Recorder kernel;
     kernel.file("/proc/self/mountinfo", "36 1 0:1 / /srv/jail rw - ext4 x rw\n");
     EXPECT_THAT(causes::no_namespace("user", EPERM), HasSubstr("in a chroot"));
+    kernel.file("/proc/self/mountinfo",
+                "36 1 0:1 / / rw - ext4 x rw\n37 36 0:1 / / rw - ext4 x rw\n");
+    EXPECT_THAT(causes::no_namespace("user", EPERM), HasSubstr("another mount covers"));
+    kernel.file("/proc/self/mountinfo", "37 36 0:1 / / rw - ext4 x rw\n");
+    EXPECT_THAT(causes::no_namespace("user", EPERM), Not(HasSubstr("chroot")));
 }
 
 TEST(NoUserNamespace, BecauseTheCallerHasNoIdHere) {
