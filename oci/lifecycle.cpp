@@ -133,11 +133,15 @@ Result<Store> to_be_removed(const Global& global, const std::string& id, bool fo
     auto locked = store.lock();
     if (locked)
         return store;
-    Progress progress = TRY(store.look());
-    // A createContainer hook is in another PID namespace, where that process is not to be seen.
-    if (!force || !store.hooks_run() || !first_process(progress.ledger).valid())
+    if (!force)
         return std::unexpected(std::move(locked).error());
-    TRY(kill_and_wait(progress.ledger));
+    if (store.hooks_run()) { // else they have ended just now
+        Progress progress = TRY(store.look());
+        // A createContainer hook is in another PID namespace, where that process is not to be seen.
+        if (!first_process(progress.ledger).valid())
+            return std::unexpected(std::move(locked).error());
+        TRY(kill_and_wait(progress.ledger));
+    }
     TRY(store.wait_for_lock());
     return store;
 }

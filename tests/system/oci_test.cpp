@@ -380,6 +380,29 @@ TEST(Hooks, AreWaitedForByNobodyElse) {
     EXPECT_EQ(support::strays(), "");
 }
 
+// Whoever was told that hooks run finds them at their end when he looks again.
+TEST(Hooks, ThatEndJustThenKeepNobodyFromForce) {
+    Bundle bundle;
+    std::string begun = bundle.path() + "/begun", log = bundle.path() + "/strace";
+    bundle.config["hooks"]["createRuntime"] = json::array(
+        {{{"path", "/bin/sh"}, {"args", {"sh", "-c", "echo >" + begun + "; exec sleep 0.5"}}}});
+    bundle.args({"sleep", "1000"});
+    bundle.save();
+    for (int look : {1, 2, 3}) {
+        support::Process create(bundle.detached({"create", bundle.id()}));
+        ASSERT_TRUE(support::eventually([&] { return access(begun.c_str(), F_OK) == 0; }));
+        Strings words{"strace", "-o", log, "-e",
+                      "inject=flock:delay_exit=1000000:when=" + std::to_string(look)};
+        std::ranges::copy(bundle.command({"delete", "--force", bundle.id()}).argv,
+                          std::back_inserter(words));
+        Ended removed = support::run({.argv = words, .cwd = bundle.path()});
+        EXPECT_EQ(removed.status, 0) << look << ": " << removed.err;
+        (void)create.wait();
+        EXPECT_EQ(bundle.runtime({"list", "-q"}).out, "") << look;
+        ASSERT_EQ(unlink(begun.c_str()), 0);
+    }
+}
+
 TEST(Hooks, MayDeleteTheirOwnContainer) {
     for (const char* kind : {"prestart", "createRuntime", "createContainer", "poststart"}) {
         Bundle bundle;
