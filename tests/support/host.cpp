@@ -173,6 +173,33 @@ Host Host::look() {
     return host;
 }
 
+namespace {
+
+/// A cgroup that engines and the like have made meanwhile: of the processes in it, or below it,
+/// none is ours. All that a container leaves behind becomes our child.
+bool is_others(const std::string& cgroup) {
+    if (!try_slurp(cgroup + "/cgroup.events").value_or("").contains("populated 1"))
+        return false;
+    std::vector<pid_t> ours = descendants_of(getpid());
+    auto holds_ours = [&](const std::string& directory) {
+        std::istringstream members(try_slurp(directory + "/cgroup.procs").value_or(""));
+        for (pid_t pid = 0; members >> pid;)
+            if (pid == getpid() || std::ranges::find(ours, pid) != ours.end())
+                return true;
+        return false;
+    };
+    if (holds_ours(cgroup))
+        return false;
+    std::error_code gone;
+    for (auto entry = fs::recursive_directory_iterator(cgroup, gone);
+         !gone && entry != fs::recursive_directory_iterator(); entry.increment(gone))
+        if (entry->is_directory(gone) && holds_ours(entry->path()))
+            return false;
+    return true;
+}
+
+} // namespace
+
 // Others come and go meanwhile; what is left behind is there at every look.
 std::string differs_from(const Host& before, Duration patience) {
     bool first = true;
@@ -188,6 +215,9 @@ std::string differs_from(const Host& before, Duration patience) {
                         differences.insert(what + " left behind: " + name + "\n");
             };
             add("a mount", before.mounts, now.mounts);
+            std::erase_if(now.cgroups, [&](const std::string& one) {
+                return !before.cgroups.contains(one) && is_others(one);
+            });
             add("a cgroup", before.cgroups, now.cgroups);
             add("a file", before.files, now.files);
             if (now.hostname != before.hostname || now.domainname != before.domainname)
