@@ -45,6 +45,13 @@ choose_map() {
     fi
 }
 
+# The highest id that the map has inside: what is beyond can own no file.
+last_id() {
+    local words
+    read -ra words <<<"$uid_map"
+    echo $((words[-3] + words[-1] - 1))
+}
+
 # Turns this process into "$@", as uid 0 of a new user namespace with the map of ranges, if that is
 # the map. It stays one process throughout, so that its status and its end are those of "$@".
 in_userns() {

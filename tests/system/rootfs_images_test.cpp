@@ -159,6 +159,24 @@ TEST_P(Image, CompletesFoldersThatAreClosedToTheirOwner) {
     EXPECT_EQ(left(), Names{});
 }
 
+TEST_P(Image, SaysThatAnOwnerIsBeyondTheCallersIds) {
+    if (user.uids.size() < 2 || user.gids.size() < 2)
+        GTEST_SKIP() << "who has no subordinate ids owns every file, and root without has every id";
+    std::uint64_t ids = 0;
+    for (auto [first, count] : user.uids)
+        ids += count;
+    std::string beyond = std::to_string(ids);
+    ASSERT_TRUE(in_home("echo x >far && tar --owner=" + beyond +
+                        " -cf far.tar far && "
+                        "umoci raw add-layer --image layout:v1 far.tar")
+                    .succeeded());
+    auto failed = script("image", {"oci:" + (ground / "home/layout:v1").string(), "root fs"});
+    EXPECT_EQ(failed.exit_status(), 1);
+    std::string last = "here, 0 to " + std::to_string(ids - 1) + ":";
+    EXPECT_NE(failed.err.find(last), std::string::npos) << failed;
+    EXPECT_EQ(left(), Names{});
+}
+
 TEST_P(Image, SaysWhatAShortNameMeans) {
     // A proxy that nobody serves, so that no registry is asked.
     setting.environment["HTTPS_PROXY"] = "http://127.0.0.1:1";
