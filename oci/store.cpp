@@ -230,8 +230,8 @@ Result<Progress*> Store::progress() const {
         // Appears whole: a file of the right size, whose zeros mean that there is nothing to undo.
         file = sys::openat(directory_.get(), kNewProgress, O_CREAT | O_TRUNC | O_NOFOLLOW | O_RDWR,
                            0600);
-        if (file)
-            TRY(sys::ftruncate(file->get(), sizeof(Progress)));
+        if (file) // in full: where there is no room for it, its map would end us (SIGBUS)
+            TRY(sys::write_all(file->get(), std::string(sizeof(Progress), '\0')));
     }
     Fd opened = TRY(std::move(file));
     auto* memory = TRY(map_progress(opened));

@@ -38,10 +38,15 @@ std::string get(const char (&field)[N]) {
 } // namespace
 
 Result<Slate> Slate::make() {
-    return on(TRY(sys::memfd_create("gocontainer-slate")));
+    Fd file = TRY(sys::memfd_create("gocontainer-slate"));
+    Slate slate = TRY(open(file));
+    slate.file_ = std::move(file);
+    return slate;
 }
 
 Result<Slate> Slate::on(Fd file) {
+    // Of a file system without room for it, the map would end us (SIGBUS).
+    TRY(sys::write_all(file.get(), std::string(sizeof(Page), '\0')));
     Slate slate = TRY(open(file));
     slate.file_ = std::move(file);
     return slate;

@@ -14,6 +14,7 @@ using support::Bundle;
 using support::Ended;
 using support::Strings;
 using testing::HasSubstr;
+using testing::MatchesRegex;
 using testing::StartsWith;
 
 namespace {
@@ -174,6 +175,35 @@ TEST(Lifecycle, LeavesNothingOfACreateThatFails) {
 }
 
 // As root with /dev/null, the machine would have none any more.
+// As /run of a small machine, which is a tmpfs.
+TEST(Lifecycle, LeavesNothingWhereItsStateHasNoRoom) {
+    if (!support::is_root())
+        GTEST_SKIP() << "needs root to mount a file system that is full";
+    Bundle bundle;
+    bundle.args({"true"});
+    bundle.config["linux"]["seccomp"] = {{"defaultAction", "SCMP_ACT_ALLOW"}};
+    bundle.save();
+    std::filesystem::create_directories(bundle.root());
+    support::Command command = bundle.command({"run", bundle.id()});
+    command.argv.insert(command.argv.begin(),
+                        {"sh", "-c", "\"$@\"; echo \"status $?\"; ls -A \"$0\"", bundle.root()});
+    bool refused = false;
+    for (int pages = 1; pages < 20; ++pages) {
+        command.before_exec = [&] {
+            support::enter_own_mounts();
+            support::mount_in("none", bundle.root(), "tmpfs", 0,
+                              "size=" + std::to_string(pages * 4) + "k");
+        };
+        Ended ended = support::run(command);
+        if (refused = ended.err != ""; refused)
+            EXPECT_THAT(ended.err, HasSubstr("ENOSPC (no space left on device)"));
+        EXPECT_THAT(ended.out,
+                    MatchesRegex(refused ? "status 1\n(filters@\n)?" : "status 0\n(filters@\n)?"))
+            << pages << ended.err;
+    }
+    EXPECT_FALSE(refused) << "with 19 pages";
+}
+
 TEST(Lifecycle, ReplacesNothingButAFileByThePidFile) {
     Bundle bundle;
     bundle.args({"sleep", "1000"});
