@@ -56,46 +56,6 @@ Error not_executable(const std::string& command, int code, std::string hint) {
                  .status = 126};
 }
 
-/// What "#!" or the ELF header names as the program's loader; "" if it names none.
-std::string loader_of(const std::string& path) {
-    auto file = sys::openat(AT_FDCWD, path, O_RDONLY | O_NONBLOCK);
-    std::string head(4096, '\0');
-    auto length = file ? sys::read(file->get(), std::span(head)) : Result<std::size_t>(0);
-    if (!length)
-        return {};
-    head.resize(*length);
-    if (head.starts_with("#!")) {
-        std::size_t start = head.find_first_not_of(" \t", 2);
-        return start == std::string::npos
-                   ? ""
-                   : head.substr(start, head.find_first_of(" \t\n", start) - start);
-    }
-    auto search = [&]<class Header, class Program>() -> std::string {
-        Header header;
-        if (head.size() < sizeof header)
-            return {};
-        memcpy(&header, head.data(), sizeof header);
-        for (unsigned i = 0; i < header.e_phnum; ++i) {
-            Program program;
-            std::size_t where = header.e_phoff + i * sizeof program;
-            if (where > head.size() || head.size() - where < sizeof program)
-                return {};
-            memcpy(&program, head.data() + where, sizeof program);
-            if (program.p_type != PT_INTERP || program.p_offset >= head.size())
-                continue;
-            return std::string(
-                head.data() + program.p_offset,
-                strnlen(head.data() + program.p_offset,
-                        std::min<std::size_t>(program.p_filesz, head.size() - program.p_offset)));
-        }
-        return {};
-    };
-    if (!head.starts_with(ELFMAG) || head.size() < EI_NIDENT)
-        return {};
-    return head[EI_CLASS] == ELFCLASS64 ? search.operator()<Elf64_Ehdr, Elf64_Phdr>()
-                                        : search.operator()<Elf32_Ehdr, Elf32_Phdr>();
-}
-
 /// Of which word or words execve(2) takes no more.
 std::string too_much(const sys::Strings& args, const sys::Strings& env) {
     constexpr std::size_t most = 131071; // MAX_ARG_STRLEN without the end
@@ -190,6 +150,45 @@ std::string beyond_hard_limit(const spec::Rlimit& limit) {
 }
 
 } // namespace
+
+std::string loader_of(const std::string& path) {
+    auto file = sys::openat(AT_FDCWD, path, O_RDONLY | O_NONBLOCK);
+    std::string head(4096, '\0');
+    auto length = file ? sys::read(file->get(), std::span(head)) : Result<std::size_t>(0);
+    if (!length)
+        return {};
+    head.resize(*length);
+    if (head.starts_with("#!")) {
+        std::size_t start = head.find_first_not_of(" \t", 2);
+        return start == std::string::npos
+                   ? ""
+                   : head.substr(start, head.find_first_of(" \t\n", start) - start);
+    }
+    auto search = [&]<class Header, class Program>() -> std::string {
+        Header header;
+        if (head.size() < sizeof header)
+            return {};
+        memcpy(&header, head.data(), sizeof header);
+        for (unsigned i = 0; i < header.e_phnum; ++i) {
+            Program program;
+            std::size_t where = header.e_phoff + i * sizeof program;
+            if (where > head.size() || head.size() - where < sizeof program)
+                return {};
+            memcpy(&program, head.data() + where, sizeof program);
+            if (program.p_type != PT_INTERP || program.p_offset >= head.size())
+                continue;
+            return std::string(
+                head.data() + program.p_offset,
+                strnlen(head.data() + program.p_offset,
+                        std::min<std::size_t>(program.p_filesz, head.size() - program.p_offset)));
+        }
+        return {};
+    };
+    if (!head.starts_with(ELFMAG) || head.size() < EI_NIDENT)
+        return {};
+    return head[EI_CLASS] == ELFCLASS64 ? search.operator()<Elf64_Ehdr, Elf64_Phdr>()
+                                        : search.operator()<Elf32_Ehdr, Elf32_Phdr>();
+}
 
 /// Ours first (of a bundle's only HOME, as every runtime does), then what was asked for; of one
 /// name the last wins, in its first place.

@@ -11,6 +11,9 @@ namespace run {
 inline constexpr const char* kDefaultPath =
     "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
+/// What "#!" or the ELF header names as the program's loader; "" if it names none.
+std::string loader_of(const std::string& path);
+
 sys::Result<void> set_limits(const spec::Spec& spec);
 
 /// Change to the working directory, making it when it is missing, and prove that it is inside the

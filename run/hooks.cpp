@@ -1,6 +1,7 @@
 // Starting hooks.
 #include "run/hooks.hpp"
 
+#include "run/command.hpp"
 #include "sys/path.hpp"
 
 #include <sys/wait.h>
@@ -44,7 +45,21 @@ std::string printed(const Fd& file) {
     }
     while (!text.empty() && text.back() == '\n')
         text.pop_back();
+    for (std::size_t end = 0; (end = text.find('\n', end)) != std::string::npos;)
+        text.replace(end, 1, "; "); // ours is one line
     return text;
+}
+
+/// Why the program at `path` could not be started, and what to do.
+std::string no_start(const std::string& path, int code) {
+    auto info = sys::fstatat(AT_FDCWD, path, 0);
+    if (code == ENOENT && info)
+        return "it is there, but its loader \"" + loader_of(path) + "\" is not";
+    if (code == ENOENT)
+        return "startContainer's are programs in the container, all others the host's";
+    if (code == EACCES && info)
+        return S_ISDIR(info->st_mode) ? "it is a directory: name a program" : "'chmod +x' it";
+    return code == ENOEXEC ? "it is no program, and a script's first line starts with #!" : "";
 }
 
 /// Wait for `pid`; its wait status. Who still runs after `timeout` seconds, or when the process
@@ -122,12 +137,18 @@ Result<void> run_hook(const spec::Hooks& all, const spec::Hook& hook, const std:
     spawn.env = hook.env;
     spawn.fds = {{input.get(), 0}, {out.get(), 1}, {err.get(), 2}};
     spawn.death_signal = SIGKILL;
-    pid_t pid = TRY(sys::start(spawn));
-    int status = TRY(wait_for(pid, hook.timeout, first));
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+    auto started = sys::start(spawn);
+    if (!started && started.error().call.starts_with("execve("))
+        started.error().hint = no_start(hook.path, started.error().code);
+    auto status = wait_for(TRY(std::move(started)), hook.timeout, first);
+    if (status && WIFEXITED(*status) && WEXITSTATUS(*status) == 0)
         return {};
-    std::string how = WIFSIGNALED(status) ? "ended by " + sys::signal_name(WTERMSIG(status))
-                                          : "exit status " + std::to_string(WEXITSTATUS(status));
+    std::string how = !status ? status.error().detail
+                      : WIFSIGNALED(*status)
+                          ? "ended by " + sys::signal_name(WTERMSIG(*status))
+                          : "exit status " + std::to_string(WEXITSTATUS(*status));
+    if (how.empty())
+        return std::unexpected(std::move(status).error());
     std::string said = printed(output);
     return sys::wrong(how + (said.empty() ? "" : ": " + said));
 }

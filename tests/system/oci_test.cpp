@@ -330,6 +330,28 @@ TEST(Hooks, ThatFailUndoTheCreate) {
     }
 }
 
+TEST(Hooks, SayWhatWasWrong) {
+    Bundle bundle;
+    std::string closed = bundle.folder().file("closed", "#!/bin/sh\n");
+    std::string foreign = bundle.folder().file("foreign", "#!/no/such/sh -e\n", 0755);
+    auto shell = [](const char* script) {
+        return json{{"path", "/bin/sh"}, {"args", {"sh", "-c", script}}, {"timeout", 1}};
+    };
+    for (const auto& [hook, why] :
+         {std::pair(json{{"path", "/no/such"}},
+                    "ENOENT (no such file or directory): startContainer"),
+          {{{"path", closed}}, "EACCES (permission denied): 'chmod +x' it"},
+          {{{"path", foreign}}, "it is there, but its loader \"/no/such/sh\" is not"},
+          {shell("echo one; echo; echo two; exit 3"), "exit status 3: one; ; two"},
+          {shell("echo begun; sleep 1000"), "after its timeout of 1 s: killed: begun"}}) {
+        bundle.config["hooks"]["createRuntime"] = json::array({hook});
+        bundle.save();
+        Ended failed = bundle.runtime({"create", bundle.id()});
+        EXPECT_EQ(failed.status, 1);
+        EXPECT_THAT(failed.err, HasSubstr(why));
+    }
+}
+
 // `sh -x`, for one. What counts is what it has said last.
 TEST(Hooks, MaySayMuch) {
     Bundle bundle;
