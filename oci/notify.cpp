@@ -22,6 +22,9 @@ const char* cure(int code) {
         return "nobody listens there: whoever does has to be up before this is called";
     case EPROTOTYPE:
         return "it must be a SOCK_STREAM socket";
+    case EPIPE:
+    case ECONNRESET:
+        return "who took up the connection has closed it";
     default:
         return "";
     }

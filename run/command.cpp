@@ -279,7 +279,13 @@ Result<void> lead_session(const spec::Process& process, const sys::Word& word) {
     auto own = sys::setsid(word);
     if (process.terminal) {
         TRY(std::move(own));
-        return sys::make_controlling_terminal(0, word);
+        return stages::hint(
+            sys::make_controlling_terminal(0, word), [](const Error& error) -> std::string {
+                return error.code == EIO
+                           ? "the other end of the terminal is closed: who gets it by "
+                             "--console-socket has to keep it open"
+                           : "";
+            });
     }
     if (!own && !sys::leads_session())
         return std::unexpected(std::move(own).error());

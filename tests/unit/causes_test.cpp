@@ -496,6 +496,16 @@ TEST(Command, WithTooMuchToHandOver) {
     EXPECT_THAT(sys::to_line(all), HasSubstr("'ulimit -s'"));
 }
 
+TEST(Command, WhoseTerminalIsClosedAlready) {
+    Recorder kernel;
+    kernel.answer("TIOCSCTTY", -EIO);
+    spec::Process process;
+    process.terminal = true;
+    auto led = run::lead_session(process);
+    ASSERT_FALSE(led);
+    EXPECT_THAT(sys::to_line(led.error()), HasSubstr("the other end of the terminal is closed"));
+}
+
 TEST(Command, OnThePathIsTheFirstThatIsThere) {
     Recorder kernel;
     kernel.mode("/bin/x", S_IFREG | 0644);
