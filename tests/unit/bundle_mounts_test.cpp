@@ -302,6 +302,9 @@ TEST_F(BundleMounts, SayWhichOfThemFailed) {
     spec.root.mounts.push_back({.type = "tmpfs", .destination = "/v", .options = {"bogus"}});
     EXPECT_THAT(unit::run(spec).out,
                 AllOf(HasSubstr("mounts[3] \"/v\": "), HasSubstr("Unknown parameter 'bogus'")));
+    spec.root.mounts.back() = {.type = "bogus", .destination = "/v"};
+    EXPECT_THAT(unit::run(spec).out,
+                AllOf(HasSubstr("ENODEV"), HasSubstr("this kernel has no file system \"bogus\"")));
     spec.root.mounts.back() = volume("/w");
     spec.root.mounts.back().source += "/missing";
     EXPECT_THAT(unit::run(spec).out, AllOf(HasSubstr("mounts[3] \"/w\": "), HasSubstr("ENOENT")));
