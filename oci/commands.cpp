@@ -285,11 +285,12 @@ Result<int> do_events(const Call& call) {
 
 Result<int> do_spec(const Call& call) {
     std::string folder = call.arguments.value("bundle", ".");
-    Fd directory = TRY(sys::openat(AT_FDCWD, folder, O_RDONLY | O_DIRECTORY));
-    auto file =
-        sys::openat(directory.get(), "config.json", O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY, 0666);
+    auto file = sys::openat(AT_FDCWD, sys::join(folder, "config.json"),
+                            O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY, 0666);
     if (!file && file.error().code == EEXIST)
         return sys::wrong("file config.json exists. Remove it first");
+    if (!file)
+        file.error().hint = "name a folder that you may write in: spec --bundle FOLDER";
     Fd open = TRY(std::move(file));
     std::string text = default_config(Template{
         .rootless = call.arguments.has("rootless"), .uid = sys::geteuid(), .gid = sys::getgid()});

@@ -176,6 +176,8 @@ TEST_F(Flags, ThatAreWrongAreNamedWhereverTheyStand) {
                 HasSubstr("not defined: --bundle"));
     EXPECT_THAT(runtime({"spec", "--rootless", "--bundle"}).err,
                 HasSubstr("needs an argument: --bundle"));
+    EXPECT_THAT(runtime({"spec", "--bundle", "absent"}).err,
+                AllOf(HasSubstr("\"absent/config.json\""), HasSubstr("a folder that you may")));
 }
 
 TEST_F(Flags, ExecWantsAWorkingDirectoryOfTheContainers) {
