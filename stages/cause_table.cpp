@@ -66,6 +66,10 @@ constexpr Row kRows[] = {
      "run with --security-opt seccomp=unconfined, or with --privileged", DOCKER_RUN, DOCKER_OPENS},
     {Id::in_chroot, "in-chroot", "the kernel makes no user namespace for a process in a chroot, or whose / another mount covers",
      "leave it first", "", NOTHING},
+    {Id::maybe_chroot, "in-chroot",
+     "the kernel makes no user namespace for a process in a chroot, which this may be, nor where a "
+     "security module forbids it",
+     "leave the chroot first, or go on as root with --no-user", "", NOTHING},
     {Id::caller_unmapped, "caller-unmapped",
      "the user namespace that we are in has no id for its caller, and nobody without one makes another",
      "map yourself in it, as 'unshare --map-root-user' does", "", NOTHING},

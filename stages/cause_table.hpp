@@ -25,6 +25,7 @@ enum class Id : unsigned char {
     seccomp_filter,
     seccomp_hides,
     in_chroot,
+    maybe_chroot,
     caller_unmapped,
     not_built,
     old_kernel,

@@ -181,6 +181,8 @@ std::string no_namespace(const std::string& kind, int code) {
         if (kind == "user" && (!has_id("/proc/self/uid_map", sys::geteuid()) ||
                                !has_id("/proc/self/gid_map", sys::getgid())))
             return hint_of(Id::caller_unmapped);
+        if (kind == "user") // a chroot to a mount point looks like any root
+            return hint_of(Id::maybe_chroot);
     }
     return code == EINVAL ? hint_of(Id::not_built, {kind}) : "";
 }

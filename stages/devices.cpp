@@ -99,7 +99,12 @@ std::span<const DevLink> usual_links() {
 }
 
 Result<void> bind_node(const Fd& dev, const std::string& name, const std::string& path) {
-    Fd node = TRY(clone_mount(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW));
+    Fd node = TRY(hint(clone_mount(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW), [](const Error& error) {
+        return error.code != ENOENT
+                   ? std::string()
+                   : "this machine's is missing, as in a chroot with an empty /dev: from "
+                     "outside of that, 'mount --rbind /dev CHROOT/dev'";
+    }));
     mode_t mode = TRY(sys::fstat(node.get())).st_mode;
     if (!S_ISCHR(mode) && !S_ISBLK(mode))
         return sys::wrong("\"" + path + "\" of this machine is not a device");

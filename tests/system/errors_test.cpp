@@ -402,20 +402,44 @@ TEST_F(Errors, AKernelOrFilterWithoutTheCall) {
     expect_error(ended, 125, {"clone3", "ENOSYS", "Linux 5.12"});
 }
 
-TEST_F(Errors, InAChroot) {
-    std::string root = scratch_.rootfs();
+/// In a chroot with `own`, a mount of its own at "/", or none, and what is mounted by `more`.
+Ended in_chroot(bool own, const std::function<void(std::string)>& more, const Strings& options) {
+    Scratch scratch;
+    std::string root = scratch.rootfs();
     fs::copy_file(gocontainer(), root + "/gocontainer");
-    fs::create_directories(root + "/inner");
-    Ended ended = run({.argv = {"/gocontainer", "parent", "-q", "--net", "none", "--map", "single",
-                                "--rootfs", "/inner", "true"},
-                       .before_exec = [root] {
-                           become_ordinary();
-                           enter_own_mounts();
-                           mount_in("/proc", root + "/proc", "", MS_BIND | MS_REC);
-                           if (chroot(root.c_str()) != 0 || chdir("/") != 0)
-                               fail_with_errno("chroot");
-                       }});
-    expect_error(ended, 125, {"user: ", "clone3", "EPERM", "chroot"});
+    fs::create_directories(root + "/inner/bin");
+    fs::copy_file(root + "/bin/busybox", root + "/inner/bin/busybox");
+    Command command{.argv = {"/gocontainer", "parent", "-q", "--net", "none", "--rootfs", "/inner"},
+                    .before_exec = [root, own, more] {
+                        enter_own_mounts();
+                        if (own)
+                            mount_in(root, root, "", MS_BIND | MS_REC);
+                        more(root);
+                        if (chroot(root.c_str()) != 0 || chdir("/") != 0)
+                            fail_with_errno("chroot");
+                    }};
+    command.argv.insert(command.argv.end(), options.begin(), options.end());
+    command.argv.insert(command.argv.end(), {"/bin/busybox", "true"});
+    return run(std::move(command));
+}
+
+TEST_F(Errors, InAChroot) {
+    auto with_proc = [](const std::string& root) {
+        mount_in("/proc", root + "/proc", "", MS_BIND | MS_REC);
+    };
+    for (bool own : {false, true})
+        expect_error(in_chroot(own, with_proc, {"--map", "single"}), 125,
+                     {"user: ", "clone3", "EPERM", "chroot", "leave"});
+}
+
+TEST_F(Errors, InAChrootWithoutDevices) {
+    if (!is_root())
+        GTEST_SKIP() << "only root goes without a user namespace, and a chroot makes none";
+    auto with_proc = [](const std::string& root) {
+        mount_in("/proc", root + "/proc", "", MS_BIND | MS_REC);
+    };
+    expect_error(in_chroot(true, with_proc, {"--no-user"}), 125,
+                 {"mount: ", "\"/dev/null\"", "ENOENT", "rbind"});
 }
 
 TEST_F(Errors, WithoutProc) {
