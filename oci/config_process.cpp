@@ -25,8 +25,10 @@ void read_user(Node user, spec::Process& process) {
 
 void read_args(Node at, spec::Process& process) {
     at["args"].required().into(process.args);
-    if (process.args.empty() || process.args.front().empty())
+    if (process.args.empty())
         at["args"].fail("is empty: the first is the program");
+    else if (process.args.front().empty()) // in the words that make an engine's status 127
+        at["args"].fail("exec: \"\": executable file not found in $PATH: the first is the program");
     process.env.clear();
     at["env"].into(process.env);
     std::size_t index = 0;

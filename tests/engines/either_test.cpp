@@ -65,6 +65,7 @@ TEST_P(Either, TellsWhyACommandCanNotBeRun) {
     Ended absent = engine.run({}, {word});
     EXPECT_EQ(absent.status, 127);
     EXPECT_THAT(absent.err, HasSubstr("\"" + word + "\": executable file not found in $PATH"));
+    EXPECT_EQ(engine.run({}, {""}).status, 127);
     for (const char* path : {"/etc/passwd", "/etc"}) {
         Ended refused = engine.run({}, {path});
         EXPECT_EQ(refused.status, 126) << path;

@@ -73,7 +73,7 @@ TEST(OciProcess, ReadsTheSizeOfATerminal) {
 const Wrong kWrong[] = {
     {"/process/args", "null", "process.args: is missing"},
     {"/process/args", "[]", "process.args: is empty"},
-    {"/process/args", R"([""])", "process.args: is empty"},
+    {"/process/args", R"([""])", "process.args: exec: \"\": executable file not found in $PATH"},
     {"/process/args", R"("sh")", "process.args: a string where a list belongs"},
     {"/process/args", R"(["a\u0000b"])", "process.args[0]: has a null byte"},
     {"/process/env", R"(["A=1", "B"])", "process.env[1]: \"B\" is not NAME=VALUE"},
