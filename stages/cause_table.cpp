@@ -39,6 +39,10 @@ constexpr Row kRows[] = {
     {Id::too_many_namespaces, "namespaces-used-up",
      "too many @1 namespaces: 32 levels deep, or more than user.max_@1_namespaces=@2", "", "",
      "processes can use more of the kernel's memory"},
+    {Id::too_many_around, "namespaces-used-up",
+     "a user namespace around the one that we are in allows no more @1 namespaces, as in 'bwrap "
+     "--disable-userns', or we are 32 levels deep",
+     "start outside of it", "", NOTHING},
     {Id::apparmor_rule, "apparmor-rule",
      "AppArmor takes the powers of unprivileged user namespaces away "
      "(kernel.apparmor_restrict_unprivileged_userns=1)",

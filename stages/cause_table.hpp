@@ -19,6 +19,7 @@ enum class Id : unsigned char {
     debian_switch,
     no_namespaces,
     too_many_namespaces,
+    too_many_around,
     apparmor_rule,
     apparmor_profile,
     apparmor_docker,

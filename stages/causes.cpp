@@ -161,6 +161,10 @@ std::string apparmor_profile() {
     return label->substr(0, label->find_first_of(std::string_view("\n\0 ", 3)));
 }
 
+/// What a new user namespace has in /proc/sys/user: then the limit is one around it
+/// (namespaces(7)).
+constexpr std::string_view kNoLimit = "2147483647";
+
 std::string no_namespace(const std::string& kind, int code) {
     if (code == ENOSYS)
         return old_kernel("clone3");
@@ -170,7 +174,8 @@ std::string no_namespace(const std::string& kind, int code) {
     if (value == "0")
         return hint_of(Id::no_namespaces, {kind});
     if (code == ENOSPC || code == EUSERS)
-        return hint_of(Id::too_many_namespaces, {kind, value});
+        return hint_of(value == kNoLimit ? Id::too_many_around : Id::too_many_namespaces,
+                       {kind, value});
     if (code == EPERM || code == EACCES) {
         if (std::string why = apparmor(); !why.empty())
             return why;

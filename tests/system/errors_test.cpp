@@ -378,6 +378,23 @@ TEST_F(Errors, NoUserNamespacesLeft) {
     }
 }
 
+TEST_F(Errors, NoUserNamespacesLeftAroundUs) {
+    Ended ended = quiet({"--map", "single"}, {"true"}, {.before_exec = [] {
+                            become_ordinary();
+                            enter_own_mounts(); // with a user namespace
+                            write_to("/proc/sys/user/max_user_namespaces", "1");
+                            std::string uid = std::to_string(getuid()),
+                                        gid = std::to_string(getgid());
+                            if (unshare(CLONE_NEWUSER) != 0)
+                                fail_with_errno("unshare");
+                            write_to("/proc/self/setgroups", "deny");
+                            write_to("/proc/self/uid_map", "0 " + uid + " 1");
+                            write_to("/proc/self/gid_map", "0 " + gid + " 1");
+                        }});
+    expect_error(ended, 125,
+                 {"user: ", "clone3", "ENOSPC", "a user namespace around the one that we are in"});
+}
+
 TEST_F(Errors, ANamespaceWithoutAUserNamespace) {
     Ended ended = quiet({"--only", "uts"}, {"true"}, {.before_exec = become_ordinary});
     expect_error(ended, 125, {"uts: ", "clone3", "EPERM", "keep the user stage"});

@@ -85,6 +85,9 @@ TEST(NoUserNamespace, BecauseOneOfAnotherKindIsOff) {
     EXPECT_THAT(causes::no_namespace("net", ENOSPC),
                 AllOf(HasSubstr("too many net namespaces"), HasSubstr("max_net_namespaces=7")));
     EXPECT_THAT(causes::no_namespace("user", EUSERS), HasSubstr("32 levels deep"));
+    kernel.file("/proc/sys/user/max_user_namespaces", "2147483647\n");
+    EXPECT_THAT(causes::no_namespace("user", ENOSPC),
+                AllOf(HasSubstr("around the one that we are in"), Not(HasSubstr("max_user"))));
 }
 
 TEST(NoUserNamespace, BecauseOfAppArmor) {
