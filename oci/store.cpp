@@ -3,6 +3,7 @@
 
 #include "run/child.hpp"
 #include "stages/cgroup_ops.hpp"
+#include "stages/stage.hpp"
 #include "sys/local.hpp"
 #include "sys/mounts.hpp"
 #include "sys/path.hpp"
@@ -58,6 +59,16 @@ Result<void> check_owner(const std::string& root) {
                               std::to_string(info.st_uid) + ", or others may write in it",
                           "set XDG_RUNTIME_DIR to a folder of your own, or use --root");
     return {};
+}
+
+/// The folder of XDG_RUNTIME_DIR where su and sudo have left that of who called them.
+std::string closed_root(const std::string& root, const sys::Error& error) {
+    const char* runtime = getenv("XDG_RUNTIME_DIR");
+    if (error.code != EACCES || runtime == nullptr || root != std::string(runtime) + "/gocontainer")
+        return {};
+    return std::string("XDG_RUNTIME_DIR is \"") + runtime + "\", which uid " +
+           std::to_string(sys::geteuid()) +
+           " may not use, as after su or sudo: unset it, or use --root";
 }
 
 /// A container's folder has its progress before anything else, and after. What has other things
@@ -124,7 +135,7 @@ std::string default_root(bool in_user_namespace) {
 
 Result<Store> Store::create(const std::string& root, const std::string& id) {
     TRY(check_id(id));
-    TRY(sys::make_path(root));
+    TRY(stages::hint(sys::make_path(root), [&](auto& error) { return closed_root(root, error); }));
     TRY(check_owner(root));
     std::string path = sys::join(root, id);
     auto made = sys::mkdirat(AT_FDCWD, path, 0711);
@@ -153,7 +164,9 @@ Result<Store> Store::open(const std::string& root, const std::string& id) {
     if (!directory) {
         if (directory.error().code == ENOENT)
             return sys::wrong("container does not exist: \"" + id + "\"");
-        return std::unexpected(std::move(directory).error());
+        return std::unexpected(stages::hint(std::move(directory), [&](auto& error) {
+                                   return closed_root(root, error);
+                               }).error());
     }
     if (!is_containers(*directory))
         return sys::wrong("container does not exist: \"" + id + "\"",
@@ -167,7 +180,8 @@ Result<std::vector<std::string>> Store::list(const std::string& root) {
     auto directory = sys::openat(AT_FDCWD, root, O_RDONLY | O_DIRECTORY);
     if (!directory && directory.error().code == ENOENT)
         return ids; // nobody has made a container yet
-    Fd open = TRY(std::move(directory));
+    Fd open = TRY(
+        stages::hint(std::move(directory), [&](auto& error) { return closed_root(root, error); }));
     for (sys::Entry& entry : TRY(sys::entries(open.get())))
         if (entry.type == DT_DIR && valid_id(entry.name))
             ids.push_back(std::move(entry.name));

@@ -121,6 +121,24 @@ TEST_F(Errors, ADirectoryThatIsGone) {
                  125, {"getcwd()", "ENOENT", "cd to another"});
 }
 
+TEST_F(Errors, ARuntimeDirectoryOfAnotherUsers) {
+    std::string bundle = scratch_.folder("bundle"), runtime = scratch_.folder("runtime");
+    fs::create_directory(bundle + "/rootfs");
+    ASSERT_EQ(run({.argv = {gocontainer(), "spec", "--rootless", "--bundle", bundle}}).status, 0);
+    std::string config = slurp(bundle + "/config.json");
+    spill(bundle + "/config.json", config.replace(config.find("true"), 4, "false")); // a terminal
+    fs::permissions(runtime, fs::perms::none);
+    for (const Strings& words :
+         {Strings{"list"}, Strings{"state", "box"}, Strings{"create", "--bundle", bundle, "box"}}) {
+        Command command{.argv = {gocontainer()},
+                        .env = {"XDG_RUNTIME_DIR=" + runtime},
+                        .before_exec = become_ordinary};
+        command.argv.insert(command.argv.end(), words.begin(), words.end());
+        expect_error(run(std::move(command)), 1,
+                     {"EACCES", "XDG_RUNTIME_DIR is \"" + runtime, "unset it, or use --root"});
+    }
+}
+
 // --- The root filesystem
 // ----------------------------------------------------------------------------
 
