@@ -16,6 +16,9 @@ namespace {
 #define DOCKER_OPENS                                                                               \
     "--privileged makes root of that container root of the machine; the narrower options let its " \
     "programs use system calls that Docker's filter keeps from them"
+#define UNFILTERED                                                                                 \
+    "run with --security-opt seccomp=unconfined, or with --privileged (gocontainer's own inside "  \
+    "another: that one with --seccomp none)"
 #define DOCKER_RUN                                                                                 \
     "docker run --security-opt seccomp=unconfined --security-opt apparmor=unconfined "             \
     "--security-opt systempaths=unconfined --device /dev/net/tun …"
@@ -63,11 +66,11 @@ constexpr Row kRows[] = {
      "run with --security-opt apparmor=unconfined, or with --privileged", DOCKER_RUN, DOCKER_OPENS},
     {Id::seccomp_filter, "seccomp-filter",
      "a seccomp filter is on this process, as Docker puts on its containers",
-     "run with --security-opt seccomp=unconfined, or with --privileged", DOCKER_RUN, DOCKER_OPENS},
+     UNFILTERED, DOCKER_RUN, DOCKER_OPENS},
     {Id::seccomp_hides, "seccomp-hides",
      "a seccomp filter on this process (as Docker puts on its containers) hides @1, which this "
      "kernel (@2) has; gocontainer needs Linux 5.12 or newer, all of it",
-     "run with --security-opt seccomp=unconfined, or with --privileged", DOCKER_RUN, DOCKER_OPENS},
+     UNFILTERED, DOCKER_RUN, DOCKER_OPENS},
     {Id::in_chroot, "in-chroot", "the kernel makes no user namespace for a process in a chroot, or whose / another mount covers",
      "leave it first", "", NOTHING},
     {Id::maybe_chroot, "in-chroot",

@@ -534,6 +534,16 @@ TEST_F(Errors, AProgramThatIsSetuid) {
                  125, {"setuid", "chmod u-s"});
 }
 
+TEST_F(Errors, InsideAnotherOfOurs) {
+    Strings outer{"-v", gocontainer() + ":/g:ro", "-v", rootfs() + ":/inner"};
+    Strings inner{"/g",     "parent", "-q",    "--net",  "none", "--rootfs", "/inner",
+                  "--proc", "bind",   "--map", "single", "echo", "deep"};
+    expect_error(quiet(outer, inner), 125, {"clone3", "ENOSYS", "that one with --seccomp none"});
+    outer.insert(outer.end(), {"--seccomp", "none"});
+    Ended followed = quiet(outer, inner);
+    EXPECT_EQ(followed.out, "deep\n") << followed.err;
+}
+
 // --- /proc and /sys
 // -----------------------------------------------------------------------------------
 
