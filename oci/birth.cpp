@@ -107,8 +107,9 @@ Result<void> Birth::go(bool gated, bool orphan) {
         launch_.gate = TRY(store_.make_gate());
     else
         readiness_ = TRY(Readiness::listen(store_, global_.say));
-    socket_ = TRY(run::begin(launch_));
-    TRY(store_.write("exec", pack_exec(config_, launch_.facts))); // the child is busy meanwhile
+    socket_ = TRY(run::begin(launch_, [this] {
+        return store_.write("exec", pack_exec(config_, launch_.facts)); // for those that come later
+    }));
     progress_.hooks_at_start = gated && !hooks.start_container.empty();
     progress_.hooking = launch_.facts.meets || !hooks.create_container.empty() ||
                         (!gated && !hooks.start_container.empty());

@@ -291,7 +291,7 @@ void end_child(Launch& launch) {
     stages::net::take_back_devices(launch);
 }
 
-Result<Fd> begin(Launch& launch) {
+Result<Fd> begin(Launch& launch, const std::function<Result<void>()>& before_go) {
     const spec::Spec& spec = launch.spec;
     std::vector<const Stage*> order = stages::wanted(spec);
     Joins joins = TRY(joins_of(launch));
@@ -333,6 +333,8 @@ Result<Fd> begin(Launch& launch) {
     auto begun = cloned ? see_off(launch, order) : std::move(cloned);
     if (begun)
         begun = saboteur.struck_in(Half::parent);
+    if (begun && before_go)
+        begun = before_go();
     if (!begun) {
         end_child(launch);
         return std::unexpected(std::move(begun).error());

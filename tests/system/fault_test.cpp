@@ -62,16 +62,25 @@ protected:
         Ended ended;
         bool hit = false; ///< a call of ours, before the command ran
     };
-    /// With the call's `number`th failure in each process (0: each of its calls).
-    Tried with(const std::string& call, const char* code, int number, const char* of = "run") {
+    /// With the call's `number`th failure in each process (0: each of its calls), `late` if so many
+    /// microseconds later.
+    Tried with(const std::string& call, const char* code, int number, const char* of = "run",
+               int late = 0) {
         std::string log = bundle_.path() + "/strace";
         std::string inject = "inject=" + call + ":error=" + code;
         if (number > 0)
             inject += ":when=" + std::to_string(number);
+        if (late > 0)
+            inject += ":delay_enter=" + std::to_string(late);
         Strings words{"strace", "-f", "-o", log, "-e", "trace=execve," + call, "-e", inject};
         Strings command = bundle_.command({of, bundle_.id()}).argv;
         words.insert(words.end(), command.begin(), command.end());
         Tried tried{.ended = support::run({.argv = words, .cwd = bundle_.path()})};
+        std::string said;
+        for (const std::string& line : support::lines(tried.ended.err))
+            if (!line.starts_with("strace: ")) // that somebody was killed while it held him up
+                said += line + "\n";
+        tried.ended.err = said;
         std::set<std::string> commands; // processes that are the command already, and its children
         for (const std::string& line : support::lines(support::slurp(log))) {
             std::string pid = line.substr(0, line.find(' '));
@@ -148,6 +157,17 @@ TEST_F(Fault, OfAnyCallLeavesNoIsolationOut) {
         }
     }
     EXPECT_GT(failures, 100);
+}
+
+// Of a runtime that is slower than its container: no command is ended in the midst of its work for
+// what could have been known before.
+TEST_F(Fault, OfAWriteIsBeforeTheCommandHoweverSlowWeAre) {
+    for (int number = 1; number < 300; ++number) {
+        Tried tried = with("write", "EPERM", number, "run", /*late=*/150'000);
+        if (!tried.hit)
+            break;
+        expect_refusal_or_isolation(tried, "write " + std::to_string(number));
+    }
 }
 
 TEST_F(Fault, OfAKernelThatLacksACallIsNamed) {
