@@ -56,7 +56,7 @@ int unless_unsaid(int status, int failure) {
 
 int parent(const Args& args) {
     auto read = [](const std::string& path) -> std::expected<std::string, std::string> {
-        auto text = sys::read_file(path);
+        auto text = sys::read_given(path);
         return text ? std::move(*text)
                     : std::expected<std::string, std::string>(std::unexpect,
                                                               sys::to_line(text.error()));

@@ -30,7 +30,7 @@ sys::Result<nlohmann::json> parse_json(const std::string& text, const std::strin
 }
 
 sys::Result<std::string> read_text(const std::string& path) {
-    return path == "-" ? sys::read_all(STDIN_FILENO, kMost) : sys::read_file(path, kMost);
+    return path == "-" ? sys::read_all(STDIN_FILENO, kMost) : sys::read_given(path, kMost);
 }
 
 } // namespace oci

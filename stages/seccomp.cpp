@@ -122,7 +122,7 @@ std::string why_unreadable(const std::string& file, int code) {
 /// --seccomp FILE, compiled.
 Result<void> compile_file(Launch& launch, Names may) {
     const std::string& file = launch.spec.seccomp.file;
-    std::string json = TRY(hint(sys::read_file(file), [&](const Error& error) {
+    std::string json = TRY(hint(sys::read_given(file), [&](const Error& error) {
         return why_unreadable(file, error.code);
     }));
     auto done = compile_into(launch.facts, json, std::move(may), TRY(sys::kernel_release()),

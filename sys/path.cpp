@@ -51,6 +51,11 @@ Result<std::string> read_file(int at, const std::string& path, std::size_t most)
     return read_up_to(file.get(), most, path);
 }
 
+Result<std::string> read_given(const std::string& path, std::size_t most) {
+    Fd file = TRY(openat(AT_FDCWD, path, O_RDONLY | O_NONBLOCK));
+    return read_up_to(file.get(), most, path, true);
+}
+
 Result<std::string> read_all(int fd, std::size_t most) {
     return read_up_to(fd, most, "descriptor " + std::to_string(fd), true);
 }

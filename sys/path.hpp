@@ -10,6 +10,9 @@ Result<std::string> read_file(int at, const std::string& path, std::size_t most 
 inline Result<std::string> read_file(const std::string& path, std::size_t most = 1 << 20) {
     return read_file(AT_FDCWD, path, most);
 }
+/// Likewise of one that a person or an engine has named: it may be a pipe, as of bash's <(…), whose
+/// writer is waited for.
+Result<std::string> read_given(const std::string& path, std::size_t most = 1 << 20);
 /// What is left of an open file, from where it stands, likewise.
 Result<std::string> read_all(int fd, std::size_t most = 64 << 20);
 /// All of `text`, however many calls that takes.

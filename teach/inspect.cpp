@@ -90,7 +90,7 @@ Result<Words> take_apart(const Strings& args, const Strings& flags, const String
 
 Result<ordered_json> read_json(const std::string& path) {
     constexpr std::size_t kMost = 256 << 20;
-    std::string text = TRY(sys::read_file(path, kMost));
+    std::string text = TRY(sys::read_given(path, kMost));
     // nlohmann-json copies what is in an object that grows, by calls of itself.
     constexpr std::size_t kDeepest = 64;
     if (sys::too_deep(text, kDeepest) != std::string::npos)

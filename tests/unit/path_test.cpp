@@ -5,7 +5,12 @@
 
 #include <gmock/gmock.h>
 
+#include <fcntl.h>
 #include <sys/mman.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <thread>
 
 using sys::Want;
 using testing::HasSubstr;
@@ -209,6 +214,22 @@ TEST(ReadFile, WaitsForNoWriter) {
     unit::Temporary dir;
     ASSERT_EQ(mkfifo((dir / "fifo").c_str(), 0600), 0);
     EXPECT_EQ(sys::read_file(dir / "fifo").value(), "");
+}
+
+// bash's <(…), /dev/stdin: who is slow must not make it fail.
+TEST(ReadGiven, WaitsForWhoWritesIntoAPipe) {
+    unit::Temporary dir;
+    ASSERT_EQ(mkfifo((dir / "fifo").c_str(), 0600), 0);
+    int writer = open((dir / "fifo").c_str(), O_RDWR);
+    std::jthread slow([writer] {
+        std::this_thread::sleep_for(std::chrono::milliseconds(50));
+        EXPECT_EQ(write(writer, "late", 4), 4);
+        std::this_thread::sleep_for(std::chrono::milliseconds(50));
+        close(writer);
+    });
+    auto text = sys::read_given(dir / "fifo");
+    ASSERT_TRUE(text) << sys::to_line(text.error());
+    EXPECT_EQ(*text, "late");
 }
 
 TEST(WriteFile, NamesThePathAndTheText) {
