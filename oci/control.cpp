@@ -1,6 +1,7 @@
 // What is done to a container that is there.
 #include "oci/control.hpp"
 
+#include "oci/inspect.hpp"
 #include "stages/cgroup_ops.hpp"
 #include "stages/cgroup_tree.hpp"
 #include "sys/path.hpp"
@@ -20,6 +21,24 @@ std::string upper(std::string_view text) {
         if (c >= 'a' && c <= 'z')
             c = static_cast<char>(c - 'a' + 'A');
     return out;
+}
+
+/// Without a cgroup, by which all would be met at once.
+Result<void> signal_others(const Store& store, pid_t first, int signal) {
+    ino_t theirs = pid_namespace(first);
+    for (pid_t pid : TRY(processes(store))) {
+        if (pid == first)
+            continue;
+        auto process = sys::pidfd_open(pid);
+        // Looked at only now: the number may have been another's when it was opened.
+        if (process && pid_namespace(pid) != theirs)
+            continue;
+        auto sent = process ? sys::pidfd_send_signal(process->get(), signal)
+                            : std::unexpected(std::move(process).error());
+        if (!sent && sent.error().code != ESRCH)
+            return sent;
+    }
+    return {};
 }
 
 } // namespace
@@ -71,6 +90,8 @@ Result<void> kill(const Global& global, const std::string& id, int signal, bool 
     Fd process = now.status == Status::stopped ? Fd() : first_process(progress.ledger);
     if (!process.valid())
         return sys::wrong("container not running");
+    if (all && !has_leaf)
+        TRY(signal_others(store, now.pid, signal)); // before the first, with which they would end
     auto sent = sys::pidfd_send_signal(process.get(), signal);
     if (!sent && sent.error().code == ESRCH)
         return sys::wrong("container not running");

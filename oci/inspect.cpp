@@ -77,18 +77,14 @@ Result<std::vector<pid_t>> companions(pid_t first) {
         sys::read_file("/proc/" + std::to_string(first) + "/status", 1 << 16).value_or("");
     numbers.erase(0, std::min(numbers.find("\nNSpid:"), numbers.size()) + 1);
     numbers.resize(std::min(numbers.find('\n'), numbers.size()));
-    if (!numbers.ends_with("\t1"))
+    ino_t theirs = pid_namespace(first);
+    if (theirs == 0 || !numbers.ends_with("\t1"))
         return std::vector{first};
-    auto space = [](const std::string& pid) -> ino_t {
-        auto info = sys::fstatat(AT_FDCWD, "/proc/" + pid + "/ns/pid", 0);
-        return info ? info->st_ino : 0; // gone meanwhile, or another user's
-    };
-    ino_t theirs = space(std::to_string(first));
     std::vector<pid_t> pids;
     Fd proc = TRY(sys::openat(AT_FDCWD, "/proc", O_RDONLY | O_DIRECTORY));
     for (const sys::Entry& entry : TRY(sys::entries(proc.get()))) {
         auto pid = spec::parse_number<std::uint32_t>(entry.name);
-        if (!pid || theirs == 0 || space(entry.name) != theirs)
+        if (!pid || pid_namespace(static_cast<pid_t>(*pid)) != theirs)
             continue;
         auto stat = sys::process_stat(static_cast<pid_t>(*pid));
         if (stat && !stat->ended)
@@ -96,17 +92,6 @@ Result<std::vector<pid_t>> companions(pid_t first) {
     }
     std::ranges::sort(pids);
     return pids;
-}
-
-Result<std::vector<pid_t>> processes(const Store& store) {
-    Progress progress = TRY(store.look());
-    if (progress.ledger.leaf[0] != '\0')
-        return stages::cgroup::processes(progress.ledger.leaf);
-    // Without a cgroup of its own, as for a user without delegation.
-    Now now = TRY(store.now(progress));
-    if (now.pid == 0)
-        return std::vector<pid_t>{};
-    return companions(now.pid);
 }
 
 /// What ps(1) says, and of its lines the first and those of `pids`.
@@ -167,6 +152,22 @@ Result<std::string> run_ps(const std::vector<std::string>& options,
 }
 
 } // namespace
+
+ino_t pid_namespace(pid_t pid) {
+    auto info = sys::fstatat(AT_FDCWD, "/proc/" + std::to_string(pid) + "/ns/pid", 0);
+    return info ? info->st_ino : 0;
+}
+
+Result<std::vector<pid_t>> processes(const Store& store) {
+    Progress progress = TRY(store.look());
+    if (progress.ledger.leaf[0] != '\0')
+        return stages::cgroup::processes(progress.ledger.leaf);
+    // Without a cgroup of its own, as for a user without delegation.
+    Now now = TRY(store.now(progress));
+    if (now.pid == 0)
+        return std::vector<pid_t>{};
+    return companions(now.pid);
+}
 
 Result<std::string> state(const Global& global, const std::string& id) {
     Store store = TRY(Store::open(global.root, id));

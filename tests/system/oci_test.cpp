@@ -702,6 +702,25 @@ TEST(Kill, AtAnyMomentOfCreateLeavesWhatDeleteCleans) {
     EXPECT_EQ(support::differs_from(before), "");
 }
 
+// As for a user whom nobody has delegated a cgroup.
+TEST(Kill, AllAreAllAlsoWithoutACgroup) {
+    Bundle bundle;
+    bundle.args(
+        {"sh", "-c", "trap : TERM; sleep 1000 & sleep 2000 & wait; wait; wait; exec sleep 3000"});
+    bundle.save();
+    ASSERT_EQ(support::run(
+                  bundle.detached({"--cgroup-manager", "disabled", "run", "--detach", bundle.id()}))
+                  .status,
+              0);
+    pid_t pid = bundle.pid();
+    ASSERT_TRUE(support::eventually([&] { return support::children_of(pid).size() == 2; }));
+    EXPECT_EQ(bundle.runtime({"kill", bundle.id(), "TERM"}).status, 0);
+    EXPECT_EQ(support::children_of(pid).size(), 2U);
+    EXPECT_EQ(bundle.runtime({"kill", "--all", bundle.id(), "TERM"}).status, 0);
+    EXPECT_TRUE(support::eventually([&] { return support::children_of(pid).empty(); }));
+    EXPECT_EQ(bundle.status(), "running"); // which had a trap
+}
+
 TEST(Kill, NamesSignalsAsPeopleDo) {
     Bundle bundle;
     bundle.args({"sh", "-c", "trap 'exit 0' USR1; while :; do sleep 0.05; done"});
