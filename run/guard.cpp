@@ -22,9 +22,9 @@ bool made(const stages::Stage& stage, const spec::Spec& spec) {
 // look at the directory, for all of them: procfs makes what it shows of a process anew for each
 // path that leads to it.
 Result<std::vector<std::string>> namespaces_for(const spec::Spec& spec) {
-    sys::Fd directory =
-        TRY(stages::hint(sys::openat(AT_FDCWD, "/proc/self/ns", O_PATH | O_DIRECTORY),
-                         [](const Error&) { return stages::causes::missing_proc(); }));
+    sys::Fd directory = TRY(
+        stages::hint(sys::openat(AT_FDCWD, "/proc/self/ns", O_PATH | O_DIRECTORY),
+                     [](const Error& error) { return stages::causes::missing_proc(error.code); }));
     std::vector<std::string> texts;
     for (const stages::Stage& stage : stages::table())
         if (made(stage, spec))

@@ -207,8 +207,9 @@ std::string foreign_proc() {
     return status_field("NSpid").contains('\t') ? hint_of(Id::proc_foreign) : "";
 }
 
-std::string missing_proc() {
-    return sys::read_file("/proc/self/status", 64) ? "" : hint_of(Id::proc_missing);
+std::string missing_proc(int code) {
+    return code != ENOENT || sys::read_file("/proc/self/status", 64) ? ""
+                                                                     : hint_of(Id::proc_missing);
 }
 
 std::string no_proc(int code) {

@@ -15,8 +15,8 @@ std::string no_namespace(const std::string& kind, int code);
 std::string powerless_root(int code);
 /// A process of ours was not found in /proc, or not as ours.
 std::string foreign_proc();
-/// We are not in /proc.
-std::string missing_proc();
+/// Something of ours in /proc could not be opened.
+std::string missing_proc(int code);
 /// A new /proc was refused.
 std::string no_proc(int code);
 /// Root's slirp4netns was refused the mount namespace for its sandbox.

@@ -49,8 +49,9 @@ void append(std::vector<IdMap>& map, std::uint32_t inside, const std::vector<IdM
 /// Every id that exists here, as itself.
 Result<std::vector<IdMap>> identity(const char* file) {
     std::vector<IdMap> map;
-    std::istringstream lines(
-        TRY(hint(sys::read_file(file, 1 << 16), [](auto&) { return causes::missing_proc(); })));
+    std::istringstream lines(TRY(hint(sys::read_file(file, 1 << 16), [](auto& error) {
+        return causes::missing_proc(error.code);
+    })));
     IdMap range;
     while (lines >> range.inside >> range.outside >> range.count)
         map.push_back({range.inside, range.inside, range.count});
