@@ -419,7 +419,7 @@ TEST_F(Errors, ANamespaceWithoutAUserNamespace) {
 }
 
 TEST_F(Errors, ASeccompFilterLikeDockers) {
-    for (const char* call : {"clone3", "unshare", "mount_setattr", "fsopen"}) {
+    for (const char* call : {"clone3", "unshare", "mount_setattr", "fsopen", "sethostname"}) {
         Ended ended = quiet({"--map", "single"}, {"true"}, {.before_exec = [call] {
                                 become_ordinary();
                                 deny(call, EPERM);
