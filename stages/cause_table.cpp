@@ -140,19 +140,20 @@ constexpr Row kRows[] = {
     // --- root filesystems ---
     {Id::rootfs_missing, "rootfs-missing", "there is no root filesystem at \"@1\"",
      "make one with 'rootfs-scripts/busybox @1' (no network needed) or 'rootfs-scripts/image "
-     "docker://alpine @1', or name another with --rootfs",
+     "docker://alpine @1', or name another (--rootfs, or root.path of a bundle)",
      "rootfs-scripts/busybox @1", NOTHING},
     {Id::rootfs_no_directory, "rootfs-no-directory", "\"@1\" is not a directory",
      "a root filesystem is one: see rootfs-scripts/", "", NOTHING},
     {Id::rootfs_of_the_kernel, "rootfs-of-the-kernel",
      "\"@1\" is on @2, which shows things of the kernel's and can't hold a root filesystem",
-     "name another with --rootfs, or make one with 'rootfs-scripts/busybox ./rootfs'",
+     "name another (--rootfs, or root.path of a bundle), or make one with 'rootfs-scripts/busybox "
+     "./rootfs'",
      "rootfs-scripts/busybox ./rootfs", NOTHING},
     {Id::rootfs_without_programs, "rootfs-without-programs",
      "\"@1\" is no root filesystem: neither the command nor any of /bin, /sbin, /usr/bin, /usr/sbin "
      "and /usr/local/bin is in it",
-     "name another with --rootfs, make one with 'rootfs-scripts/busybox ./rootfs', or bring programs "
-     "in with -v",
+     "name another (--rootfs, or root.path of a bundle), make one with 'rootfs-scripts/busybox "
+     "./rootfs', or bring programs in with -v",
      "rootfs-scripts/busybox ./rootfs", NOTHING},
     {Id::rootfs_closed, "rootfs-closed", "uid @1 may not search \"@2\"",
      "'chmod o+x @2', or move the root filesystem", "chmod o+x @2",
