@@ -24,9 +24,9 @@ std::string upper(std::string_view text) {
 }
 
 /// Without a cgroup, by which all would be met at once.
-Result<void> signal_others(const Store& store, pid_t first, int signal) {
+Result<void> signal_others(pid_t first, int signal) {
     ino_t theirs = pid_namespace(first);
-    for (pid_t pid : TRY(processes(store))) {
+    for (pid_t pid : TRY(companions(first))) {
         if (pid == first)
             continue;
         auto process = sys::pidfd_open(pid);
@@ -91,7 +91,7 @@ Result<void> kill(const Global& global, const std::string& id, int signal, bool 
     if (!process.valid())
         return sys::wrong("container not running");
     if (all && !has_leaf)
-        TRY(signal_others(store, now.pid, signal)); // before the first, with which they would end
+        TRY(signal_others(now.pid, signal)); // before the first, with which they would end
     auto sent = sys::pidfd_send_signal(process.get(), signal);
     if (!sent && sent.error().code == ESRCH)
         return sys::wrong("container not running");

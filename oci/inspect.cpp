@@ -70,28 +70,15 @@ std::string table(const std::vector<std::vector<std::string>>& rows) {
     return out;
 }
 
-/// Who is in the PID namespace of `first`, if that is its number 1, and no namespace that was
-/// there. As in a cgroup, without those that only wait to be waited for.
-Result<std::vector<pid_t>> companions(pid_t first) {
-    std::string numbers =
-        sys::read_file("/proc/" + std::to_string(first) + "/status", 1 << 16).value_or("");
-    numbers.erase(0, std::min(numbers.find("\nNSpid:"), numbers.size()) + 1);
-    numbers.resize(std::min(numbers.find('\n'), numbers.size()));
-    ino_t theirs = pid_namespace(first);
-    if (theirs == 0 || !numbers.ends_with("\t1"))
-        return std::vector{first};
-    std::vector<pid_t> pids;
-    Fd proc = TRY(sys::openat(AT_FDCWD, "/proc", O_RDONLY | O_DIRECTORY));
-    for (const sys::Entry& entry : TRY(sys::entries(proc.get()))) {
-        auto pid = spec::parse_number<std::uint32_t>(entry.name);
-        if (!pid || pid_namespace(static_cast<pid_t>(*pid)) != theirs)
-            continue;
-        auto stat = sys::process_stat(static_cast<pid_t>(*pid));
-        if (stat && !stat->ended)
-            pids.push_back(static_cast<pid_t>(*pid));
-    }
-    std::ranges::sort(pids);
-    return pids;
+Result<std::vector<pid_t>> processes(const Store& store) {
+    Progress progress = TRY(store.look());
+    if (progress.ledger.leaf[0] != '\0')
+        return stages::cgroup::processes(progress.ledger.leaf);
+    // Without a cgroup of its own, as for a user without delegation.
+    Now now = TRY(store.now(progress));
+    if (now.pid == 0)
+        return std::vector<pid_t>{};
+    return companions(now.pid);
 }
 
 /// What ps(1) says, and of its lines the first and those of `pids`.
@@ -158,15 +145,26 @@ ino_t pid_namespace(pid_t pid) {
     return info ? info->st_ino : 0;
 }
 
-Result<std::vector<pid_t>> processes(const Store& store) {
-    Progress progress = TRY(store.look());
-    if (progress.ledger.leaf[0] != '\0')
-        return stages::cgroup::processes(progress.ledger.leaf);
-    // Without a cgroup of its own, as for a user without delegation.
-    Now now = TRY(store.now(progress));
-    if (now.pid == 0)
-        return std::vector<pid_t>{};
-    return companions(now.pid);
+Result<std::vector<pid_t>> companions(pid_t first) {
+    std::string numbers =
+        sys::read_file("/proc/" + std::to_string(first) + "/status", 1 << 16).value_or("");
+    numbers.erase(0, std::min(numbers.find("\nNSpid:"), numbers.size()) + 1);
+    numbers.resize(std::min(numbers.find('\n'), numbers.size()));
+    ino_t theirs = pid_namespace(first);
+    if (theirs == 0 || !numbers.ends_with("\t1"))
+        return std::vector{first};
+    std::vector<pid_t> pids;
+    Fd proc = TRY(sys::openat(AT_FDCWD, "/proc", O_RDONLY | O_DIRECTORY));
+    for (const sys::Entry& entry : TRY(sys::entries(proc.get()))) {
+        auto pid = spec::parse_number<std::uint32_t>(entry.name);
+        if (!pid || pid_namespace(static_cast<pid_t>(*pid)) != theirs)
+            continue;
+        auto stat = sys::process_stat(static_cast<pid_t>(*pid));
+        if (stat && !stat->ended)
+            pids.push_back(static_cast<pid_t>(*pid));
+    }
+    std::ranges::sort(pids);
+    return pids;
 }
 
 Result<std::string> state(const Global& global, const std::string& id) {

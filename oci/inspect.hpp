@@ -2,7 +2,6 @@
 #pragma once
 
 #include "oci/lifecycle.hpp"
-#include "oci/store.hpp"
 
 #include <string>
 #include <vector>
@@ -15,8 +14,9 @@ Result<std::string> state(const Global& global, const std::string& id);
 /// A number for that of a process; 0 for one that has ended, or is another user's.
 ino_t pid_namespace(pid_t pid);
 
-/// All its processes: of its cgroup, or without one, of a PID namespace of its own.
-Result<std::vector<pid_t>> processes(const Store& store);
+/// Who is in the PID namespace of `first`, if that is its number 1, and no namespace that was
+/// there. As in a cgroup, without those that only wait to be waited for.
+Result<std::vector<pid_t>> companions(pid_t first);
 
 enum class Format : std::uint8_t { as_table, as_json };
 

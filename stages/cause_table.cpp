@@ -71,7 +71,8 @@ constexpr Row kRows[] = {
      "a seccomp filter on this process (as Docker puts on its containers) hides @1, which this "
      "kernel (@2) has; gocontainer needs Linux 5.12 or newer, all of it",
      UNFILTERED, DOCKER_RUN, DOCKER_OPENS},
-    {Id::in_chroot, "in-chroot", "the kernel makes no user namespace for a process in a chroot, or whose / another mount covers",
+    {Id::in_chroot, "in-chroot",
+     "the kernel makes no user namespace for a process in a chroot, or whose / another mount covers",
      "leave it first", "", NOTHING},
     {Id::maybe_chroot, "in-chroot",
      "the kernel makes no user namespace for a process in a chroot, which this may be, nor where a "

@@ -73,11 +73,12 @@ Result<Fd> new_filesystem(const std::string& type, const std::vector<std::string
         if (std::size_t equals = option.find('=');
             equals != std::string::npos && option.size() - equals - 1 > kMost)
             return hint(new_by_text(type, options, attributes, source), because);
-    auto known = hint(sys::fsopen(type), because);
-    if (!known && known.error().code == ENODEV && known.error().hint.empty())
-        known.error().hint =
-            "this kernel has no file system \"" + type + "\": /proc/filesystems lists what it has";
-    Fd context = TRY(std::move(known));
+    auto unknown = [&](const Error& error) {
+        return error.code != ENODEV ? std::string()
+                                    : "this kernel has no file system \"" + type +
+                                          "\": /proc/filesystems lists what it has";
+    };
+    Fd context = TRY(hint(hint(sys::fsopen(type), because), unknown));
     // What the kernel says tells what was wrong; what to do about it is ours to find out.
     auto explain = [&](auto result) {
         if (!result)
