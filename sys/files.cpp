@@ -80,7 +80,7 @@ Result<std::size_t> write(int fd, std::string_view from) {
             return put;
         },
         fd,
-        Heard{Shown{from.size() <= 64 ? show(std::string(from)) : "…"},
+        Heard{[&] { return from.size() <= 64 ? show(std::string(from)) : "…"; },
               [&](long) { return show_bytes(from, 64); }},
         from.size())));
 }

@@ -78,7 +78,7 @@ Result<void> connect_unix(int fd, const std::string& path) {
         "connect",
         [&] { return ::connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address); }, fd,
         Heard{Shown{}, [&](long) { return "{sa_family=AF_UNIX, sun_path=" + show(path) + "}"; }},
-        Heard{Shown{show(path)}, [](long) { return std::to_string(sizeof(sockaddr_un)); }}));
+        Heard{path.c_str(), [](long) { return std::to_string(sizeof(sockaddr_un)); }}));
 }
 
 Result<void> bind_inet(int fd, const std::string& address, std::uint16_t port) {
@@ -131,7 +131,7 @@ Result<void> send(int fd, std::string_view bytes, std::optional<int> passed_fd) 
             return sent;
         },
         fd,
-        Heard{Shown{bytes.size() <= 64 ? show(std::string(bytes)) : "…"},
+        Heard{[&] { return bytes.size() <= 64 ? show(std::string(bytes)) : "…"; },
               [&](long) { return show_bytes(bytes, 64); }},
         also([] { return "MSG_NOSIGNAL"; })));
 }
@@ -183,6 +183,7 @@ Result<Received> receive(int fd, std::size_t most) {
 }
 
 Result<bool> at_end(int fd) {
+    Expecting nothing(EAGAIN);
     auto length = invoke(
         "recv", [&] { return ::recv(fd, nullptr, 0, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT); }, fd,
         also([] { return "NULL, 0"; }), Shown{"MSG_PEEK|MSG_TRUNC|MSG_DONTWAIT"});
@@ -197,14 +198,14 @@ Result<void> link_up(const std::string& name) {
     (void)name.copy(request.ifr_name, IFNAMSIZ - 1); // the kernel refuses a name cut short
     TRY(invoke(
         "ioctl", [&] { return ::ioctl(any.get(), SIOCGIFFLAGS, &request); }, any.get(),
-        Shown{"SIOCGIFFLAGS"}, Heard{Shown{show(name)}, [&](long result) {
+        Shown{"SIOCGIFFLAGS"}, Heard{name.c_str(), [&](long result) {
                                          return result < 0 ? "{ifr_name=" + show(name) + "}"
                                                            : show_link(request);
                                      }}));
     request.ifr_flags = static_cast<short>(request.ifr_flags | IFF_UP);
     return done(invoke(
         "ioctl", [&] { return ::ioctl(any.get(), SIOCSIFFLAGS, &request); }, any.get(),
-        Shown{"SIOCSIFFLAGS"}, Heard{Shown{show(name)}, [&](long) { return show_link(request); }},
+        Shown{"SIOCSIFFLAGS"}, Heard{name.c_str(), [&](long) { return show_link(request); }},
         Heard{Shown{"IFF_UP"}, [](long) { return ""; }}));
 }
 

@@ -78,7 +78,7 @@ Error execve(const std::string& path, const Strings& argv, const Strings& env) {
     auto vars = pointers(env);
     return invoke(
                "execve", [&] { return ::execve(path.c_str(), args.data(), vars.data()); }, path,
-               Shown{show_list(argv)}, also([&] { return show_count(vars.data()); }))
+               [&] { return show_list(argv); }, also([&] { return show_count(vars.data()); }))
         .error();
 }
 
@@ -94,8 +94,8 @@ Error execveat(int fd, const Strings& argv, const Strings& env) {
                [&] {
                    return syscall(SYS_execveat, fd, "", args.data(), vars.data(), AT_EMPTY_PATH);
                },
-               fd, "", Shown{show_list(argv)}, also([&] { return show_count(vars.data()); }),
-               also([] { return "AT_EMPTY_PATH"; }))
+               fd, "", [&] { return show_list(argv); },
+               also([&] { return show_count(vars.data()); }), also([] { return "AT_EMPTY_PATH"; }))
         .error();
 }
 
@@ -162,13 +162,15 @@ Result<void> setresgid(gid_t gid) {
 }
 
 Result<void> setgroups(const std::vector<gid_t>& groups) {
-    std::string list = "[";
-    for (gid_t group : groups)
-        list += (list.size() > 1 ? ", " : "") + std::to_string(group);
-    list += "]";
+    auto list = [&] {
+        std::string out = "[";
+        for (gid_t group : groups)
+            out += (out.size() > 1 ? ", " : "") + std::to_string(group);
+        return out + "]";
+    };
     return done(invoke(
         "setgroups", [&] { return syscall(SYS_setgroups, groups.size(), groups.data()); },
-        groups.size(), Shown{list}));
+        groups.size(), list));
 }
 
 Result<void> prlimit(pid_t pid, int resource, const rlimit& limit, const char* name) {

@@ -33,19 +33,21 @@ Result<void> move_mount(int from, int to_at, const std::string& to_path, unsigne
 
 Result<void> mount_setattr(int at, const std::string& path, unsigned flags,
                            const mount_attr& attr) {
-    std::string spelled = "{";
-    if (attr.attr_set != 0)
-        spelled += "set " + show(Flags{attr.attr_set, names::mount_attr});
-    if (attr.attr_clr != 0)
-        spelled += " clear " + show(Flags{attr.attr_clr, names::mount_attr});
-    if (attr.propagation != 0)
-        spelled += show(Flags{attr.propagation, names::propagation});
-    spelled += "}";
+    auto spelled = [&] {
+        std::string out = "{";
+        if (attr.attr_set != 0)
+            out += "set " + show(Flags{attr.attr_set, names::mount_attr});
+        if (attr.attr_clr != 0)
+            out += " clear " + show(Flags{attr.attr_clr, names::mount_attr});
+        if (attr.propagation != 0)
+            out += show(Flags{attr.propagation, names::propagation});
+        return out + "}";
+    };
     return done(invoke(
         "mount_setattr",
         [&] { return syscall(SYS_mount_setattr, at, path.c_str(), flags, &attr, sizeof attr); },
         At{at}, path, Flags{flags, names::open_tree},
-        Heard{Shown{spelled},
+        Heard{spelled,
               [&](long) {
                   return "{attr_set=" + show(Flags{attr.attr_set, names::mount_attr}) +
                          ", attr_clr=" + show(Flags{attr.attr_clr, names::mount_attr}) +
@@ -170,7 +172,7 @@ Result<void> mknodat(int at, const std::string& path, mode_t mode, dev_t device)
         "mknodat",
         [&] { return unmasked([&] { return ::mknodat(at, path.c_str(), mode, device); }); }, At{at},
         path, Heard{Mode{mode}, [&](long) { return show_file_mode(mode); }},
-        Heard{Shown{std::to_string(major(device)) + ":" + std::to_string(minor(device))},
+        Heard{[&] { return std::to_string(major(device)) + ":" + std::to_string(minor(device)); },
               [&](long) { return show_device(device); }}));
 }
 

@@ -49,6 +49,21 @@ private:
     Listener* before_;
 };
 
+/// As long as it lives, to fail with `code` is an answer like any other: such an Error carries the
+/// number alone. To spell a call out takes longer than to make it.
+class Expecting {
+public:
+    explicit Expecting(int code) : before_(std::exchange(expected_, code)) {}
+    ~Expecting() { expected_ = before_; }
+    Expecting(const Expecting&) = delete;
+    Expecting& operator=(const Expecting&) = delete;
+    static bool is(int code) { return code == expected_; }
+
+private:
+    static inline int expected_ = 0;
+    int before_;
+};
+
 /// A flag argument that is spelled by name: `MS_REC|MS_PRIVATE`.
 struct FlagName {
     std::uint64_t value;
@@ -117,6 +132,12 @@ struct At {
 };
 std::string show(At at);
 
+/// Text that is made when somebody reads it: of nearly every call, nobody does.
+template <std::invocable Text>
+std::string show(const Text& text) {
+    return text();
+}
+
 template <class Brief, class Whole>
 std::string show(const Heard<Brief, Whole>& heard) {
     return show(heard.brief);
@@ -163,7 +184,7 @@ Result<long> invoke(std::string_view name, Kernel kernel, const Args&... args) {
         if (result != -1) [[likely]]
             return result;
         int code = errno;
-        return detail::failed(spelled(), code);
+        return detail::failed(Expecting::is(code) ? std::string() : spelled(), code);
     }
     Call call{name, spelled(), {}, {}};
     auto spell_whole = [&]([[maybe_unused]] long result) {
