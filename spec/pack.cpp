@@ -1,6 +1,7 @@
 // The fields of a Spec, by name.
 #include "spec/pack.hpp"
 
+#include <array>
 #include <cstdint>
 
 namespace spec {
@@ -272,6 +273,42 @@ void all_fields(auto& field, auto& spec) {
 }
 
 } // namespace
+
+// One piece of code for all of the fields, and one append for each part of them.
+
+void Packer::name(std::string_view key) {
+    std::array<char, 64> field; // NOLINT(cppcoreguidelines-pro-type-member-init): written below
+    field[0] = static_cast<char>(key.size());
+    bytes_.append(field.data(), 1 + key.copy(field.data() + 1, field.size() - 1));
+}
+
+std::size_t Packer::begin_sized() {
+    std::size_t at = bytes_.size();
+    bytes_.append(sizeof(std::uint32_t), '\0');
+    return at;
+}
+
+std::optional<std::string_view> Unpacker::found_by_name(std::string_view key) {
+    if (rest_.substr(1, key.size()) != key)
+        return std::nullopt;
+    rest_.remove_prefix(1 + key.size());
+    return sized(rest_);
+}
+
+std::optional<std::string_view> Unpacker::sized(std::string_view& from) {
+    std::uint32_t size = 0;
+    bool fits = from.size() >= sizeof size;
+    if (fits) {
+        memcpy(&size, from.data(), sizeof size);
+        fits = size <= from.size() - sizeof size;
+    }
+    check(fits);
+    if (!fits)
+        return std::nullopt;
+    std::string_view out = from.substr(sizeof size, size);
+    from.remove_prefix(sizeof size + size);
+    return out;
+}
 
 std::string pack(const Spec& spec) {
     Packer packer;

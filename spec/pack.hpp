@@ -69,13 +69,10 @@ public:
     std::string finish() && { return std::move(bytes_); }
 
 private:
-    void name(std::string_view key) {
-        bytes_ += static_cast<char>(key.size());
-        bytes_ += key;
-    }
+    void name(std::string_view key);
+    std::size_t begin_sized();
     void sized(auto write) {
-        std::size_t at = bytes_.size();
-        bytes_.append(sizeof(std::uint32_t), '\0');
+        std::size_t at = begin_sized();
         write();
         auto size = static_cast<std::uint32_t>(bytes_.size() - at - sizeof(std::uint32_t));
         memcpy(bytes_.data() + at, &size, sizeof size);
@@ -142,26 +139,13 @@ private:
     }
     /// The next field's value, if that is `key`.
     std::optional<std::string_view> found(std::string_view key) {
-        if (rest_.empty() || static_cast<unsigned char>(rest_.front()) != key.size() ||
-            rest_.substr(1, key.size()) != key)
+        // Most fields are not there, and of those that are most have another length.
+        if (rest_.empty() || static_cast<unsigned char>(rest_.front()) != key.size())
             return std::nullopt;
-        rest_.remove_prefix(1 + key.size());
-        return sized(rest_);
+        return found_by_name(key);
     }
-    std::optional<std::string_view> sized(std::string_view& from) {
-        std::uint32_t size = 0;
-        bool fits = from.size() >= sizeof size;
-        if (fits) {
-            memcpy(&size, from.data(), sizeof size);
-            fits = size <= from.size() - sizeof size;
-        }
-        check(fits);
-        if (!fits)
-            return std::nullopt;
-        std::string_view out = from.substr(sizeof size, size);
-        from.remove_prefix(sizeof size + size);
-        return out;
-    }
+    std::optional<std::string_view> found_by_name(std::string_view key);
+    std::optional<std::string_view> sized(std::string_view& from);
     template <class T>
         requires std::is_integral_v<T> || std::is_enum_v<T>
     bool get(std::string_view bytes, T& value) {
