@@ -11,7 +11,6 @@
 #include <sys/prctl.h>
 
 #include <cerrno>
-#include <memory>
 #include <ranges>
 
 namespace run {
@@ -103,10 +102,13 @@ Result<Keeper> Keeper::make() {
 }
 
 Keeper::Keeper(Keeper&& other) noexcept
-    : ledger_(std::exchange(other.ledger_, nullptr)), pid_(std::exchange(other.pid_, 0)) {}
+    : ledger_(std::exchange(other.ledger_, nullptr)), pid_(std::exchange(other.pid_, 0)),
+      dismissed_(other.dismissed_) {}
 
 Keeper::~Keeper() {
     dismiss();
+    if (pid_ != 0)
+        (void)sys::waitpid(pid_, 0); // likewise
     if (ledger_ != nullptr)
         sys::release_memory(ledger_, sizeof *ledger_);
 }
@@ -114,20 +116,22 @@ Keeper::~Keeper() {
 Result<void> Keeper::start() {
     if (pid_ != 0)
         return {};
-    // From now on where the keeper finds it as well, and still where its writers have it.
-    auto written = std::make_unique<Ledger>(*ledger_);
+    // From now on where the keeper finds it as well, and still where its writers have it. Nothing
+    // can be in it yet but who the child is.
+    const pid_t child = ledger_->child;
+    const std::uint64_t started = ledger_->child_started;
     Fd file = TRY(sys::memfd_create("gocontainer-ledger"));
     TRY(sys::map_shared(file.get(), sizeof(Ledger), ledger_));
-    *ledger_ = *written;
+    ledger_->child = child;
+    ledger_->child_started = started;
     Fd self = TRY(sys::pidfd_open(sys::getpid()));
     pid_ = TRY(run::start(self, file, kAll));
     return {};
 }
 
 void Keeper::dismiss() {
-    if (pid_ != 0)
-        run::dismiss(pid_);
-    pid_ = 0;
+    if (pid_ != 0 && !std::exchange(dismissed_, true))
+        (void)sys::kill(pid_, SIGKILL); // our child, not waited for yet: can't fail
 }
 
 Result<pid_t> tend_network(const Fd& container, const Fd& file) {

@@ -31,13 +31,14 @@ public:
     sys::Result<void> start();
     /// 0: not started.
     pid_t pid() const { return pid_; }
-    /// The launcher has undone everything itself.
+    /// The launcher has undone everything itself. The destructor waits for its end.
     void dismiss();
 
 private:
     explicit Keeper(stages::Ledger* ledger) : ledger_(ledger) {}
     stages::Ledger* ledger_; ///< pages of its own: start() shares them
     pid_t pid_ = 0;
+    bool dismissed_ = false;
 };
 
 /// A keeper for a Ledger at the beginning of a file, and for one thing in it: when `container`, a

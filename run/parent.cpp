@@ -61,6 +61,7 @@ Result<int> launch(spec::Spec spec, std::function<void(const std::string&)> say,
         return ended;
     }();
     undo(keeper.ledger());
+    keeper.dismiss(); // it ends while we let go of the rest
     return status;
 }
 

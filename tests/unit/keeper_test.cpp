@@ -66,12 +66,14 @@ TEST(Keeper, LeavesWhatIsNotEmpty) {
 }
 
 TEST(Keeper, CanBeStartedOnceAndDismissedTwice) {
-    auto keeper = run::Keeper::make();
-    ASSERT_TRUE(keeper);
-    ASSERT_TRUE(keeper->start());
-    ASSERT_TRUE(keeper->start());
-    keeper->dismiss();
-    keeper->dismiss();
+    {
+        auto keeper = run::Keeper::make();
+        ASSERT_TRUE(keeper);
+        ASSERT_TRUE(keeper->start());
+        ASSERT_TRUE(keeper->start());
+        keeper->dismiss();
+        keeper->dismiss();
+    }
     EXPECT_EQ(waitpid(-1, nullptr, WNOHANG), -1); // no child is left
     EXPECT_EQ(errno, ECHILD);
 }
