@@ -25,8 +25,6 @@ using run::Said;
 
 namespace {
 
-constexpr const char* kFilters = "filters@"; ///< below the root; no container's ID has an "@"
-
 std::string how_ended(int status) {
     return WIFSIGNALED(status) ? "was ended by " + sys::signal_name(WTERMSIG(status))
                                : "ended with status " + std::to_string(WEXITSTATUS(status));
@@ -74,7 +72,9 @@ Birth::Birth(const Global& global, const CreateOptions& options, Store store, Lo
                      (options.overlay && line.starts_with("mount: --overlay"));
         (asked ? global.say : global.debug)(line);
     };
-    launch_.filter_cache = sys::join(global.root, kFilters);
+    launch_.filter_cache = filter_cache(global);
+    if (loaded.filter)
+        stages::seccomp::take(launch_.facts, std::move(*loaded.filter));
     launch_.make_slate = [this]() -> Result<const Fd*> {
         Fd file = TRY(store_.make_slate());
         slate_ = TRY(run::Slate::on(std::move(file)));

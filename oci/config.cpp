@@ -219,7 +219,7 @@ void read_linux(Node linux, Reading& reading) {
     read_hidden(linux, reading);
     read_propagation(linux["rootfsPropagation"], spec.root.propagation);
     linux["mountLabel"].into(spec.root.mount_label);
-    read_seccomp(linux["seccomp"], spec);
+    read_seccomp(linux["seccomp"], reading);
     read_sysctl(linux["sysctl"], reading);
     read_net_devices(linux["netDevices"], reading);
     read_intel_rdt(linux["intelRdt"], spec);

@@ -43,7 +43,7 @@ void read_resources(Node at, spec::Resources& out);
 void allow_usual_devices(const std::vector<spec::Device>& own, std::vector<spec::DeviceRule>& out);
 
 // config_seccomp.cpp: checked, and as the text that the seccomp stage reads.
-void read_seccomp(Node at, spec::Spec& spec);
+void read_seccomp(Node at, Reading& reading);
 
 // config_kernel.cpp: what a container changes of its kernel interface.
 void read_sysctl(Node sysctl, Reading& reading);

@@ -91,7 +91,7 @@ json without_unknown(const json& seccomp) {
 
 } // namespace
 
-void read_seccomp(Node at, spec::Spec& spec) {
+void read_seccomp(Node at, Reading& reading) {
     if (!at.object())
         return;
     // As runc: an object that says nothing is no filter.
@@ -110,16 +110,19 @@ void read_seccomp(Node at, spec::Spec& spec) {
         if (flag.choose(seccomp_flags(), "a flag", supported) && !supported)
             flag.fail("this build can't set it");
     });
-    spec::Seccomp& out = spec.seccomp;
+    spec::Seccomp& out = reading.spec.seccomp;
     at["listenerPath"].into(out.listener_path);
     at["listenerMetadata"].into(out.listener_metadata);
     if (checking.notifies && out.listener_path.empty())
         at["listenerPath"].fail("is missing, and SCMP_ACT_NOTIFY has nobody to notify");
     if (!out.listener_metadata.empty() && out.listener_path.empty())
         at["listenerMetadata"].fail("needs listenerPath");
-    spec.stages.add(spec::Stage::seccomp);
+    reading.spec.stages.add(spec::Stage::seccomp);
     out.mode = spec::SeccompMode::text;
-    out.text = checking.unknown ? without_unknown(at.value()).dump() : at.value().dump();
+    if (checking.unknown)
+        out.text = without_unknown(at.value()).dump();
+    else
+        out.text = reading.bundle.profile.empty() ? at.value().dump() : reading.bundle.profile;
 }
 
 } // namespace oci

@@ -2,6 +2,8 @@
 #include "oci/loading.hpp"
 
 #include "oci/files.hpp"
+#include "oci/profile_text.hpp"
+#include "oci/version.hpp"
 #include "stages/stages.hpp"
 #include "sys/path.hpp"
 
@@ -16,6 +18,35 @@ using nlohmann::json;
 
 namespace {
 
+/// Kept until the process ends: to free its thousand pieces one by one would take an eighth of the
+/// time that `create` needs until its clone.
+Result<const json*> parsed(const std::string& text, const std::string& path) {
+    static const json* document = nullptr;
+    document = new json(TRY(parse_json(text, path)));
+    return document;
+}
+
+/// The bundle without its profile, where there is a filter of that text already; nothing: there is
+/// none, or something is wrong, which is for who reads all of it to say.
+std::optional<Loaded> with_kept_filter(const Global& global, const ProfileText& document,
+                                       const Bundle& bundle, const Caller& who) {
+    if (document.profile.contains("listener")) // they are asked for beside the filter
+        return std::nullopt;
+    auto rest = parsed(document.rest, bundle.path);
+    if (!rest)
+        return std::nullopt;
+    auto config = from_config(**rest, bundle, who);
+    if (!config)
+        return std::nullopt;
+    auto filter = stages::seccomp::kept_of(filter_cache(global), config->spec, document.profile);
+    if (!filter)
+        return std::nullopt;
+    config->spec.stages.add(spec::Stage::seccomp);
+    config->spec.seccomp.mode = spec::SeccompMode::text;
+    config->spec.seccomp.text = document.profile;
+    return Loaded{.config = std::move(*config), .bundle = bundle.path, .filter = std::move(filter)};
+}
+
 Result<Loaded> read_bundle(const Global& global, const std::string& bundle, const std::string& id) {
     std::string path = sys::join(bundle, "config.json");
     auto text = read_text(path);
@@ -27,17 +58,22 @@ Result<Loaded> read_bundle(const Global& global, const std::string& bundle, cons
                 "spec' makes a config.json), or an OCI image layout";
         return std::unexpected(std::move(error));
     }
-    // Kept until the process ends: to free its thousand pieces one by one would take an eighth of
-    // the time that `create` needs until its clone.
-    static const json* document = nullptr;
-    document = new json(TRY(parse_json(*text, path)));
     Caller who = TRY(caller(global));
-    auto config = from_config(*document, Bundle{.path = bundle, .id = id}, who);
-    if (!config)
-        return sys::wrong(path + ": " + config.error());
-    for (const std::string& warning : config->warnings)
+    auto profile = profile_text(*text);
+    auto loaded = profile ? with_kept_filter(global, *profile, Bundle{bundle, id}, who)
+                          : std::optional<Loaded>();
+    if (!loaded) {
+        const json& document = *TRY(parsed(*text, path));
+        Bundle all{bundle, id, profile ? std::move(profile->profile) : std::string()};
+        auto config = from_config(document, all, who);
+        if (!config)
+            return sys::wrong(path + ": " + config.error());
+        loaded = Loaded{.config = std::move(*config), .bundle = bundle};
+    }
+    for (const std::string& warning : loaded->config.warnings)
         global.debug(warning);
-    return Loaded{std::move(*config), bundle, std::move(*text)};
+    loaded->text = std::move(*text);
+    return std::move(*loaded);
 }
 
 /// The options of `run` that no other runtime has: for a person with a bundle, and no engine.
@@ -89,6 +125,11 @@ Result<void> check_terminal(const spec::Spec& spec, const CreateOptions& options
 }
 
 } // namespace
+
+stages::FilterCache filter_cache(const Global& global) {
+    constexpr const char* kFilters = "filters@"; // below the root; no container's ID has an "@"
+    return {sys::join(global.root, kFilters), version("")};
+}
 
 Result<std::string> absolute(const std::string& path) {
     if (path.starts_with('/'))

@@ -3,7 +3,9 @@
 
 #include "oci/config.hpp"
 #include "oci/lifecycle.hpp"
+#include "stages/seccomp_cache.hpp"
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,9 +16,14 @@ Result<std::string> absolute(const std::string& path);
 /// A bundle, read and understood.
 struct Loaded {
     Config config;
-    std::string bundle; ///< absolute
-    std::string text;   ///< of config.json
+    std::string bundle;    ///< absolute
+    std::string text = {}; ///< of config.json
+    std::optional<stages::seccomp::Cached> filter =
+        {}; ///< of linux.seccomp, which was not read then
 };
+
+/// Where the filters of containers in `global`'s root are kept.
+stages::FilterCache filter_cache(const Global& global);
 
 /// `detached`: nobody of ours stays with it.
 Result<Loaded> load(const Global& global, const CreateOptions& options, const std::string& bundle,

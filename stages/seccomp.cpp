@@ -81,29 +81,34 @@ Result<void> compile_into(Facts& facts, const std::string& json, Names capabilit
     return {};
 }
 
+/// What the program compiled of `text` depends on, text for text.
+std::string key_of(const FilterCache& cache, const std::string& release, const std::string& text,
+                   Names may) {
+    std::ranges::sort(may);
+    std::string key = cache.build + "\n" + release + "\n" + text + "\n";
+    for (const std::string& name : may)
+        key += name + " ";
+    return key;
+}
+
 /// linux.seccomp of a bundle: compiled, or found in the cache.
 Result<void> compile_text(Launch& launch, Names may) {
     const spec::Seccomp& wanted = launch.spec.seccomp;
     Facts& facts = launch.facts;
+    const FilterCache& cache = launch.filter_cache;
     std::string release = TRY(sys::kernel_release());
-    std::ranges::sort(may);
-    std::string key = release + "\n" + wanted.text + "\n";
-    for (const std::string& name : may)
-        key += name + " ";
-    if (!launch.filter_cache.empty())
-        if (auto found = cached(launch.filter_cache, key)) {
-            facts.seccomp_filter = std::move(found->program);
-            facts.seccomp_flags = found->flags;
-            facts.may_silence = found->may_silence;
+    std::string key = key_of(cache, release, wanted.text, may);
+    if (!cache.directory.empty())
+        if (auto found = cached(cache.directory, key)) {
+            take(facts, std::move(*found));
             return {};
         }
     auto done =
         compile_into(facts, wanted.text, std::move(may), release, !wanted.listener_path.empty());
     if (!done)
         done.error().detail = "linux.seccomp: " + done.error().detail;
-    else if (!launch.filter_cache.empty())
-        keep(launch.filter_cache, key,
-             {facts.seccomp_filter, facts.seccomp_flags, facts.may_silence});
+    else if (!cache.directory.empty())
+        keep(cache.directory, key, {facts.seccomp_filter, facts.seccomp_flags, facts.may_silence});
     return done;
 }
 
@@ -156,6 +161,21 @@ std::string why_refused(const spec::Spec& spec, const Facts& facts, const Error&
 }
 
 } // namespace
+
+void take(Facts& facts, Cached filter) {
+    facts.seccomp_filter = std::move(filter.program);
+    facts.seccomp_flags = filter.flags;
+    facts.may_silence = filter.may_silence;
+}
+
+std::optional<Cached> kept_of(const FilterCache& cache, const spec::Spec& spec,
+                              const std::string& text) {
+    auto may = capabilities(spec);
+    auto release = sys::kernel_release();
+    if (!may || !release)
+        return std::nullopt;
+    return cached(cache.directory, key_of(cache, *release, text, std::move(*may)));
+}
 
 Result<void> prepare(Launch& launch) {
     const spec::Spec& spec = launch.spec;

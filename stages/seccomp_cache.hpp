@@ -9,7 +9,7 @@
 
 namespace stages::seccomp {
 
-/// What a filter depends on, and what it is.
+/// A filter.
 struct Cached {
     std::string program; ///< bytes of struct sock_filter
     std::uint32_t flags = 0;
@@ -21,5 +21,12 @@ struct Cached {
 std::optional<Cached> cached(const std::string& directory, const std::string& key);
 /// Keep it. What goes wrong costs only the next one's time.
 void keep(const std::string& directory, const std::string& key, const Cached& filter);
+
+/// The filter that a build like ours has compiled of linux.seccomp `text`, to the letter, for a
+/// container with the capabilities of `spec`: then it need not be read again either.
+std::optional<Cached> kept_of(const FilterCache& cache, const spec::Spec& spec,
+                              const std::string& text);
+/// The filter of the launch is this.
+void take(Facts& facts, Cached filter);
 
 } // namespace stages::seccomp

@@ -43,6 +43,12 @@ struct Ledger {
     char work[4096] = {}; ///< overlayfs's work directory, removed with what the kernel left in it
 };
 
+/// Where compiled filters are kept (stages/seccomp_cache.hpp).
+struct FilterCache {
+    std::string directory; ///< empty: none are kept
+    std::string build;     ///< of ours: another one may compile something else
+};
+
 /// The parent's side of one launch.
 struct Launch {
     const spec::Spec& spec;
@@ -53,13 +59,13 @@ struct Launch {
     Fd leaf; ///< the leaf cgroup's directory, for CLONE_INTO_CGROUP
     /// Has somebody put the child into the leaf who may; empty: we may ourselves.
     std::function<Result<void>(pid_t child)> attach;
-    std::string filter_cache; ///< directory of compiled filters; empty: none are kept
-    Fd gate;                  ///< listens for `start`; the child waits at it
-    Fd container;             ///< pidfd of the process whose namespaces are joined, all of them
-    pid_t container_pid = 0;  ///< and its number
-    Fd rootfs;                ///< copy of the rootfs's mount, for the child
-    Fd proc;                  ///< the host's /proc, for a child that has no other
-    std::vector<Fd> trees;    ///< likewise of what Facts.sent_mounts names
+    FilterCache filter_cache;
+    Fd gate;                 ///< listens for `start`; the child waits at it
+    Fd container;            ///< pidfd of the process whose namespaces are joined, all of them
+    pid_t container_pid = 0; ///< and its number
+    Fd rootfs;               ///< copy of the rootfs's mount, for the child
+    Fd proc;                 ///< the host's /proc, for a child that has no other
+    std::vector<Fd> trees;   ///< likewise of what Facts.sent_mounts names
     spec::NetMode net = spec::NetMode::none; ///< what --net has come to on this host
     std::string helper;                      ///< path of slirp4netns or pasta, when one is used
     Fd helper_alive;                         ///< slirp4netns ends when this is closed (--exit-fd)

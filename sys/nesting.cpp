@@ -3,19 +3,30 @@
 
 namespace sys {
 
+std::size_t after_string(std::string_view text, std::size_t at) {
+    for (std::size_t end = at; (end = text.find('"', end + 1)) != std::string_view::npos;) {
+        std::size_t backslashes = 0; // of which every second one is itself behind one
+        while (text[end - 1 - backslashes] == '\\')
+            ++backslashes;
+        if (backslashes % 2 == 0)
+            return end + 1;
+    }
+    return std::string_view::npos;
+}
+
 std::size_t too_deep(std::string_view text, std::size_t deepest) {
     std::size_t depth = 0;
-    bool quoted = false;
-    for (std::size_t i = 0; i < text.size(); ++i) {
+    for (std::size_t i = 0; i < text.size();) {
         char c = text[i];
-        if (quoted && c == '\\')
-            ++i; // whatever it is, it ends no string
-        else if (c == '"')
-            quoted = !quoted;
-        else if (!quoted && (c == '[' || c == '{') && ++depth > deepest)
+        if (c == '"') {
+            i = after_string(text, i);
+            continue;
+        }
+        if ((c == '[' || c == '{') && ++depth > deepest)
             return i;
-        else if (!quoted && (c == ']' || c == '}') && depth > 0)
+        if ((c == ']' || c == '}') && depth > 0)
             --depth;
+        ++i;
     }
     return std::string_view::npos;
 }

@@ -7,7 +7,11 @@
 
 #include <unistd.h>
 
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
+#include <fstream>
+#include <set>
 
 using nlohmann::json;
 using support::Bundle;
@@ -202,6 +206,72 @@ TEST(Lifecycle, LeavesNothingWhereItsStateHasNoRoom) {
             << pages << ended.err;
     }
     EXPECT_FALSE(refused) << "with 19 pages";
+}
+
+/// A profile under which the container's mkdir fails with `code`.
+json refusing_mkdir(int code, const std::string& op) {
+    json profile = json::parse(R"({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
+        {"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO"},
+        {"names": ["personality"], "action": "SCMP_ACT_ALLOW", "args": [{"index": 0, "value": 0}]}
+    ]})");
+    profile["syscalls"][0]["errnoRet"] = code;
+    profile["syscalls"][1]["args"][0]["op"] = op;
+    return profile;
+}
+
+// The second container with a profile gets the filter that was kept of the first one's, by its
+// text.
+TEST(KeptFilter, IsThatOfTheProfileToTheLetter) {
+    Bundle bundle;
+    bundle.args({"sh", "-c", "mkdir /tmp/a"});
+    auto kept = [&] {
+        std::set<std::string> names;
+        for (const auto& file : std::filesystem::directory_iterator(bundle.root() + "/filters@"))
+            names.insert(file.path().filename());
+        return names.size();
+    };
+    auto says = [&](const json& profile) {
+        bundle.config["linux"]["seccomp"] = profile;
+        bundle.save();
+        return bundle.runtime({"run", bundle.id()}).err;
+    };
+    for (int round = 0; round < 2; ++round) {
+        EXPECT_THAT(says(refusing_mkdir(EXDEV, "SCMP_CMP_EQ")), HasSubstr(strerror(EXDEV)));
+        EXPECT_EQ(kept(), 1U);
+    }
+    for (int round = 0; round < 2; ++round) {
+        EXPECT_THAT(says(refusing_mkdir(EMLINK, "SCMP_CMP_EQ")), HasSubstr(strerror(EMLINK)));
+        EXPECT_EQ(kept(), 2U);
+    }
+    EXPECT_THAT(says(refusing_mkdir(EXDEV, "SCMP_CMP_EQ")), HasSubstr(strerror(EXDEV)));
+    // Nothing is kept of what is refused, however often it is asked for.
+    for (int round = 0; round < 2; ++round)
+        EXPECT_THAT(says(refusing_mkdir(EXDEV, "SCMP_CMP_SAME")),
+                    HasSubstr("linux.seccomp.syscalls[1].args[0].op"));
+    EXPECT_EQ(kept(), 2U);
+    // What a profile lets through can depend on the capabilities.
+    bundle.config["process"]["capabilities"] = {{"bounding", json::array({"CAP_KILL"})}};
+    EXPECT_THAT(says(refusing_mkdir(EXDEV, "SCMP_CMP_EQ")), HasSubstr(strerror(EXDEV)));
+    EXPECT_EQ(kept(), 3U);
+}
+
+// What else is wrong is said of the document as it was written, and at the same place.
+TEST(KeptFilter, HidesNoMistakeBesideIt) {
+    Bundle bundle;
+    bundle.args({"true"});
+    bundle.config["linux"]["seccomp"] = refusing_mkdir(EXDEV, "SCMP_CMP_EQ");
+    bundle.save();
+    ASSERT_EQ(bundle.runtime({"run", bundle.id()}).status, 0);
+    bundle.config["linux"]["zz"] = 0; // behind the profile
+    std::string text = bundle.config.dump();
+    text.insert(text.find("\"zz\""), "!");
+    std::ofstream(bundle.path() + "/config.json") << text;
+    std::string expected = "column " + std::to_string(text.find('!') + 1);
+    EXPECT_THAT(bundle.runtime({"run", bundle.id()}).err, HasSubstr(expected));
+    bundle.config["linux"].erase("zz");
+    bundle.config["hostname"] = 5;
+    bundle.save();
+    EXPECT_THAT(bundle.runtime({"run", bundle.id()}).err, HasSubstr("hostname: a number"));
 }
 
 TEST(Lifecycle, ReplacesNothingButAFileByThePidFile) {
