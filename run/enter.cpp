@@ -87,6 +87,13 @@ void enter(void* entering) {
     if (with.listener != nullptr)
         sys::listener = with.listener;
     Fd(with.parents_socket).close(); // else we would never see the parent's end as EOF
+    // Who listens takes memory for it, which the parent may be at just now.
+    bool elsewhere = with.listener == nullptr && !with.spec.inside_already &&
+                     surely_elsewhere(with.spec, with.parents_namespaces);
+    if (elsewhere)
+        for (const Stage* stage : with.order)
+            if (stage->early != nullptr)
+                stage->early(with.spec);
     char go = 0;
     auto heard = sys::read(with.socket, std::span(&go, 1));
     if (!heard || *heard != 1 || go != static_cast<char>(Said::go))
@@ -96,7 +103,7 @@ void enter(void* entering) {
         fail(Fd(with.socket), moved.error());
     Fd socket = std::move(*moved);
     auto entered = [&]() -> Result<void> {
-        if (!with.spec.inside_already)
+        if (!with.spec.inside_already && !elsewhere)
             TRY(check_namespaces(with.spec, with.parents_namespaces));
         // So that the kernel ends us with the parent from now on. Was it gone already?
         // child_main() asks once more, after the last time this is said.

@@ -3,6 +3,10 @@
 
 #include "stages/causes.hpp"
 #include "stages/stages.hpp"
+#include "sys/namespaces.hpp"
+
+#include <array>
+#include <span>
 
 namespace run {
 
@@ -30,6 +34,22 @@ Result<std::vector<std::string>> namespaces_for(const spec::Spec& spec) {
         if (made(stage, spec))
             texts.push_back(TRY(sys::readlinkat(directory.get(), stage.ns)));
     return texts;
+}
+
+bool surely_elsewhere(const spec::Spec& spec, const std::vector<std::string>& parents) {
+    std::array<const char*, 8> names{};
+    std::array<sys::NamespaceText, names.size()> texts{};
+    std::size_t count = 0;
+    for (const stages::Stage& stage : stages::table())
+        if (made(stage, spec))
+            names.at(count++) = stage.ns;
+    if (count != parents.size())
+        return false;
+    sys::namespace_texts(std::span(names).first(count), texts);
+    for (std::size_t i = 0; i < count; ++i)
+        if (texts.at(i).front() == '\0' || parents[i] == texts.at(i).data())
+            return false;
+    return true;
 }
 
 Result<void> check_namespaces(const spec::Spec& spec, const std::vector<std::string>& parents) {

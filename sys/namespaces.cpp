@@ -1,10 +1,12 @@
 // Asking about namespaces, and in them.
 #include "sys/namespaces.hpp"
 
+#include <fcntl.h>
 #include <linux/nsfs.h>
 #include <sys/prctl.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <charconv>
 
@@ -87,6 +89,22 @@ Result<std::string> from_message(const std::string& message) {
 }
 
 } // namespace
+
+void namespace_texts(std::span<const char* const> names, std::span<NamespaceText> out) {
+    int links = static_cast<int>(invoke_bare("openat", [] {
+        return ::openat(AT_FDCWD, "/proc/self/ns", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    }));
+    if (links < 0)
+        return;
+    for (std::size_t i = 0; i < names.size(); ++i) {
+        NamespaceText& text = out[i];
+        long length = invoke_bare("readlinkat", [&] {
+            return ::readlinkat(links, names[i], text.data(), text.size() - 1);
+        });
+        text[length < 0 ? 0 : static_cast<std::size_t>(length)] = '\0';
+    }
+    (void)invoke_bare("close", [&] { return ::close(links); });
+}
 
 Result<std::string> in_namespaces(std::span<const int> namespaces,
                                   const std::function<Result<std::string>()>& answer) {

@@ -3,6 +3,7 @@
 
 #include "sys/kernel.hpp"
 
+#include <array>
 #include <functional>
 #include <span>
 #include <string>
@@ -21,6 +22,12 @@ struct HostNames {
 };
 /// uname(2)'s nodename and domainname: those of our UTS namespace.
 Result<HostNames> host_names();
+
+/// The text of a link below /proc/self/ns, "uts:[4026531838]", and 0 behind it.
+using NamespaceText = std::array<char, 32>;
+/// Read some of those links, while somebody else works in the memory that is ours too: nothing is
+/// allocated or reported. What can't be read stays as it is, or empty.
+void namespace_texts(std::span<const char* const> names, std::span<NamespaceText> out);
 
 /// What `answer` says in a process of its own that has joined these namespaces, in this order; ours
 /// stay as they are. It ends before this returns.

@@ -31,6 +31,7 @@ TEST(Guard, StopsAChildThatIsInItsParentsNamespaces) {
     ASSERT_FALSE(stopped);
     EXPECT_EQ(stopped.error().stage, "uts");
     EXPECT_THAT(stopped.error().detail, testing::HasSubstr("the host's uts namespace"));
+    EXPECT_FALSE(run::surely_elsewhere(spec, ours(spec)));
 }
 
 TEST(Guard, AsksOnlyForWhatTheCloneMakes) {
@@ -41,6 +42,7 @@ TEST(Guard, AsksOnlyForWhatTheCloneMakes) {
          {with({Stage::root, Stage::caps}), with({Stage::cgroup, Stage::time}), joined}) {
         EXPECT_THAT(ours(spec), testing::IsEmpty());
         EXPECT_TRUE(run::check_namespaces(spec, {}));
+        EXPECT_TRUE(run::surely_elsewhere(spec, {}));
     }
 }
 
@@ -56,6 +58,10 @@ TEST(Guard, WantsEveryOneOfThem) {
             _exit(77);
         auto both = run::check_namespaces(two, parents_two);
         auto more = run::check_namespaces(three, parents_three);
+        if (!run::surely_elsewhere(two, parents_two))
+            _exit(4);
+        if (run::surely_elsewhere(three, parents_three))
+            _exit(5);
         _exit(!both ? 1 : more ? 2 : more.error().stage != "ipc" ? 3 : 0);
     }
     int status = -1;
@@ -68,6 +74,7 @@ TEST(Guard, WantsEveryOneOfThem) {
 
 TEST(Guard, FailsClosedWhereNothingIsKnownOfTheParent) {
     EXPECT_FALSE(run::check_namespaces(with({Stage::uts}), {}));
+    EXPECT_FALSE(run::surely_elsewhere(with({Stage::uts}), {}));
 }
 
 } // namespace
