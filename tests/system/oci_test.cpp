@@ -7,6 +7,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -783,7 +784,13 @@ TEST(Kill, AllAreAllAlsoWithoutACgroup) {
                   .status,
               0);
     pid_t pid = bundle.pid();
-    ASSERT_TRUE(support::eventually([&] { return support::children_of(pid).size() == 2; }));
+    // Just forked, each still has the shell's handler, and a signal would be lost on it.
+    ASSERT_TRUE(support::eventually([&] {
+        auto children = support::children_of(pid);
+        return children.size() == 2 && std::ranges::all_of(children, [](pid_t child) {
+                   return support::status(child)["Name"] == "sleep";
+               });
+    }));
     EXPECT_EQ(bundle.runtime({"kill", bundle.id(), "TERM"}).status, 0);
     EXPECT_EQ(support::children_of(pid).size(), 2U);
     EXPECT_EQ(bundle.runtime({"kill", "--all", bundle.id(), "TERM"}).status, 0);
