@@ -212,8 +212,12 @@ TEST_F(ImageLayout, GivesTheContainerWhatTheImageSays) {
     pid_t init = state["pid"];
     EXPECT_EQ(state["annotations"]["org.example.word"], token);
     EXPECT_EQ(support::command_line(init).front(), "gocontainer init");
-    pid_t command = support::children_of(init).at(0);
-    EXPECT_EQ(support::command_line(command), Strings{"/bin/sh"});
+    pid_t command = 0;
+    ASSERT_TRUE(eventually([&] { // which init has yet to start
+        auto children = support::children_of(init);
+        command = children.empty() ? 0 : children.front();
+        return command != 0 && support::command_line(command) == Strings{"/bin/sh"};
+    }));
     EXPECT_EQ(said_by(id, {"sh", "-c", "echo $WORD"}), token + "\n");
     EXPECT_EQ(support::status(command)["Seccomp"], "2");
     EXPECT_EQ(support::status(command)["NoNewPrivs"], "1");
