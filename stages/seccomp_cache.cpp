@@ -1,4 +1,5 @@
-// A file a profile: flags, the key's length, whether it may silence, the key, the program.
+// A file a profile: flags, the key's length, whether it may silence, the program's length, the key,
+// the program.
 #include "stages/seccomp_cache.hpp"
 
 #include "sys/local.hpp"
@@ -16,6 +17,7 @@ struct Header {
     std::uint32_t flags;
     std::uint32_t key_size;
     std::uint32_t may_silence;
+    std::uint32_t program_size; ///< a machine that lost its power may have kept less
 };
 
 constexpr std::size_t kMost = std::size_t{4} << 20;
@@ -47,8 +49,8 @@ std::optional<Cached> cached(const std::string& directory, const std::string& ke
         return std::nullopt;
     memcpy(&header, text->data(), sizeof header);
     std::size_t start = sizeof header + header.key_size;
-    if (text->size() <= start || header.key_size != key.size() ||
-        text->compare(sizeof header, key.size(), key) != 0)
+    if (header.program_size == 0 || text->size() != start + header.program_size ||
+        header.key_size != key.size() || text->compare(sizeof header, key.size(), key) != 0)
         return std::nullopt;
     return Cached{text->substr(start), header.flags, header.may_silence != 0};
 }
@@ -58,7 +60,8 @@ void keep(const std::string& directory, const std::string& key, const Cached& fi
     auto folder = sys::openat(AT_FDCWD, directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
     if (!folder)
         return;
-    Header header{filter.flags, static_cast<std::uint32_t>(key.size()), filter.may_silence};
+    Header header{filter.flags, static_cast<std::uint32_t>(key.size()), filter.may_silence,
+                  static_cast<std::uint32_t>(filter.program.size())};
     std::string text(reinterpret_cast<const char*>(&header), sizeof header);
     text += key;
     text += filter.program;

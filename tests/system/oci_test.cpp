@@ -256,6 +256,24 @@ TEST(KeptFilter, IsThatOfTheProfileToTheLetter) {
     EXPECT_EQ(kept(), 3U);
 }
 
+// Somebody pulled the plug while it was written.
+TEST(KeptFilter, IsMadeAgainWhereAPartOfItIsMissing) {
+    Bundle bundle;
+    bundle.args({"sh", "-c", "mkdir /tmp/a"});
+    bundle.config["linux"]["seccomp"] = refusing_mkdir(EXDEV, "SCMP_CMP_EQ");
+    bundle.save();
+    Ended whole = bundle.runtime({"run", bundle.id()});
+    EXPECT_THAT(whole.err, HasSubstr(strerror(EXDEV)));
+    auto file =
+        std::filesystem::directory_iterator(bundle.root() + "/filters@")->path(); // the only one
+    const auto size = std::filesystem::file_size(file);
+    for (std::uintmax_t missing : {1, 8, 16}) {
+        std::filesystem::resize_file(file, size - missing);
+        EXPECT_EQ(bundle.runtime({"run", bundle.id()}).err, whole.err);
+        EXPECT_EQ(std::filesystem::file_size(file), size);
+    }
+}
+
 // What else is wrong is said of the document as it was written, and at the same place.
 TEST(KeptFilter, HidesNoMistakeBesideIt) {
     Bundle bundle;
