@@ -30,7 +30,8 @@ Result<const json*> parsed(const std::string& text, const std::string& path) {
 /// none, or something is wrong, which is for who reads all of it to say.
 std::optional<Loaded> with_kept_filter(const Global& global, const ProfileText& document,
                                        const Bundle& bundle, const Caller& who) {
-    if (document.profile.contains("listener")) // they are asked for beside the filter
+    // They are asked for beside the filter; with a backslash it may say so in other letters.
+    if (document.profile.contains("listener") || document.profile.contains('\\'))
         return std::nullopt;
     auto rest = parsed(document.rest, bundle.path);
     if (!rest)

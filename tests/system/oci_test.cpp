@@ -274,6 +274,21 @@ TEST(KeptFilter, IsMadeAgainWhereAPartOfItIsMissing) {
     }
 }
 
+// A listener is no part of a filter, so that who wants one has its profile read each time.
+TEST(KeptFilter, IsNotForWhoListensHoweverThatIsSpelled) {
+    Bundle bundle;
+    bundle.args({"true"});
+    bundle.config["linux"]["seccomp"] = {
+        {"defaultAction", "SCMP_ACT_ALLOW"},
+        {"listenerPath", "/nowhere"},
+        {"syscalls", {{{"names", {"mkdir"}}, {"action", "SCMP_ACT_NOTIFY"}}}}};
+    std::string text = bundle.config.dump();
+    text.replace(text.find("listenerPath"), strlen("l"), "\\u006c");
+    std::ofstream(bundle.path() + "/config.json") << text;
+    for (int round = 0; round < 2; ++round)
+        EXPECT_THAT(bundle.runtime({"run", bundle.id()}).err, HasSubstr("\"/nowhere\""));
+}
+
 // What else is wrong is said of the document as it was written, and at the same place.
 TEST(KeptFilter, HidesNoMistakeBesideIt) {
     Bundle bundle;
