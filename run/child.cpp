@@ -203,7 +203,8 @@ private:
         return inside_.facts.born_late || inside_.spec.stages.has(spec::Stage::init);
     }
     Error under_filter(Error error) const {
-        if (filtered_ && filters_as_asked(inside_.spec))
+        // EINVAL comes of ids that are not mapped, and says so.
+        if (filtered_ && filters_as_asked(inside_.spec) && error.code != EINVAL)
             error.hint = "does the seccomp profile refuse it? Without no_new_privs it is in force "
                          "before the capabilities and the user are set";
         return error;

@@ -91,6 +91,24 @@ const std::vector<std::string> kOurs{
     "getcwd",  "openat2", "pipe2",  "prctl",       "prlimit64",  "recvfrom", "recvmsg",
     "sendmsg", "sendto",  "setns",  "setsid",      "socketpair", "umask",    "unshare"};
 
+// Without no_new_privs the user is set under the filter, which has nothing to do with this.
+TEST(UnderAFilter, AnIdThatIsNotMappedIsSaid) {
+    Bundle bundle;
+    nlohmann::json& linux = bundle.config["linux"];
+    linux["seccomp"] = {{"defaultAction", "SCMP_ACT_ALLOW"},
+                        {"syscalls", {{{"names", {"sync"}}, {"action", "SCMP_ACT_ERRNO"}}}}};
+    if (support::is_root()) {
+        linux["namespaces"].push_back({{"type", "user"}});
+        for (const char* maps : {"uidMappings", "gidMappings"})
+            linux[maps] = {{{"containerID", 0}, {"hostID", 0}, {"size", 1}}};
+    }
+    bundle.config["process"]["noNewPrivileges"] = false;
+    bundle.config["process"]["user"] = {{"uid", 5}, {"gid", 0}};
+    bundle.args({"true"});
+    bundle.save();
+    EXPECT_THAT(bundle.runtime({"run", bundle.id()}).err, HasSubstr("uid 5 is not mapped"));
+}
+
 class Narrow : public testing::TestWithParam<bool> {
 protected:
     Narrow() {
