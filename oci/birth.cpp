@@ -187,6 +187,7 @@ Result<void> Birth::run_runtime_hooks() {
 
 /// Listen to the child until it is ready, or has become the command.
 Result<void> Birth::converse() {
+    Agent agent;
     for (;;) {
         run::Message message = TRY(run::hear(socket_));
         switch (message.said) {
@@ -205,9 +206,13 @@ Result<void> Birth::converse() {
                 TRY(hand_over("--console-socket", options_.console_socket, "/dev/ptmx",
                               message.fd));
             break;
+        case Said::listening:
+            TRY(agent.reach(config_.spec.seccomp));
+            (void)run::say_proceed(socket_); // it may have been killed meanwhile: that is heard
+            break;
         case Said::listener:
-            TRY(send_listener(config_.spec.seccomp, known_, Status::creating, launch_.child,
-                              launch_.child, message.fd));
+            TRY(agent.send(config_.spec.seccomp, known_, Status::creating, launch_.child,
+                           launch_.child, message.fd));
             break;
         case Said::failed:
             return std::unexpected(run::error_of(message));

@@ -109,13 +109,18 @@ Result<void> pass_gate(const Store& store, const State& state, const Now& now) {
         return already_running();
     if (!socket)
         return std::unexpected(std::move(socket).error());
+    Agent agent;
     for (;;) {
         run::Message message = TRY(run::hear(*socket));
         if (message.said == Said::failed)
             return std::unexpected(run::error_of(message));
+        if (message.said == Said::listening) {
+            TRY(agent.reach(TRY(spec_of(store)).seccomp));
+            (void)run::say_proceed(*socket); // it may have been killed meanwhile: that is heard
+        }
         if (message.said == Said::listener) {
             spec::Seccomp seccomp = TRY(spec_of(store)).seccomp;
-            TRY(send_listener(seccomp, state, Status::created, now.pid, now.pid, message.fd));
+            TRY(agent.send(seccomp, state, Status::created, now.pid, now.pid, message.fd));
         }
         if (message.said == Said::end)
             break;

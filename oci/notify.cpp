@@ -30,20 +30,34 @@ const char* cure(int code) {
     }
 }
 
+template <class T>
+Result<T> named(Result<T> result, const char* option) {
+    if (!result) {
+        result.error().stage = option;
+        result.error().hint = cure(result.error().code);
+    }
+    return result;
+}
+
+constexpr const char* kListener = "linux.seccomp.listenerPath";
+
 } // namespace
 
 Result<void> hand_over(const char* option, const std::string& path, std::string_view text,
                        const Fd& descriptor) {
-    auto sent = sys::send_to(path, text, descriptor.get());
-    if (!sent) {
-        sent.error().stage = option;
-        sent.error().hint = cure(sent.error().code);
-    }
-    return sent;
+    Fd socket = TRY(named(sys::connect_stream(path), option));
+    return named(sys::send(socket.get(), text, descriptor.get()), option);
 }
 
-Result<void> send_listener(const spec::Seccomp& seccomp, const State& state, Status status,
-                           pid_t init, pid_t process, const Fd& listener) {
+Result<void> Agent::reach(const spec::Seccomp& seccomp) {
+    socket_ = TRY(named(sys::connect_stream(seccomp.listener_path), kListener));
+    return {};
+}
+
+Result<void> Agent::send(const spec::Seccomp& seccomp, const State& state, Status status,
+                         pid_t init, pid_t process, const Fd& listener) {
+    if (!socket_.valid()) // of a container that an older version of ours has created
+        TRY(reach(seccomp));
     json message = {
         {"ociVersion", state.version},
         {"fds", {"seccompFd"}},
@@ -51,8 +65,11 @@ Result<void> send_listener(const spec::Seccomp& seccomp, const State& state, Sta
         {"state", json::parse(run::with_status(to_json(state), name_of(status), init))}};
     if (!seccomp.listener_metadata.empty())
         message["metadata"] = seccomp.listener_metadata;
-    return hand_over("linux.seccomp.listenerPath", seccomp.listener_path,
-                     message.dump(-1, ' ', false, json::error_handler_t::replace), listener);
+    Fd socket = std::move(socket_);
+    return named(sys::send(socket.get(),
+                           message.dump(-1, ' ', false, json::error_handler_t::replace),
+                           listener.get()),
+                 kListener);
 }
 
 } // namespace oci

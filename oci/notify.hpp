@@ -11,8 +11,17 @@ namespace oci {
 Result<void> hand_over(const char* option, const std::string& path, std::string_view text,
                        const Fd& descriptor);
 
-/// One ContainerProcessState, with the descriptor, to linux.seccomp.listenerPath.
-Result<void> send_listener(const spec::Seccomp& seccomp, const State& state, Status status,
-                           pid_t init, pid_t process, const Fd& listener);
+/// Who answers the notifications of a filter, at linux.seccomp.listenerPath.
+class Agent {
+public:
+    /// Before there is a filter: nothing may run under it that nobody answers.
+    Result<void> reach(const spec::Seccomp& seccomp);
+    /// One ContainerProcessState, with the descriptor.
+    Result<void> send(const spec::Seccomp& seccomp, const State& state, Status status, pid_t init,
+                      pid_t process, const Fd& listener);
+
+private:
+    Fd socket_;
+};
 
 } // namespace oci

@@ -223,6 +223,7 @@ Result<ExecTemplate> load_template(const Global& global, const ExecOptions& opti
 Result<Fd> listen(const Store& store, const ExecOptions& options, stages::Launch& launch,
                   const Now& now, const Fd& socket) {
     Fd console;
+    Agent agent;
     bool born = false;
     for (bool started = false; !started;) {
         run::Message message = TRY(run::hear(socket));
@@ -237,10 +238,14 @@ Result<Fd> listen(const Store& store, const ExecOptions& options, stages::Launch
             TRY(run::adopt(launch, message));
             born = true;
         }
+        if (message.said == Said::listening) {
+            TRY(agent.reach(launch.spec.seccomp));
+            (void)run::say_proceed(socket); // it may have been killed meanwhile: that is heard
+        }
         if (message.said == Said::listener) {
             std::optional<State> state = TRY(store.state());
-            TRY(send_listener(launch.spec.seccomp, state.value_or(State{}), now.status, now.pid,
-                              launch.child, message.fd));
+            TRY(agent.send(launch.spec.seccomp, state.value_or(State{}), now.status, now.pid,
+                           launch.child, message.fd));
         }
         if (message.said != Said::console)
             continue;

@@ -117,8 +117,10 @@ private:
             }
             if (stage->restricts)
                 TRY(settle_once());
-            if (stage->filters)
+            if (stage->filters) {
                 TRY(pass_once());
+                TRY(meet_listener(inside_.facts, socket_));
+            }
             if (auto done =
                     watched({.half = Half::child, .stage = stage, .empty = stage->child == nullptr},
                             [&] { return half_of(*stage); });

@@ -7,6 +7,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <linux/seccomp.h>
 #include <sys/prctl.h>
 
 namespace run {
@@ -14,6 +15,12 @@ namespace run {
 using stages::Facts;
 
 namespace {
+
+Result<void> await_proceed(const Fd& socket) {
+    if (TRY(hear(socket)).said != Said::proceed)
+        sys::exit_now(125); // the parent is gone, or has failed and says so itself
+    return {};
+}
 
 std::string bundle_in(const std::string& state) {
     return nlohmann::json::parse(state).value("bundle", "");
@@ -25,8 +32,7 @@ std::string bundle_in(const std::string& state) {
 Result<void> meet_runtime(const spec::Spec& spec, const Facts& facts, const Fd& socket) {
     if (facts.meets) {
         TRY(say_mounted(socket));
-        if (TRY(hear(socket)).said != Said::proceed)
-            sys::exit_now(125); // the parent is gone, or has failed and says so itself
+        TRY(await_proceed(socket));
     }
     if (spec.hooks.create_container.empty())
         return {};
@@ -56,6 +62,13 @@ Result<void> pass_gate(const spec::Spec& spec, const Facts& facts, const Fd& soc
             hook.env = spec.process.env;
     return run_hooks(spec.hooks, hooks, "startContainer",
                      with_status(facts.state, "created", sys::getpid()), /*directory=*/"");
+}
+
+Result<void> meet_listener(const Facts& facts, const Fd& socket) {
+    if ((facts.seccomp_flags & SECCOMP_FILTER_FLAG_NEW_LISTENER) == 0)
+        return {};
+    TRY(say_listening(socket));
+    return await_proceed(socket);
 }
 
 } // namespace run

@@ -1,5 +1,5 @@
-// Where the child stops on its way: before it leaves the host's tree, for the runtime's hooks, and
-// at the gate, between `create` and `start`.
+// Where the child stops on its way: before it leaves the host's tree, for the runtime's hooks, at
+// the gate, between `create` and `start`, and before a filter that needs somebody who answers.
 //
 //   child                                             create                  start
 //     │ everything is mounted                           .
@@ -27,5 +27,8 @@ sys::Result<void> meet_runtime(const spec::Spec& spec, const stages::Facts& fact
 /// under the same number.
 sys::Result<void> pass_gate(const spec::Spec& spec, const stages::Facts& facts,
                             const sys::Fd& socket, sys::Fd gate);
+
+/// Before a filter that notifies somebody: they must be there. Under it we couldn't wait for that.
+sys::Result<void> meet_listener(const stages::Facts& facts, const sys::Fd& socket);
 
 } // namespace run

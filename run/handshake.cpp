@@ -62,6 +62,9 @@ Result<void> say_mounted(const Fd& socket) {
 Result<void> say_proceed(const Fd& socket) {
     return say(socket, Said::proceed, "");
 }
+Result<void> say_listening(const Fd& socket) {
+    return say(socket, Said::listening, "");
+}
 Result<void> say_listener(const Fd& socket, const Fd& listener) {
     return say(socket, Said::listener, "", &listener);
 }

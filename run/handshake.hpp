@@ -18,6 +18,8 @@
 //     │   ◄───────────────────────── console {+ fd}   │ the pty's master, with a terminal
 //     │   ◄────────────────────────────────── ready   │ (only at a gate) `create` ends here;
 //     .                                               │ the gate's next visitor, `start`, hears on
+//     │   ◄────────────────────────────── listening   │ (only where the filter notifies)
+//     │ proceed ──────────────────────────────────►   │ …
 //     │   ◄──────────────────────── listener {+ fd}   │ of the filter's notifications
 //     │   ◄────────────────────────── failed {Error}  │ …and it exits
 //     │   ◄─────────────────────────────────── EOF    │ execve has closed the last copy
@@ -55,6 +57,7 @@ enum class Said : char {
     ready = 'Y',
     line = 'l', ///< these two only with a late birth (run/newcomer.hpp)
     born = 'B',
+    listening = 'A', ///< these two only with a filter that notifies
     listener = 'L',
     before = 'b', ///< these three only with a watcher (run/watch.hpp)
     called = 'c',
@@ -81,6 +84,7 @@ Result<void> say_slate(const Fd& socket, const Fd& memory);
 Result<void> say_done(const Fd& socket);
 Result<void> say_mounted(const Fd& socket);
 Result<void> say_proceed(const Fd& socket);
+Result<void> say_listening(const Fd& socket);
 Result<void> say_listener(const Fd& socket, const Fd& listener);
 Result<void> say_ready(const Fd& socket);
 Result<void> say_line(const Fd& socket, const Fd& other_end);

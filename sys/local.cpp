@@ -108,9 +108,8 @@ Result<Fd> accept(int fd) {
         TRY(invoke("accept4", [&] { return ::accept4(fd, nullptr, nullptr, SOCK_CLOEXEC); }, fd))));
 }
 
-Result<void> send_to(const std::string& path, std::string_view text, int descriptor) {
-    Fd fd = TRY(connect_by_path(path, SOCK_STREAM));
-    return send(fd.get(), text, descriptor);
+Result<Fd> connect_stream(const std::string& path) {
+    return connect_by_path(path, SOCK_STREAM);
 }
 
 Result<Fd> connect_to_manager(const std::string& address) {

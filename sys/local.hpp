@@ -21,9 +21,8 @@ Result<Fd> receive_in(int directory, const std::string& name);
 Result<Fd> connect_to_manager(const std::string& address);
 /// Is there still a listener of listen_in()? It is not disturbed by the question.
 bool listens_in(int directory, const std::string& name);
-/// Connect to a SOCK_STREAM listener at `path` and send one message with one descriptor, as
-/// --console-socket and --pidfd-socket want it.
-Result<void> send_to(const std::string& path, std::string_view text, int descriptor);
+/// Connected to a SOCK_STREAM listener at `path`.
+Result<Fd> connect_stream(const std::string& path);
 
 /// mkdir -p: what is made is for its owner alone.
 Result<void> make_path(const std::string& path);
