@@ -19,13 +19,19 @@ sys::Result<nlohmann::json> parse_json(const std::string& text, const std::strin
     if (std::size_t at = sys::too_deep(text, kDeepest); at != std::string_view::npos)
         return sys::wrong("\"" + name + "\" has more than " + std::to_string(kDeepest) +
                           " lists and objects in each other at byte " + std::to_string(at));
+    // The parser takes one for the end, and what is behind it for nothing.
+    if (std::size_t at = text.find('\0'); at != std::string::npos)
+        return sys::wrong("\"" + name + "\" is not JSON: NUL at byte " + std::to_string(at));
     try {
         return nlohmann::json::parse(text);
     } catch (const nlohmann::json::exception& problem) { // a number may be out of range as well
+        constexpr std::size_t kMostSaid = 400; // it quotes what it was reading, be it a megabyte
         std::string what = problem.what(); // "[json.exception.parse_error.101] parse error at …"
         std::size_t end = what.find("] ");
-        return sys::wrong("\"" + name + "\" is not JSON: " +
-                          (end == std::string::npos ? what : what.substr(end + 2)));
+        what.erase(0, end == std::string::npos ? 0 : end + 2);
+        if (what.size() > kMostSaid)
+            what.replace(kMostSaid, std::string::npos, "…");
+        return sys::wrong("\"" + name + "\" is not JSON: " + what);
     }
 }
 

@@ -1,6 +1,7 @@
 // linux.seccomp, cut out of a document unread.
 #include "oci/profile_text.hpp"
 
+#include "oci/files.hpp"
 #include "sys/nesting.hpp"
 
 #include <gtest/gtest.h>
@@ -91,6 +92,19 @@ TEST(ProfileText, OfEveryEngineIsWhatAParserFinds) {
         }
     }
     EXPECT_GE(found, 15);
+}
+
+TEST(Json, IsToItsEndJsonAndItsErrorShort) {
+    using namespace std::string_literals;
+    auto why = [](const std::string& text) {
+        auto read = oci::parse_json(text, "file");
+        return read ? "" : read.error().detail;
+    };
+    EXPECT_EQ(why("{}\n"), "");
+    EXPECT_EQ(why("{}\0{}"s), "\"file\" is not JSON: NUL at byte 2");
+    std::string long_one = why("{\"a\": \"" + std::string(1 << 20, 'a') + "\n\"}");
+    EXPECT_TRUE(long_one.starts_with("\"file\" is not JSON: parse error at line 2")) << long_one;
+    EXPECT_LT(long_one.size(), 500U);
 }
 
 TEST(AfterString, EndsAtTheQuoteThatNoBackslashIsBefore) {
