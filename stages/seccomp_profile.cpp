@@ -274,7 +274,8 @@ Result<Profile> read_profile(const Node& root, const Machine& machine) {
     TRY(read_architectures(profile, root, machine));
     TRY(each(root, "flags", add_flag));
     for (const char* key : {"listenerPath", "listenerMetadata"})
-        if (const json* found = member(root, key); found != nullptr && !machine.listened)
+        if (const json* found = member(root, key);
+            found != nullptr && *found != "" && !machine.listened) // empty: none, as with runc
             return bad(Node{*found, &root, key}, "is for SCMP_ACT_NOTIFY, which is not used");
     TRY(each(root, "syscalls", add_rules));
     return profile;

@@ -183,6 +183,8 @@ TEST(SeccompProfile, ErrorsNameThePlace) {
          "archMap[0].subArchitectures[0]: \"SCMP_ARCH_Z80\" is not an architecture"},
         {R"({"defaultAction": "SCMP_ACT_ALLOW", "flags": ["LOG"]})",
          "flags[0]: \"LOG\" is not a flag: one of SECCOMP_FILTER_FLAG_TSYNC, "},
+        {R"({"defaultAction": "SCMP_ACT_ALLOW", "listenerPath": "", "listenerMetadata": "m"})",
+         "listenerMetadata: is for SCMP_ACT_NOTIFY, which is not used"},
         {R"({"defaultAction": "SCMP_ACT_ALLOW", "listenerPath": "/run/agent"})",
          "listenerPath: is for SCMP_ACT_NOTIFY, which is not used"},
     };
