@@ -2,6 +2,7 @@
 #include "tests/support/host.hpp"
 
 #include "tests/support/container.hpp"
+#include "tests/support/folders.hpp"
 #include "tests/support/proc.hpp"
 
 #include <grp.h>
@@ -141,16 +142,11 @@ Host Host::look() {
         host.mounts.insert(mount.point + " of " + mount.source + mount.root);
     std::string own = cgroup2();
     if (!own.empty()) {
-        std::error_code gone; // others may remove theirs while we look
-        for (auto entry = fs::recursive_directory_iterator(
-                 own + cgroup_of(getpid()), fs::directory_options::skip_permission_denied, gone);
-             entry != fs::recursive_directory_iterator(); entry.increment(gone)) {
+        // Others may remove theirs while we look.
+        for (const std::string& cgroup : folders_below(own + cgroup_of(getpid()))) {
             struct stat info{};
-            if (lstat(entry->path().c_str(), &info) == 0 && S_ISDIR(info.st_mode) &&
-                info.st_uid == getuid())
-                host.cgroups.insert(entry->path().string());
-            if (gone)
-                break;
+            if (lstat(cgroup.c_str(), &info) == 0 && info.st_uid == getuid())
+                host.cgroups.insert(cgroup);
         }
     }
     for (const char* variable : {"TMPDIR", "XDG_RUNTIME_DIR"})
@@ -190,12 +186,7 @@ bool is_others(const std::string& cgroup) {
     };
     if (holds_ours(cgroup))
         return false;
-    std::error_code gone;
-    for (auto entry = fs::recursive_directory_iterator(cgroup, gone);
-         !gone && entry != fs::recursive_directory_iterator(); entry.increment(gone))
-        if (entry->is_directory(gone) && holds_ours(entry->path()))
-            return false;
-    return true;
+    return std::ranges::none_of(folders_below(cgroup), holds_ours);
 }
 
 } // namespace

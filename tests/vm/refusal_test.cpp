@@ -1,6 +1,7 @@
 // What a machine can refuse, and that a launch then ends with one line that says who did and what
 // to do about it, before the command has run. Each test changes the machine, so they need one that
 // is theirs (tests/vm/boot) and root in it; the launches are its ordinary user's.
+#include "tests/support/folders.hpp"
 #include "tests/vm/container.hpp"
 
 #include <gmock/gmock.h>
@@ -193,10 +194,8 @@ TEST(ControllerTest, DoctorFindsThemAndLeavesNothing) {
         GTEST_SKIP() << why;
     auto look = [] {
         std::string seen;
-        for (const auto& entry : std::filesystem::recursive_directory_iterator("/sys/fs/cgroup"))
-            if (entry.is_directory())
-                seen += entry.path().string() + ": " +
-                        read_file(entry.path() / "cgroup.subtree_control") + "\n";
+        for (const std::string& path : support::folders_below("/sys/fs/cgroup"))
+            seen += path + ": " + read_file(path + "/cgroup.subtree_control") + "\n";
         return seen + read_file("/sys/fs/cgroup/cgroup.subtree_control");
     };
     std::string before = look();

@@ -1,5 +1,6 @@
 // An ordinary user, logged in where systemd is process 1: nothing is delegated to his session, so a
 // limit makes the launcher ask his own systemd for a scope, whose leaf is found here from outside.
+#include "tests/support/folders.hpp"
 #include "tests/vm/container.hpp"
 
 #include <gmock/gmock.h>
@@ -7,7 +8,6 @@
 
 #include <unistd.h>
 
-#include <filesystem>
 #include <set>
 
 using namespace vm;
@@ -35,13 +35,7 @@ std::string why_not() {
 
 /// The cgroups of the user's programs. (Others come and go below him: his bus, when first called.)
 std::set<std::string> cgroups() {
-    std::set<std::string> found;
-    std::error_code gone; // while we look, which is no error here
-    std::filesystem::recursive_directory_iterator at(user_service() + "/app.slice", gone);
-    for (; !gone && at != std::filesystem::recursive_directory_iterator(); at.increment(gone))
-        if (at->is_directory(gone))
-            found.insert(at->path());
-    return found;
+    return support::folders_below(user_service() + "/app.slice");
 }
 
 /// Nothing is there that was not there before; systemd removes an empty scope in its own time.
