@@ -214,9 +214,17 @@ std::map<int, std::string> descriptors(pid_t pid) {
     DIR* open_directory = opendir(directory.c_str());
     if (open_directory == nullptr)
         fail_with_errno(directory);
-    while (dirent* entry = readdir(open_directory))
-        if (entry->d_name[0] != '.')
-            out[std::stoi(entry->d_name)] = read_link(directory + "/" + entry->d_name);
+    while (dirent* entry = readdir(open_directory)) {
+        if (entry->d_name[0] == '.')
+            continue;
+        std::array<char, PATH_MAX> target;
+        ssize_t length =
+            readlinkat(dirfd(open_directory), entry->d_name, target.data(), target.size());
+        if (length >= 0)
+            out[std::stoi(entry->d_name)] = {target.data(), static_cast<std::size_t>(length)};
+        else if (errno != ENOENT) // it was closed since
+            fail_with_errno(directory + "/" + entry->d_name);
+    }
     closedir(open_directory);
     return out;
 }
