@@ -6,6 +6,7 @@
 #include <gmock/gmock.h>
 
 #include <fcntl.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -221,9 +222,13 @@ TEST(ReadGiven, WaitsForWhoWritesIntoAPipe) {
     unit::Temporary dir;
     ASSERT_EQ(mkfifo((dir / "fifo").c_str(), 0600), 0);
     int writer = open((dir / "fifo").c_str(), O_RDWR);
-    std::jthread slow([writer] {
+    std::jthread slow([writer](const std::stop_token& over) {
         std::this_thread::sleep_for(std::chrono::milliseconds(50));
         EXPECT_EQ(write(writer, "late", 4), 4);
+        // Who has not opened it by now would find it empty, or wait for another writer.
+        for (int unread = 4; unread > 0 && !over.stop_requested();
+             (void)ioctl(writer, FIONREAD, &unread))
+            std::this_thread::sleep_for(std::chrono::milliseconds(5));
         std::this_thread::sleep_for(std::chrono::milliseconds(50));
         close(writer);
     });
