@@ -29,6 +29,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::StartsWith;
+using ::testing::UnorderedElementsAre;
 
 constexpr auto kProperties = spec::Naming::properties;
 const std::string kSlice = "/sys/fs/cgroup/system.slice";
@@ -446,7 +447,8 @@ TEST_F(SystemdUnit, TakesAnotherProcess) {
             ::pause();
     auto attached = cgroup::attach(ledger->unit, ledger->leaf, other);
     EXPECT_TRUE(attached) << sys::to_line(attached.error());
-    EXPECT_EQ(*cgroup::processes(ledger->leaf), (std::vector<pid_t>{launch.child, other}));
+    // By their numbers, which may begin anew between the two.
+    EXPECT_THAT(*cgroup::processes(ledger->leaf), UnorderedElementsAre(launch.child, other));
     ::kill(other, SIGKILL);
     ::waitpid(other, nullptr, 0);
 }
