@@ -923,15 +923,16 @@ TEST_F(Attack, AStateFolderOfSomebodyElseIsNotTrusted) {
         GTEST_SKIP() << "somebody else's folder takes root to make";
     // Where there is no $XDG_RUNTIME_DIR, an ordinary user's is in /tmp, where anybody may be
     // first.
-    std::string path = "/tmp/gocontainer-12345";
+    const unsigned uid = 1'000'000'000 + static_cast<unsigned>(getpid()); // no other run's
+    std::string path = "/tmp/gocontainer-" + std::to_string(uid);
     ASSERT_EQ(mkdir(path.c_str(), 0777), 0);
     ASSERT_EQ(chown(path.c_str(), 54321, 54321), 0);
     for (const Strings& words :
          {Strings{"list"}, Strings{"state", "x"}, Strings{"delete", "--force", "x"}}) {
         Strings all{support::gocontainer()};
         all.insert(all.end(), words.begin(), words.end());
-        Ended ended = support::run({.argv = all, .env = {"XDG_RUNTIME_DIR"}, .before_exec = [] {
-                                        if (setgid(12345) != 0 || setuid(12345) != 0)
+        Ended ended = support::run({.argv = all, .env = {"XDG_RUNTIME_DIR"}, .before_exec = [uid] {
+                                        if (setgid(uid) != 0 || setuid(uid) != 0)
                                             support::fail_with_errno("setuid");
                                     }});
         EXPECT_EQ(ended.status, 1) << words[0];
