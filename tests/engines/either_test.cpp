@@ -337,7 +337,9 @@ TEST_P(Either, HasAnInit) {
         GTEST_SKIP() << "docker-init is not installed";
     Box box(engine, init(), {"sleep", "1000"});
     EXPECT_THAT(command_line(box.pid()).front(), EndsWith("init"));
-    EXPECT_EQ(box.exec({"sh", "-c", "ps -o pid,args | grep '[s]leep 1000' | wc -l"}).out, "2\n");
+    EXPECT_TRUE(eventually([&] { // which init has yet to start
+        return box.exec({"sh", "-c", "ps -o pid,args | grep '[s]leep 1000' | wc -l"}).out == "2\n";
+    }));
     EXPECT_EQ(engine({"stop", "--time", "20", box.name()}).status, 0); // it hands TERM on
     EXPECT_EQ(box.wait(), "143");
 }
