@@ -87,13 +87,10 @@ void enter(void* entering) {
     if (with.listener != nullptr)
         sys::listener = with.listener;
     Fd(with.parents_socket).close(); // else we would never see the parent's end as EOF
-    // Who listens takes memory for it, which the parent may be at just now.
+    // Looked at while the parent writes the id maps. Who listens takes memory for it, which the
+    // parent may be at just now.
     bool elsewhere = with.listener == nullptr && !with.spec.inside_already &&
                      surely_elsewhere(with.spec, with.parents_namespaces);
-    if (elsewhere)
-        for (const Stage* stage : with.order)
-            if (stage->early != nullptr)
-                stage->early(with.spec);
     char go = 0;
     auto heard = sys::read(with.socket, std::span(&go, 1));
     if (!heard || *heard != 1 || go != static_cast<char>(Said::go))

@@ -9,12 +9,6 @@ namespace stages::net {
 
 using spec::NetMode;
 
-// The kernel gives the loopback its addresses and routes now: a thirtieth of a launch.
-void early(const spec::Spec& spec) {
-    if ((clone_flags(spec) & CLONE_NEWNET) != 0)
-        sys::loopback_up_bare();
-}
-
 // Inside, with CAP_NET_ADMIN over the new network namespace.
 Result<void> child(Inside& inside) {
     if (inside.spec.net.mode == NetMode::host)

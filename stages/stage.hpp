@@ -129,10 +129,6 @@ struct Stage {
     Result<void> (*child)(Inside&);
     Result<void> (*meanwhile)(Launch&);
     void (*undo)(Ledger&);
-    /// In the child, while the parent writes the id maps, in memory that is both's: bare system
-    /// calls. Nothing is told of it, and nothing fails: child() does what is left. With somebody
-    /// watching that is all of it.
-    void (*early)(const spec::Spec&) = nullptr;
 };
 
 /// Put `hint` (and what was found) on a failed call, when it has none yet.

@@ -24,7 +24,6 @@ Result<void> prepare(Launch&);
 Result<void> parent(Launch&);
 Result<void> child(Inside&);
 void undo(Ledger&);
-void early(const spec::Spec&);
 } // namespace net
 namespace uts {
 Result<void> child(Inside&);

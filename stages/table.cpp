@@ -31,7 +31,7 @@ constexpr Stage kTable[] = {
      .prepare = cgroup::prepare, .parent = cgroup::parent, .enter = nullptr, .child = cgroup::child, .meanwhile = cgroup::meanwhile, .undo = cgroup::undo},
     {.id = spec::Stage::net, .summary = "a network of its own, with a way out through slirp4netns or pasta",
      .lesson = "09-net", .on_by_default = true, .clone_flag = CLONE_NEWNET, .unshares = false, .ns = "net", .only_makes = true, .leaves_host = false, .restricts = false, .filters = false,
-     .prepare = net::prepare, .parent = net::parent, .enter = nullptr, .child = net::child, .meanwhile = nullptr, .undo = net::undo, .early = net::early},
+     .prepare = net::prepare, .parent = net::parent, .enter = nullptr, .child = net::child, .meanwhile = nullptr, .undo = net::undo},
     {.id = spec::Stage::uts, .summary = "a host name of its own",
      .lesson = "03-uts", .on_by_default = true, .clone_flag = CLONE_NEWUTS, .unshares = false, .ns = "uts", .only_makes = false, .leaves_host = false, .restricts = false, .filters = false,
      .prepare = nullptr, .parent = nullptr, .enter = nullptr, .child = uts::child, .meanwhile = nullptr, .undo = nullptr},

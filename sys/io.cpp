@@ -202,23 +202,11 @@ Result<void> link_up(const std::string& name) {
                                          return result < 0 ? "{ifr_name=" + show(name) + "}"
                                                            : show_link(request);
                                      }}));
-    if ((request.ifr_flags & IFF_UP) != 0)
-        return {};
     request.ifr_flags = static_cast<short>(request.ifr_flags | IFF_UP);
     return done(invoke(
         "ioctl", [&] { return ::ioctl(any.get(), SIOCSIFFLAGS, &request); }, any.get(),
         Shown{"SIOCSIFFLAGS"}, Heard{name.c_str(), [&](long) { return show_link(request); }},
         Heard{Shown{"IFF_UP"}, [](long) { return ""; }}));
-}
-
-void loopback_up_bare() {
-    int any = static_cast<int>(
-        invoke_bare("socket", [] { return ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0); }));
-    if (any < 0)
-        return;
-    ifreq request{.ifr_ifrn = {"lo"}, .ifr_ifru = {.ifru_flags = IFF_UP | IFF_LOOPBACK}};
-    (void)invoke_bare("ioctl", [&] { return ::ioctl(any, SIOCSIFFLAGS, &request); });
-    (void)invoke_bare("close", [&] { return ::close(any); });
 }
 
 Result<bool> link_has_carrier(const std::string& name) {

@@ -197,9 +197,6 @@ Result<Received> receive(int fd, std::size_t most);
 Result<bool> at_end(int fd);
 /// SIOCGIFFLAGS, then SIOCSIFFLAGS with IFF_UP (netdevice(7)).
 Result<void> link_up(const std::string& name);
-/// "lo" up, as far as that can be done without allocating or reporting anything: for who works in
-/// somebody else's memory. link_up() does what is left of it.
-void loopback_up_bare();
 /// ETHTOOL_GLINK: has it a carrier? Asking makes the kernel draw its conclusions from it at once.
 Result<bool> link_has_carrier(const std::string& name);
 bool isatty(int fd);
