@@ -52,9 +52,9 @@ struct Caller {
 };
 
 struct Bundle {
-    std::string path;         ///< absolute
-    std::string id;           ///< of the container
-    std::string profile = {}; ///< linux.seccomp as it stands in the file; empty: not known
+    std::string path;    ///< absolute
+    std::string id;      ///< of the container
+    std::string profile; ///< linux.seccomp as it stands in the file; empty: not known
 };
 
 /// CPUs for `exec`, as "0-3,7"; empty: not asked for.

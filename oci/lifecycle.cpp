@@ -115,7 +115,8 @@ Result<void> pass_gate(const Store& store, const State& state, const Now& now) {
         if (message.said == Said::failed)
             return std::unexpected(run::error_of(message));
         if (message.said == Said::listening) {
-            TRY(agent.reach(TRY(spec_of(store)).seccomp));
+            const spec::Spec spec = TRY(spec_of(store));
+            TRY(agent.reach(spec.seccomp));
             (void)run::say_proceed(*socket); // it may have been killed meanwhile: that is heard
         }
         if (message.said == Said::listener) {

@@ -16,10 +16,9 @@ Result<std::string> absolute(const std::string& path);
 /// A bundle, read and understood.
 struct Loaded {
     Config config;
-    std::string bundle;    ///< absolute
-    std::string text = {}; ///< of config.json
-    std::optional<stages::seccomp::Cached> filter =
-        {}; ///< of linux.seccomp, which was not read then
+    std::string bundle;                            ///< absolute
+    std::string text;                              ///< of config.json
+    std::optional<stages::seccomp::Cached> filter; ///< of linux.seccomp, which was not read then
 };
 
 /// Where the filters of containers in `global`'s root are kept.

@@ -267,7 +267,7 @@ TEST(KeptFilter, IsMadeAgainWhereAPartOfItIsMissing) {
     auto file =
         std::filesystem::directory_iterator(bundle.root() + "/filters@")->path(); // the only one
     const auto size = std::filesystem::file_size(file);
-    for (std::uintmax_t missing : {1, 8, 16}) {
+    for (std::uintmax_t missing : {1U, 8U, 16U}) {
         std::filesystem::resize_file(file, size - missing);
         EXPECT_EQ(bundle.runtime({"run", bundle.id()}).err, whole.err);
         EXPECT_EQ(std::filesystem::file_size(file), size);
