@@ -273,10 +273,13 @@ Result<Profile> read_profile(const Node& root, const Machine& machine) {
         TRY(action_of(machine, root, "defaultAction", "defaultErrnoRet", "defaultErrno"));
     TRY(read_architectures(profile, root, machine));
     TRY(each(root, "flags", add_flag));
-    for (const char* key : {"listenerPath", "listenerMetadata"})
-        if (const json* found = member(root, key);
-            found != nullptr && *found != "" && !machine.listened) // empty: none, as with runc
+    for (const char* key : {"listenerPath", "listenerMetadata"}) {
+        const json* found = member(root, key);
+        const auto* text = found == nullptr ? nullptr : found->get_ptr<const std::string*>();
+        bool none = found == nullptr || (text != nullptr && text->empty()); // as with runc
+        if (!none && !machine.listened)
             return bad(Node{*found, &root, key}, "is for SCMP_ACT_NOTIFY, which is not used");
+    }
     TRY(each(root, "syscalls", add_rules));
     return profile;
 }
