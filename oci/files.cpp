@@ -25,13 +25,7 @@ sys::Result<nlohmann::json> parse_json(const std::string& text, const std::strin
     try {
         return nlohmann::json::parse(text);
     } catch (const nlohmann::json::exception& problem) { // a number may be out of range as well
-        constexpr std::size_t kMostSaid = 400; // it quotes what it was reading, be it a megabyte
-        std::string what = problem.what(); // "[json.exception.parse_error.101] parse error at …"
-        std::size_t end = what.find("] ");
-        what.erase(0, end == std::string::npos ? 0 : end + 2);
-        if (what.size() > kMostSaid)
-            what.replace(kMostSaid, std::string::npos, "…");
-        return sys::wrong("\"" + name + "\" is not JSON: " + what);
+        return sys::wrong("\"" + name + "\" is not JSON: " + sys::parse_problem(problem.what()));
     }
 }
 

@@ -108,7 +108,7 @@ Keeper::Keeper(Keeper&& other) noexcept
 Keeper::~Keeper() {
     dismiss();
     if (pid_ != 0)
-        (void)sys::waitpid(pid_, 0); // likewise
+        (void)sys::waitpid(pid_, 0); // our child: can't fail
     if (ledger_ != nullptr)
         sys::release_memory(ledger_, sizeof *ledger_);
 }

@@ -5,6 +5,7 @@
 #include "stages/seccomp_arch.hpp"
 #include "stages/seccomp_json.hpp"
 #include "sys/capability.hpp"
+#include "sys/nesting.hpp"
 
 #include <linux/seccomp.h>
 #include <nlohmann/json.hpp>
@@ -301,10 +302,7 @@ Result<Profile> parse_profile(const std::string& text, const Machine& machine) {
     try {
         root = json::parse(text);
     } catch (const json::exception& wrong) {
-        std::string what = wrong.what(); // "[json.exception.parse_error.101] parse error at …"
-        std::size_t end = what.find("] ");
-        return sys::wrong("is not JSON: " +
-                          (end == std::string::npos ? what : what.substr(end + 2)));
+        return sys::wrong("is not JSON: " + sys::parse_problem(wrong.what()));
     }
     return read_profile(Node{root}, machine);
 }

@@ -31,4 +31,13 @@ std::size_t too_deep(std::string_view text, std::size_t deepest) {
     return std::string_view::npos;
 }
 
+std::string parse_problem(std::string what) {
+    constexpr std::size_t kMost = 400;
+    std::size_t end = what.find("] ");
+    what.erase(0, end == std::string::npos ? 0 : end + 2);
+    if (what.size() > kMost)
+        what.replace(kMost, std::string::npos, "…");
+    return what;
+}
+
 } // namespace sys
