@@ -14,15 +14,25 @@ std::string clean(std::string_view text) {
     return sys::printable(text);
 }
 
+namespace {
+/// How many bytes of `word` fit into `width` columns.
+std::size_t fitting(std::string_view word, std::size_t width) {
+    std::size_t end = 0;
+    for (std::size_t wide = 0; end < word.size(); ++end) {
+        wide += columns(word.substr(end, 1));
+        if (wide > width)
+            break;
+    }
+    return end;
+}
+} // namespace
+
 std::string breakable(const std::string& text, std::size_t width) {
     std::string out;
     for (std::string_view rest = text; !rest.empty();) {
         std::string_view word = rest.substr(0, rest.find(' '));
         rest.remove_prefix(word.size());
-        while (columns(word) > width) {
-            std::size_t end = word.size();
-            while (columns(word.substr(0, end)) > width)
-                --end;
+        for (std::size_t end = 0; (end = fitting(word, width)) < word.size();) {
             std::size_t slash = word.rfind('/', end - 1);
             std::size_t part = slash == std::string_view::npos || slash == 0 ? end : slash + 1;
             out += std::string(word.substr(0, part)) + " ";

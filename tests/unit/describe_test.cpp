@@ -102,6 +102,9 @@ TEST(Describe, APathTakesAsManyLinesAsItNeeds) {
               "of /" + part + "0/" + part + "1/ " + part + "2/" + part + "3/ " + part + "4  so");
     EXPECT_EQ(teach::breakable("abcdefgh\u00e9\u00e9", 3), "abc def gh\u00e9 \u00e9"); // no slash
     EXPECT_EQ(teach::breakable("/abcdef", 3), "/ab cde f");
+    // A hostile recording's: in pieces, and before anybody loses patience.
+    EXPECT_EQ(teach::breakable(std::string(10'000'000, 'x'), 9'999'999).size(), 10'000'001U);
+    EXPECT_EQ(teach::breakable(std::string(3'000'000, 'x'), 1).size(), 5'999'999U);
     teach::Snapshot of;
     of.cwd = path;
     of.mounts = {mount(1, 9, path.c_str())};
