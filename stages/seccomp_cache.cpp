@@ -65,7 +65,12 @@ void keep(const std::string& directory, const std::string& key, const Cached& fi
     std::string text(reinterpret_cast<const char*>(&header), sizeof header);
     text += key;
     text += filter.program;
-    (void)sys::replace_file(folder->get(), name_of(key), text, 0600); // see the header
+    const std::string name = name_of(key);
+    auto kept = sys::new_file(folder->get(), name, text, 0600);
+    if (!kept && kept.error().code == EEXIST) { // and is none that cached() would take
+        (void)sys::unlinkat(folder->get(), name);
+        (void)sys::new_file(folder->get(), name, text, 0600); // see the header
+    }
 }
 
 } // namespace stages::seccomp

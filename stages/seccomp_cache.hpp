@@ -19,7 +19,7 @@ struct Cached {
 /// The filter for `key` in `directory`, if there is one that nobody but us could have written. The
 /// file's name is the key's hash; that it is the same key is checked by its text.
 std::optional<Cached> cached(const std::string& directory, const std::string& key);
-/// Keep it. What goes wrong costs only the next one's time.
+/// Keep it. What goes wrong, as on a file system without O_TMPFILE, costs only the next one's time.
 void keep(const std::string& directory, const std::string& key, const Cached& filter);
 
 /// The filter that a build like ours has compiled of linux.seccomp `text`, to the letter, for a

@@ -203,13 +203,22 @@ Result<void> replace_file(int directory, const std::string& name, std::string_vi
     std::string temporary = "." + name.substr(0, 200) + "." + TRY(random_hex(8));
     Fd file = TRY(openat(directory, temporary, O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY, mode));
     auto written = [&]() -> Result<void> {
-        while (!text.empty())
-            text.remove_prefix(TRY(write(file.get(), text)));
+        TRY(write_all(file.get(), text));
         return rename_in(directory, temporary, name);
     }();
     if (!written)
         (void)unlinkat(directory, temporary); // the first failure is the one to tell
     return written;
+}
+
+Result<void> new_file(int directory, const std::string& name, std::string_view text, mode_t mode) {
+    Fd file = TRY(openat(directory, ".", O_TMPFILE | O_WRONLY, mode));
+    TRY(write_all(file.get(), text));
+    std::string open = "/proc/self/fd/" + std::to_string(file.get());
+    return done(invoke(
+        "linkat",
+        [&] { return ::linkat(AT_FDCWD, open.c_str(), directory, name.c_str(), AT_SYMLINK_FOLLOW); },
+        At{AT_FDCWD}, open, At{directory}, name, "AT_SYMLINK_FOLLOW"));
 }
 
 Result<std::string> path_of(int fd) {

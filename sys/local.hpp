@@ -35,6 +35,9 @@ Result<void> rename_in(int directory, const std::string& from, const std::string
 /// of it, and no link at `name` is followed.
 Result<void> replace_file(int directory, const std::string& name, std::string_view text,
                           mode_t mode);
+/// Write a file `name` whole where none is (EEXIST): it has no name before (open(2), O_TMPFILE), so
+/// that whoever is killed meanwhile leaves nothing. EOPNOTSUPP where the file system can't.
+Result<void> new_file(int directory, const std::string& name, std::string_view text, mode_t mode);
 /// The path of an open file, from /proc/self/fd.
 Result<std::string> path_of(int fd);
 /// Bytes from one file to another within the kernel, from its start to its end.

@@ -1,18 +1,22 @@
 // Seccomp: the profile reader, the compiler (its programs run on a BPF machine here), the stage.
 #include "spec/spec.hpp"
+#include "stages/seccomp_cache.hpp"
 #include "stages/seccomp_compile.hpp"
 #include "stages/stages.hpp"
 #include "sys/path.hpp"
 #include "tests/support/bpf.hpp"
 #include "tests/unit/recorder.hpp"
+#include "tests/unit/temporary.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <linux/audit.h>
 #include <sys/mman.h>
 #include <sys/personality.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 
 #include <cerrno>
 #include <cstdlib>
@@ -961,6 +965,37 @@ TEST_F(SeccompStage, RefusalsAreExplained) {
         EXPECT_EQ(done.error().code, code);
         EXPECT_THAT(done.error().hint, StartsWith(says));
     }
+}
+
+TEST(SeccompCache, NothingRemainsOfWhatWasKilledWhileItKeptAFilter) {
+    unit::Temporary here;
+    const std::string folder = here / "filters";
+    const std::string key = std::to_string(std::random_device{}());
+    const stages::seccomp::Cached filter{std::string(100'000, 'f'), 0, true};
+    auto files = [&] {
+        std::vector<std::string> names;
+        for (const auto& file : std::filesystem::directory_iterator(folder))
+            names.push_back(file.path().filename());
+        return names;
+    };
+    pid_t pid = fork();
+    if (pid == 0) { // SIGXFSZ in the middle of it
+        const rlimit small{50'000, 50'000};
+        setrlimit(RLIMIT_FSIZE, &small);
+        stages::seccomp::keep(folder, key, filter);
+        _exit(0);
+    }
+    int status = 0;
+    ASSERT_EQ(waitpid(pid, &status, 0), pid);
+    ASSERT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGXFSZ) << status;
+    EXPECT_THAT(files(), ElementsAre());
+    EXPECT_FALSE(stages::seccomp::cached(folder, key));
+    stages::seccomp::keep(folder, key, filter);
+    EXPECT_EQ(files().size(), 1U);
+    auto found = stages::seccomp::cached(folder, key);
+    ASSERT_TRUE(found);
+    EXPECT_EQ(found->program, filter.program);
+    EXPECT_TRUE(found->may_silence);
 }
 
 } // namespace
