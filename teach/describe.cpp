@@ -223,7 +223,8 @@ void Page::mounts() {
         // Deep in, the tree would leave no room: from there on it is drawn no deeper.
         const std::size_t indent = 2 + std::min<std::size_t>(depth, 4);
         std::string left = wrapped(breakable(clean(mount->point), kWidth - indent), indent, kWidth);
-        left.pop_back();
+        if (!left.empty())
+            left.pop_back(); // the end of the line
         std::string rest = clean(mount->options + " " + mount->propagation +
                                  (source_of(*mount) == mount->type ? "" : " " + source_of(*mount)));
         rest = wrapped(breakable(rest, kWidth - kPoint - kType), kPoint + kType, kWidth);

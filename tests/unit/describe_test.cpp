@@ -107,6 +107,9 @@ TEST(Describe, APathTakesAsManyLinesAsItNeeds) {
     EXPECT_EQ(teach::breakable(std::string(3'000'000, 'x'), 1).size(), 5'999'999U);
     teach::Snapshot of;
     of.cwd = path;
+    of.mounts = {mount(1, 9, "")}; // only a file says so
+    EXPECT_THAT(teach::describe(of, teach::Paint::for_stream(-1, /*plain=*/true)),
+                HasSubstr("1 mount, as a tree"));
     of.mounts = {mount(1, 9, path.c_str())};
     of.mounts.front().source = path;
     const auto plain = teach::Paint::for_stream(-1, /*plain=*/true);
