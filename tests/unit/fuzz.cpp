@@ -1,6 +1,7 @@
 #include "tests/unit/fuzz.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -12,7 +13,7 @@ namespace unit {
 
 namespace {
 
-constexpr unsigned kSlow = 60; ///< seconds that a trial may take, sanitizers and all
+constexpr unsigned kSlow = 60; ///< seconds of a processor that a trial may take, sanitizers and all
 
 /// Values in JSON's form that a property seldom has.
 const std::vector<std::string>& strange_values() {
@@ -122,7 +123,9 @@ std::string try_alone(const std::function<void()>& trial) {
         return "no pipe";
     pid_t pid = fork();
     if (pid == 0) {
-        alarm(kSlow);
+        const rlimit computing{kSlow, kSlow + 1}; // SIGXCPU
+        setrlimit(RLIMIT_CPU, &computing);
+        alarm(10 * kSlow); // the machine has others to serve
         std::string said;
         try {
             trial();
@@ -141,7 +144,7 @@ std::string try_alone(const std::function<void()>& trial) {
     int status = 0;
     if (pid < 0 || waitpid(pid, &status, 0) != pid)
         return "no process";
-    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
+    if (WIFSIGNALED(status) && (WTERMSIG(status) == SIGALRM || WTERMSIG(status) == SIGXCPU))
         return "it hangs";
     if (WIFSIGNALED(status))
         return "it crashes: signal " + std::to_string(WTERMSIG(status));
