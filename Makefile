@@ -81,7 +81,7 @@ say = $(if $(V),:,echo "  $(1)")
 
 # These call make again for what they need, on every core. At the same time as another goal they would
 # build the same objects: they come after it, and one after the other.
-STEPS := shell lab site bench asan lint test test-host test-site test-vm \
+STEPS := shell lab site bench asan fuzz lint test test-host test-site test-vm \
 	test-unit test-stage test-system test-lessons test-engines
 STEPS_NOW := $(filter $(STEPS),$(MAKECMDGOALS))
 ifneq ($(STEPS_NOW),)
@@ -383,6 +383,14 @@ asan:
 	$(BUILDING) asan-bins BUILD=build-asan BIN=build-asan/gocontainer OPT=-O1 SANITIZERS="$(ASAN)"
 	GTEST_FILTER=-$(STATIC_ONLY) BUILD=build-asan tests/run unit stage
 asan-bins: $(BIN) $(BUILD)/tests/probe $(BUILD)/tests/unit $(BUILD)/tests/stage
+
+# With the sanitizers, since a damaged document that is read beyond its end need not crash.
+MINUTES := 10
+.PHONY: fuzz
+fuzz:
+	@tools/install build shell test
+	$(BUILDING) build-asan/tests/unit BUILD=build-asan BIN=build-asan/gocontainer OPT=-O1 SANITIZERS="$(ASAN)"
+	@tests/fuzz build-asan/tests/unit $(MINUTES)
 
 # --- lint --------------------------------------------------------------------------------------
 # The objects too: the linker's symbols tell who calls into the kernel.

@@ -154,7 +154,7 @@ std::string try_alone(const std::function<void()>& trial) {
 void often(const std::function<void(Chance&)>& trial) {
     const char* given = getenv("GOCONTAINER_SEED");
     unsigned first =
-        given != nullptr ? static_cast<unsigned>(std::stoul(given)) : std::random_device{}();
+        given != nullptr ? static_cast<unsigned>(std::stoul(given)) : 1U; // tests/fuzz gives others
     for (unsigned seed : {first, first + 1}) {
         std::string wrong = try_alone([&] {
             Chance chance(seed);
