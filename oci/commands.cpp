@@ -294,7 +294,10 @@ Result<int> do_spec(const Call& call) {
     Fd open = TRY(std::move(file));
     std::string text = default_config(Template{
         .rootless = call.arguments.has("rootless"), .uid = sys::geteuid(), .gid = sys::getgid()});
-    TRY(sys::write_all(open.get(), text));
+    auto written = sys::write_all(open.get(), text);
+    if (!written) // the first failure is the one to tell
+        (void)sys::unlinkat(AT_FDCWD, sys::join(folder, "config.json"));
+    TRY(std::move(written));
     return 0;
 }
 

@@ -71,6 +71,14 @@ std::string closed_root(const std::string& root, const sys::Error& error) {
            " may not use, as after su or sudo: unset it, or use --root";
 }
 
+/// Why there is nothing to be written into the state directory `path`, where that is known.
+std::string no_room(const std::string& path, const sys::Error& error) {
+    if (error.code != ENOSPC && error.code != EDQUOT)
+        return {};
+    return "the file system of \"" + path.substr(0, path.rfind('/')) +
+           "\" is full: make room there, or keep containers elsewhere, by --root";
+}
+
 /// A container's folder has its progress before anything else, and after. What has other things
 /// only is somebody's who is to lose nothing by a --root, or an ID, that was meant otherwise.
 bool is_containers(const Fd& folder) {
@@ -234,7 +242,8 @@ Result<std::string> Store::read(const std::string& name) const {
 }
 
 Result<void> Store::write(const std::string& name, std::string_view text) const {
-    return sys::replace_file(directory_.get(), name, text, 0600);
+    return stages::hint(sys::replace_file(directory_.get(), name, text, 0600),
+                        [&](auto& error) { return no_room(path_, error); });
 }
 
 Result<Progress*> Store::progress() const {
@@ -245,7 +254,8 @@ Result<Progress*> Store::progress() const {
         file = sys::openat(directory_.get(), kNewProgress, O_CREAT | O_TRUNC | O_NOFOLLOW | O_RDWR,
                            0600);
         if (file) // in full: where there is no room for it, its map would end us (SIGBUS)
-            TRY(sys::write_all(file->get(), std::string(sizeof(Progress), '\0')));
+            TRY(stages::hint(sys::write_all(file->get(), std::string(sizeof(Progress), '\0')),
+                             [&](auto& error) { return no_room(path_, error); }));
     }
     Fd opened = TRY(std::move(file));
     auto* memory = TRY(map_progress(opened));

@@ -61,8 +61,18 @@ Result<std::string> read_all(int fd, std::size_t most) {
 }
 
 Result<void> write_all(int fd, std::string_view text) {
-    while (!text.empty())
-        text.remove_prefix(TRY(write(fd, text)));
+    const std::size_t whole = text.size();
+    while (!text.empty()) {
+        auto written = write(fd, text);
+        if (!written) {
+            auto path = readlinkat(AT_FDCWD, "/proc/self/fd/" + std::to_string(fd));
+            if (path && path->starts_with('/')) // else a pipe, say
+                written.error().call =
+                    "write(\"" + *path + "\", " + std::to_string(whole) + " bytes)";
+            return std::unexpected(std::move(written).error());
+        }
+        text.remove_prefix(*written);
+    }
     return {};
 }
 

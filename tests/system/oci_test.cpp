@@ -5,10 +5,12 @@
 
 #include <gmock/gmock.h>
 
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <csignal>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -783,6 +785,37 @@ TEST(Create, FailsForALabelThatTheHostDoesNotKnow) {
         EXPECT_THAT(ended.err, HasSubstr("attr")) << label;
         EXPECT_EQ(bundle.runtime({"list", "-q"}).out, "");
     }
+}
+
+TEST(Create, NamesTheFullFileSystemOfItsState) {
+    Bundle bundle;
+    bundle.args({"true"});
+    bundle.save();
+    std::filesystem::create_directory(bundle.root());
+    auto full = [&] {
+        support::enter_own_mounts();
+        support::mount_in("tmpfs", bundle.root(), "tmpfs", 0, "size=4k");
+        std::ofstream(bundle.root() + "/all") << 'x';
+    };
+    Ended ended = bundle.runtime({"create", bundle.id()}, {.before_exec = full});
+    EXPECT_EQ(ended.status, 1);
+    EXPECT_THAT(ended.err,
+                MatchesRegex("gocontainer: write\\(\"" + bundle.root() + "/" + bundle.id() +
+                             "/[^\"]+\", [0-9]+ bytes\\): ENOSPC .*: the file system of \"" +
+                             bundle.root() + "\" is full: make room there, .* --root\n"));
+}
+
+TEST(Spec, IsWholeOrNotThere) {
+    support::Scratch files;
+    Ended ended = support::run(
+        {.argv = {support::gocontainer(), "spec", "--bundle", files.path()}, .before_exec = [] {
+             const rlimit little{100, 100};
+             setrlimit(RLIMIT_FSIZE, &little);
+             signal(SIGXFSZ, SIG_IGN);
+         }});
+    EXPECT_EQ(ended.status, 1);
+    EXPECT_THAT(ended.err, HasSubstr("write(\"" + files.path() + "/config.json\", "));
+    EXPECT_TRUE(std::filesystem::is_empty(files.path()));
 }
 
 // Wherever it is hit, `delete --force` finds what there is.
