@@ -36,7 +36,7 @@ namespace {
 Result<void> settle(Inside& inside) {
     const spec::Spec& spec = inside.spec;
     TRY(stages::set_process(inside));
-    TRY(stages::give_streams(inside));
+    TRY(stages::take_streams(inside));
     if (!spec.stages.has(spec::Stage::caps))
         TRY(stages::become_user(inside));
     TRY(set_limits(spec));

@@ -6,9 +6,11 @@
 #include "sys/path.hpp"
 
 #include <sys/prctl.h>
+#include <sys/sysmacros.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <optional>
 
 namespace stages {
 
@@ -124,26 +126,46 @@ Result<void> give(int fd, uid_t uid) {
     return given;
 }
 
+bool is_null(const Result<struct stat>& info) {
+    return info && S_ISCHR(info->st_mode) && info->st_rdev == makedev(1, 3);
+}
+
+/// The container's /dev/null for a stream that is the machine's, whose mode and owner the command
+/// could change otherwise. An image may have any other thing there, which is left alone.
+Result<void> exchange_null(int stream) {
+    constexpr const char* kNull = "/dev/null";
+    if (!is_null(sys::fstatat(AT_FDCWD, kNull, AT_SYMLINK_NOFOLLOW)))
+        return {};
+    auto own = sys::openat(AT_FDCWD, kNull, O_RDWR | O_NOFOLLOW);
+    return own && is_null(sys::fstat(own->get())) ? sys::dup2(own->get(), stream) : Result<void>{};
+}
+
 } // namespace
 
 // Root filesystem in place; not yet the user, to whom nothing could be given then.
-Result<void> give_streams(const Inside& inside) {
+Result<void> take_streams(const Inside& inside) {
     const spec::Process& process = inside.spec.process;
-    if (!process.ids && process.user.empty())
-        return {};
-    uid_t uid = process.ids ? process.ids->uid : TRY(identify(process.user)).uid;
+    std::optional<uid_t> uid;
+    if (process.ids)
+        uid = process.ids->uid;
+    else if (!process.user.empty())
+        uid = TRY(identify(process.user)).uid;
     if (inside.console.valid()) {
+        if (!uid)
+            return {};
         Fd slave = TRY(sys::pty_peer(inside.console.get()));
-        return give(slave.get(), uid);
+        return give(slave.get(), *uid);
     }
     for (int stream : {0, 1, 2}) {
         auto info = sys::fstat(stream);
         if (!info && info.error().code != EBADF) // closed, and stays so
             return std::unexpected(std::move(info).error());
+        if (is_null(info))
+            TRY(exchange_null(stream));
         // A pipe is made for whom it is given to. A file may be a person's, who redirects into it,
-        // and devices and terminals are the machine's: not ours to give.
-        if (info && S_ISFIFO(info->st_mode) && info->st_uid != uid)
-            TRY(give(stream, uid));
+        // and other devices and terminals are the machine's: not ours to give.
+        if (uid && info && S_ISFIFO(info->st_mode) && info->st_uid != *uid)
+            TRY(give(stream, *uid));
     }
     return {};
 }

@@ -108,6 +108,8 @@ Result<void> bind_node(const Fd& dev, const std::string& name, const std::string
     mode_t mode = TRY(sys::fstat(node.get())).st_mode;
     if (!S_ISCHR(mode) && !S_ISBLK(mode))
         return sys::wrong("\"" + path + "\" of this machine is not a device");
+    // Which keeps nobody from writing to the device, only from changing the machine's node.
+    TRY(set_attributes(node, MOUNT_ATTR_RDONLY));
     Fd target = TRY(sys::openat(dev.get(), name, O_CREAT | O_EXCL | O_WRONLY, 0644));
     return attach(node, target);
 }

@@ -236,6 +236,8 @@ Result<void> mask(Inside& inside, const std::string& prefix, const Fd& top) {
             if (!null.valid())
                 null = TRY(host_null());
             Fd cover = TRY(clone_mount(null.get(), "", AT_EMPTY_PATH));
+            // Or who owns it inside could change the machine's mode and owner.
+            TRY(set_attributes(cover, MOUNT_ATTR_RDONLY));
             TRY(attach(cover, target));
             continue;
         }

@@ -10,9 +10,10 @@
 //   S7  inheritable sets      oci/process.cpp      Executed.HandsNoCapabilityDown
 //   S8  joining               run/begin.cpp        Joined.*, Executed.HasNothing…
 //   S9  a false /dev/null     mounting.cpp         Image.MasksAreTheHosts…, WhoseNullDevice…
+//       the machine's changed and devices.cpp      Attack.TheMachinesNullDevice…
 //   S10 /dev/console a link   devices.cpp          Image.ConsoleIsNoLink
 //   S11 /dev a link           mounting.cpp         Image.WhoseDevIsALinkIsRefused
-//   S12 streams, owners       never reopened       Attack.StreamsAreLeftAsTheyAre, PipesAre…
+//   S12 streams, owners       command_user.cpp     Attack.StreamsAreLeftAsTheyAre, PipesAre…
 //   S13 read-only by number   bind.cpp, root.cpp   Image.ReadOnlyIsNotRedirected
 //   S14 CRIU                  there is no checkpoint/restore here
 //   S15 hooks' environment    run/hooks.cpp        Attack.HooksHaveNothingOfTheImages
@@ -753,6 +754,69 @@ TEST_F(Attack, StreamsAreLeftAsTheyAre) {
         EXPECT_THAT(line, HasSubstr("pipe:"));
     EXPECT_EQ(support::slurp(taken), "as it was");
     EXPECT_TRUE(ended.status != 0 || support::lines(ended.out).size() == 3);
+}
+
+// Also one that is the machine's null device, when what the image has at its place is none.
+TEST_F(Attack, StreamsBecomeNoFileThatIsCalledNull) {
+    without("/dev");
+    std::string devices = bundle_.folder().folder("devices");
+    mount("/dev", devices);
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC); // NOLINT: one thread
+    for (const char* make : {"echo as it was >", "ln -s /etc/passwd ", "mkfifo ", "mkdir "}) {
+        fs::remove(devices + "/null");
+        ASSERT_EQ(support::run({.argv = {"sh", "-c", make + devices + "/null"}}).status, 0);
+        Ended ended = run({"sh", "-c", "test -c /proc/self/fd/0 && echo hidden && ls -l >&2"},
+                          {.argv = {}, .fds = {{null, 0}, {null, 1}}});
+        EXPECT_EQ(ended.status, 0) << make << ended.err;
+        EXPECT_THAT(ended.err, HasSubstr("bin"));
+    }
+    close(null);
+}
+
+/// What changes when somebody changes a node: its time of change too.
+std::string of_the_machines_null() {
+    struct stat info{};
+    return stat("/dev/null", &info) != 0
+               ? "none"
+               : std::to_string(info.st_mode) + " " + std::to_string(info.st_uid) + " " +
+                     std::to_string(info.st_ctim.tv_sec) + "." +
+                     std::to_string(info.st_ctim.tv_nsec);
+}
+
+// The host's root, which a container's may be, owns the host's nodes: bound from there, opened
+// there, or laid over a file.
+TEST_F(Attack, TheMachinesNullDeviceCannotBeChanged) {
+    const std::string before = of_the_machines_null();
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC); // NOLINT: one thread
+    const Strings change{
+        "sh", "-c",
+        "for it in /dev/null /dev/zero /proc/self/fd/0 /proc/self/fd/1 /proc/version; do "
+        "chmod 666 $it; chown 0 $it; touch $it; done 2>/dev/null; echo lost; echo x >/dev/null && "
+        "seen=$(stat -L -c '%d %i' /dev/null /proc/$$/fd/0 /proc/$$/fd/1); echo \"$seen\" >&2"};
+    auto its_own = [&](const Ended& ended) {
+        Strings seen = support::lines(ended.err);
+        ASSERT_EQ(seen.size(), 3U) << ended.err;
+        EXPECT_EQ(seen[1], seen[0]);
+        EXPECT_EQ(seen[2], seen[0]);
+        EXPECT_EQ(of_the_machines_null(), before);
+    };
+    config()["linux"]["maskedPaths"] = {"/proc/version"};
+    {
+        SCOPED_TRACE("run");
+        its_own(run(change, {.argv = {}, .fds = {{null, 0}, {null, 1}}}));
+    }
+    keep();
+    {
+        SCOPED_TRACE("exec");
+        its_own(exec(change, {}, {.argv = {}, .fds = {{null, 0}, {null, 1}}}));
+    }
+    for (const Strings& options : {Strings{}, Strings{"--map", "single"}}) {
+        SCOPED_TRACE("parent");
+        Strings quiet{"-q", "--net", "none"};
+        quiet.insert(quiet.end(), options.begin(), options.end());
+        its_own(support::launch(quiet, change, {.argv = {}, .fds = {{null, 0}, {null, 1}}}));
+    }
+    close(null);
 }
 
 // Who writes to /dev/stdout opens a pipe by its name, as its owner alone may.
