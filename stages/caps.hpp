@@ -8,8 +8,9 @@ namespace stages {
 /// Groups, gid, uid of spec.process.user, looked up in the root that is in place.
 Result<void> become_user(const Inside& inside);
 
-/// Of the standard streams, pipes are given to that user, or the terminal that is to be all of them:
-/// who writes to /dev/stdout opens it by name. One that is /dev/null becomes the container's own.
+/// Of the standard streams, pipes are given to that user, or the terminal that is to be all of
+/// them: who writes to /dev/stdout opens it by name. One that is /dev/null becomes the container's
+/// own.
 Result<void> take_streams(const Inside& inside);
 
 /// SIGKILL when the parent dies; to be said again after every change of credentials.

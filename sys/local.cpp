@@ -217,7 +217,9 @@ Result<void> new_file(int directory, const std::string& name, std::string_view t
     std::string open = "/proc/self/fd/" + std::to_string(file.get());
     return done(invoke(
         "linkat",
-        [&] { return ::linkat(AT_FDCWD, open.c_str(), directory, name.c_str(), AT_SYMLINK_FOLLOW); },
+        [&] {
+            return ::linkat(AT_FDCWD, open.c_str(), directory, name.c_str(), AT_SYMLINK_FOLLOW);
+        },
         At{AT_FDCWD}, open, At{directory}, name, "AT_SYMLINK_FOLLOW"));
 }
 

@@ -1,7 +1,7 @@
 // What others write, damaged by chance. Each trial is a process of its own, so that even a crash
 // names the seed. To try it again: GOCONTAINER_SEED=… build/tests/unit --gtest_filter='Fuzz.*'
-// Without one the seeds are always the same: what `make test` finds is of the last change. `make fuzz`
-// looks for what nobody has found yet.
+// Without one the seeds are always the same: what `make test` finds is of the last change. `make
+// fuzz` looks for what nobody has found yet.
 //
 //   often([&](Chance& chance) { require(!read(damaged(document, chance)), "it is taken"); });
 #pragma once
