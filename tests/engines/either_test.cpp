@@ -134,7 +134,9 @@ TEST_P(Either, StopsStartsAndRestarts) {
     EXPECT_TRUE(box.logs("started\nheard\nstarted\nstarted\n"));
     EXPECT_EQ(engine({"kill", box.name()}).status, 0);
     EXPECT_EQ(box.wait(), "137");
-    EXPECT_EQ(box.inspect("{{.State.Status}} {{.State.ExitCode}}"), "exited 137");
+    // Podman has it "stopped" until it has put its things away too.
+    EXPECT_TRUE(eventually(
+        [&] { return box.inspect("{{.State.Status}} {{.State.ExitCode}}") == "exited 137"; }));
 }
 
 TEST_P(Either, LeavesNothingOfAContainer) {
