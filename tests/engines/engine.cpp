@@ -52,7 +52,7 @@ public:
     ~Podman() override {
         if (!why_not_.empty())
             return;
-        Ended removed = (*this)({"rm", "--all", "--force", "--time", "0"});
+        Ended removed = removing({"rm", "--all", "--force", "--time", "0"});
         EXPECT_EQ(removed.status, 0) << removed.err;
         if (is_root())
             return;
@@ -64,14 +64,17 @@ public:
     }
     // Podman 4.3 races against its own `container cleanup`, which conmon starts when the container
     // ends: with runc too, one of them finds /dev/shm's mount in the way now and then.
-    Ended remove(const std::string& name) const override {
+    Ended removing(const Strings& words) const override {
         Ended removed;
         for (int tries = 0; tries < 10; ++tries) {
-            removed = (*this)({"rm", "--force", "--time", "0", name});
+            removed = (*this)(words);
             if (!removed.err.contains("/userdata/shm: device or resource busy"))
                 break;
         }
         return removed;
+    }
+    Ended remove(const std::string& name) const override {
+        return removing({"rm", "--force", "--time", "0", name});
     }
     std::string state_root() const override {
         return is_root() ? "/run/gocontainer" : enclosure_.folder() / "xdg/gocontainer";

@@ -40,6 +40,8 @@ public:
     const Enclosure& enclosure() const { return enclosure_; }
     /// Remove a container, whatever it does.
     virtual Ended remove(const std::string& name) const = 0;
+    /// The same for what else there is to remove, by the client's own words.
+    virtual Ended removing(const Strings& words) const { return (*this)(words); }
     /// What it says in its log about what went wrong.
     virtual std::string log() const { return {}; }
 

@@ -57,7 +57,7 @@ TEST_F(PodmanOnly, RunsPods) {
         // "stopped" until Podman has put its things away too.
         EXPECT_TRUE(eventually([&] { return one.inspect("{{.State.Status}}") == "exited"; }));
     }
-    Ended removed = podman({"pod", "rm", "--force", word});
+    Ended removed = podman.removing({"pod", "rm", "--force", word});
     EXPECT_EQ(removed.status, 0) << removed.err;
 }
 
@@ -108,7 +108,7 @@ spec:
     auto table = mountinfo(two);
     EXPECT_TRUE(mounted_at(table, "/")->has("ro"));
     EXPECT_TRUE(mounted_at(table, "/shared")->has("ro"));
-    Ended down = podman({"kube", "down", file});
+    Ended down = podman.removing({"kube", "down", file});
     EXPECT_EQ(down.status, 0) << down.err;
 }
 
