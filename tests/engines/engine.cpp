@@ -279,9 +279,14 @@ Ended Box::exec(const Strings& command, const Strings& options, const std::strin
 
 std::string Box::cgroup() const {
     pid_t first = pid();
-    if (first <= 0 || !fs::exists("/proc/" + std::to_string(first)))
+    if (first <= 0)
         return "";
-    std::string own = cgroup_of(first);
+    std::string own;
+    try {
+        own = cgroup_of(first);
+    } catch (const std::runtime_error&) {
+        return ""; // it has ended meanwhile
+    }
     for (const char* root : {"/sys/fs/cgroup/unified", "/sys/fs/cgroup"})
         if (own.size() > 1 && fs::exists(root + own + "/cgroup.procs"))
             return root + own;
