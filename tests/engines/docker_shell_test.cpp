@@ -199,8 +199,12 @@ TEST_F(DockerShell, PrivilegedGivesLimitsToWhomDockerExecBrings) {
     Ended started = docker({"run", "--detach", "--name", name, "--runtime=runc", "--network=none",
                             "--privileged", "--cgroupns=private", "--init", kBuilt});
     ASSERT_EQ(started.status, 0) << started.err;
-    auto stand = [&] { return docker({"exec", name, "cat", "/proc/1/cgroup"}).out; };
-    EXPECT_TRUE(eventually([&] { return stand() == "0::/learner/shell\n"; })) << stand();
+    // It has got everything ready once it is what stays.
+    pid_t first = std::stoi(docker({"inspect", "--format", "{{.State.Pid}}", name}).out);
+    EXPECT_TRUE(eventually([&] {
+        return find_container(first, {"sleep", "infinity"}).second > 0;
+    }));
+    EXPECT_EQ(docker({"exec", name, "cat", "/proc/1/cgroup"}).out, "0::/learner/shell\n");
     Ended ended = docker({"exec", "-u", "learner", name, "sh", "-c", kLimited});
     EXPECT_EQ(ended.out, "0::/learner/shell\n33554432\n") << ended.err;
     EXPECT_EQ(docker.remove(name).status, 0);
