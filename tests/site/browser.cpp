@@ -49,6 +49,7 @@ Browser::Browser() {
                           "--no-first-run",
                           "--disable-dev-shm-usage",
                           "--allow-file-access-from-files",
+                          "--host-resolver-rules=MAP * ~NOTFOUND", // and nobody is waited for
                           "--user-data-dir=" + profile_.path(),
                           "--remote-debugging-pipe"};
     if (support::is_root()) // whom its own sandbox refuses
