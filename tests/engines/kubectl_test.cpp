@@ -22,12 +22,12 @@ json on_terminal(const Strings& command = {}) {
 }
 
 /// Tells its size from the start, and whenever that changes; goes on behind ^C, and ends with 5
-/// when a line is typed: two, since busybox's read throws away what it has of one when its second
-/// is over.
+/// when a line that is typed ends: what it has of one when its second is over, busybox's read
+/// throws away.
 const Strings kTold{"sh", "-c",
                     "trap 'echo now $(stty size)' WINCH; trap 'echo heard' INT; stty size; tty; "
                     "test -t 0 && test -t 1 && test -t 2 && echo u''p; "
-                    "while [ -z \"$x\" ]; do read -t 1 x; done; exit 5"};
+                    "until read -t 1 x; do :; done; exit 5"};
 
 /// Wait until a client that has just attached to it shows its size. What it says is lost as long as
 /// the plugin does not hand it on to the client yet, and it may have been told the size by then: so
@@ -56,7 +56,7 @@ TEST_F(Kubectl, ExecsOnATerminal) {
     terminal.until("now 23 81\r\n");
     terminal.type("\3");
     terminal.until("heard\r\n");
-    terminal.type("end\nend\n");
+    terminal.type("end\n");
     EXPECT_EQ(terminal.wait().status, 5);
 }
 
@@ -94,7 +94,7 @@ TEST_F(Kubectl, AttachesToATerminal) {
     until_told(second, 23, 81);
     second.type("\3");
     second.until("heard\r\n");
-    second.type("end\nend\n");
+    second.type("end\n");
     EXPECT_EQ(box.ended()["exit_code"], 5);
     EXPECT_EQ(second.wait().status, 0);
 }
