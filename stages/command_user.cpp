@@ -93,6 +93,18 @@ Result<void> become(const Inside& inside, const spec::Ids& who) {
     return change_ids(inside, who);
 }
 
+/// Is setgroups off in our user namespace? Without a /proc the call itself says so: of no groups,
+/// which is what container root has.
+Result<bool> groups_denied() {
+    auto said = sys::read_file("/proc/self/setgroups", 64);
+    if (said || said.error().code != ENOENT)
+        return TRY(std::move(said)).starts_with("deny");
+    auto none = sys::setgroups({});
+    if (!none && none.error().code != EPERM)
+        return std::unexpected(std::move(none).error());
+    return !none;
+}
+
 } // namespace
 
 // Root filesystem in place; still container root, or the caller itself without a user stage.
@@ -104,8 +116,7 @@ Result<void> become_user(const Inside& inside) {
         return {};
     Identity named = TRY(identify(spec.process.user));
     spec::Ids who{.uid = named.uid, .gid = named.gid, .groups = std::move(named.groups)};
-    bool denied = spec.stages.has(spec::Stage::user) &&
-                  TRY(sys::read_file("/proc/self/setgroups", 64)).starts_with("deny");
+    bool denied = spec.stages.has(spec::Stage::user) && TRY(asked_by("-u", groups_denied()));
     if (!denied)
         return asked_by("-u", become(inside, who));
     // What we are already is fine; its groups can't be changed.

@@ -903,6 +903,30 @@ TEST(Caps, ChangesNoGroupsWhereTheyAreDenied) {
     EXPECT_TRUE(kernel.called("setresuid(7, 7, 7)"));
 }
 
+TEST(Caps, AsksTheCallItselfForGroupsWhereThereIsNoProc) {
+    Spec spec = plain();
+    spec.process.user = "7";
+    auto missing = [](Recorder& kernel) {
+        host(kernel);
+        kernel.answer("\"/proc/self/setgroups\"", -ENOENT);
+    };
+    Recorder allowed;
+    missing(allowed);
+    ASSERT_TRUE(inside(spec, {}, stages::caps::child)(allowed));
+    EXPECT_TRUE(allowed.called("setresuid(7, 7, 7)"));
+    Recorder denied;
+    missing(denied);
+    denied.answer("setgroups(", -EPERM);
+    ASSERT_TRUE(inside(spec, {}, stages::caps::child)(denied));
+    EXPECT_TRUE(denied.called("setresuid(7, 7, 7)"));
+    Recorder broken;
+    missing(broken);
+    broken.answer("setgroups(", -EIO);
+    auto done = inside(spec, {}, stages::caps::child)(broken);
+    ASSERT_FALSE(done);
+    EXPECT_EQ(done.error().stage, "-u");
+}
+
 TEST(Caps, FailsClosed) {
     Spec spec = plain();
     spec.process.user = "7:8"; // by number: passwd and group files need not be there
