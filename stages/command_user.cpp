@@ -45,9 +45,10 @@ std::string not_mapped(const Inside& inside, std::uint32_t id, bool group) {
     bool alone = map.size() == 1 && map.front().count == 1;
     if (alone && spec.user.mapping == spec::Mapping::single)
         return what + "leave out --map single";
-    return what + (alone ? "the caller needs a range in /etc/subuid and /etc/subgid: 'gocontainer "
-                           "doctor' has the command"
-                         : "use one of those, or map it with --map");
+    if (alone && spec.user.mapping == spec::Mapping::automatic)
+        return what + "the caller needs a range in /etc/subuid and /etc/subgid: 'gocontainer "
+                      "doctor' has the command";
+    return what + "use one that is, or map it with a --map C:H:N more";
 }
 
 std::uint32_t first_not_in(const std::vector<spec::IdMap>& map,

@@ -878,6 +878,8 @@ TEST(Caps, NamesTheIdThatIsNotMapped) {
     spec.user.mapping = spec::Mapping::single;
     EXPECT_THAT(said(facts),
                 AllOf(HasSubstr("which has 0: "), HasSubstr("leave out --map single")));
+    spec.user.mapping = spec::Mapping::listed; // a range may well be there
+    EXPECT_THAT(said(facts), AllOf(HasSubstr("which has 0: "), HasSubstr("a --map C:H:N more")));
     facts.gids = {{0, 1000, 1}, {1, 100000, 5}, {10, 200000, 2}};
     EXPECT_THAT(said(facts), AllOf(HasSubstr("which has 0 to 5, 10 to 11: "), HasSubstr("--map")));
     spec.naming = spec::Naming::properties;
