@@ -49,7 +49,8 @@ namespace {
 
 /// What to do about errno `code`, whichever stage's call it is of; "": that depends.
 std::string usual_fix(const Error& error) {
-    bool of_process = error.call.starts_with("vfork(") || error.call.starts_with("clone");
+    bool of_process = error.call.starts_with("fork(") || error.call.starts_with("vfork(") ||
+                      error.call.starts_with("clone");
     if (error.code == ENOSYS)
         return "this kernel (or a seccomp filter on this process) does not have this call: "
                "gocontainer needs Linux 5.12 or newer";

@@ -964,6 +964,11 @@ TEST(Init, LeavesTheCommandTheSignalsItHad) {
 
 TEST(Init, FailsClosed) {
     sweep(EAGAIN, inside(plain(), {}, stages::init::child));
+    Recorder kernel;
+    kernel.answer("fork()", -EAGAIN);
+    auto done = once(kernel, inside(plain(), {}, stages::init::child));
+    ASSERT_FALSE(done);
+    EXPECT_THAT(sys::to_line(done.error()), HasSubstr("see ulimit -u"));
 }
 
 // --- a whole launch that fails -------------------------------------------------------------------
