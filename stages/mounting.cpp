@@ -165,7 +165,9 @@ Result<Fd> real_directory(Inside& inside, const std::string& name) {
     if (found || found.error().code != ENOENT) {
         if (!found && (found.error().code == ELOOP || found.error().code == ENOTDIR))
             return sys::wrong("\"/" + name + "\" in the root filesystem is not a real directory",
-                              "a symlink there could lead mounts out of it: remove it");
+                              found.error().code == ELOOP
+                                  ? "a symlink there could lead mounts out of it: remove it"
+                                  : "remove what is there: a directory is made in its place");
         return hint(std::move(found), [&](const Error& error) {
             return causes::no_rootfs(inside.spec.root.path, error.code, outside_root(inside));
         });

@@ -510,14 +510,16 @@ TEST(Mount, FollowsNoLinkAtDevProcAndSys) {
         EXPECT_THAT(kernel.calls[kernel.at(std::string("\"") + name + "\", O_PATH")],
                     AllOf(StartsWith("openat2("), HasSubstr("RESOLVE_NO_SYMLINKS"),
                           HasSubstr("RESOLVE_BENEATH")));
-    for (int code : {ELOOP, ENOTDIR}) {
-        Recorder linked;
-        linked.answer("\"dev\", O_PATH", -code);
-        auto done = once(linked, inside(plain(), {}, stages::mount::child));
+    for (auto [code, fix] :
+         {std::pair<int, const char*>{ELOOP, "a symlink there could lead mounts out of it: remove "
+                                             "it"},
+          {ENOTDIR, "remove what is there: a directory is made in its place"}}) {
+        Recorder odd;
+        odd.answer("\"dev\", O_PATH", -code);
+        auto done = once(odd, inside(plain(), {}, stages::mount::child));
         ASSERT_FALSE(done);
         EXPECT_EQ(sys::to_line(done.error()),
-                  "\"/dev\" in the root filesystem is not a real directory: a symlink there could "
-                  "lead mounts out of it: remove it");
+                  std::string("\"/dev\" in the root filesystem is not a real directory: ") + fix);
     }
 }
 
