@@ -269,11 +269,11 @@ std::optional<long> Narrator::before(const sys::Call& call) {
     if (!listens())
         return std::nullopt;
     talking_ = true;
-    // An exec does not come back to say how it went; a program's is told when the vfork returns.
+    // An exec does not come back to say how it went.
     if (call.name == "execveat")
         tell(called_here(call, std::nullopt), side());
     else if (side() == Maker::program && call.name == "execve")
-        exec_ = called_here(call, std::nullopt);
+        program_.push_back(called_here(call, std::nullopt));
     starting_ = starting_ || call.name == "vfork";
     talking_ = false;
     return std::nullopt;
@@ -285,14 +285,16 @@ void Narrator::after(const sys::Call& call, long result) {
     talking_ = true;
     const Maker maker = side();
     if (maker == Maker::program) {
-        start();
-        exec_.reset();
-    } else if (std::exchange(starting_, false)) {
-        if (exec_)
-            tell(*std::exchange(exec_, std::nullopt), Maker::program);
-    }
-    if (maker == Maker::program || std::exchange(started_, 0) == 0)
+        if (call.name == "execve") // it has come back
+            program_.pop_back();
+        program_.push_back(called_here(call, result));
+    } else if (std::exchange(starting_, false) && !program_.empty()) {
+        start(program_.front().pid);
+        for (const run::Called& one : std::exchange(program_, {}))
+            tell(one, Maker::program);
+    } else {
         tell(called_here(call, result), maker);
+    }
     talking_ = false;
 }
 
@@ -303,13 +305,10 @@ Narrator::Maker Narrator::side() const {
     return starting_ && sys::getpid() != self_ ? Maker::program : Maker::parent;
 }
 
-/// The process that a vfork has made is heard before the vfork returns.
-void Narrator::start() {
-    if (started_ != 0)
-        return;
-    started_ = sys::getpid();
+/// A vfork has made `program`.
+void Narrator::start(pid_t program) {
     programs_ = {.descriptors = ours_.descriptors, .shell = {}};
-    tell({.pid = self_, .name = "vfork", .text = "vfork()", .result = started_}, Maker::parent);
+    tell({.pid = self_, .name = "vfork", .text = "vfork()", .result = program}, Maker::parent);
 }
 
 void Narrator::show(const run::Called& call, const std::string& text, const std::string& shell) {

@@ -52,7 +52,7 @@ private:
     /// Whose call it is: a program's is that of a process which becomes one that we start.
     enum class Maker { parent, child, program };
     Maker side() const;
-    void start();
+    void start(pid_t program);
     void told(const run::Called& call);
     void tell(const run::Called& call, Maker maker);
     void show(const run::Called& call, const std::string& text, const std::string& shell);
@@ -79,9 +79,9 @@ private:
     pid_t self_;                    ///< as long as it is us: the child is born with a copy of us
     pid_t seen_ = 0;                ///< what seen() has said when the step began
     Side ours_, childs_, programs_;
-    bool starting_ = false;              ///< between a vfork and its return
-    pid_t started_ = 0;                  ///< whom it has made, once heard
-    std::optional<run::Called> exec_;    ///< of that process, the last that is heard of it
+    bool starting_ = false; ///< between a vfork and its return
+    /// What it did, told when the vfork returns: until then, 2 may be the program's own.
+    std::vector<run::Called> program_;
     std::optional<Snapshot> before_;     ///< the child, when the step began
     std::optional<run::Called> pending_; ///< an execve that has not come back
     bool talking_ = false;               ///< what the narrator itself calls is no part of the story

@@ -370,6 +370,16 @@ TEST(Explain, ComesBeforeWhatItIsAbout) {
     EXPECT_THAT(ended.err, Not(HasSubstr("── the command ─")));
 }
 
+TEST(Explain, IsNoPartOfWhatAProgramSays) {
+    if (access("/usr/bin/newuidmap", X_OK) != 0)
+        GTEST_SKIP() << "newuidmap is not installed";
+    Ended ended = launch({"--explain", "--map", "0:3999000000:10"}, {"true"},
+                         {.before_exec = become_ordinary});
+    EXPECT_EQ(ended.status, 125);
+    EXPECT_THAT(ended.err, HasSubstr("\ngocontainer: user: newuidmap: "));
+    EXPECT_THAT(ended.err, HasSubstr("dup2("));
+}
+
 TEST(Explain, FitsATerminalAndIsPlainWhereAsked) {
     Ended drawn = launch({"--explain"}, {"true"});
     for (const std::string& line : lines(drawn.err))
