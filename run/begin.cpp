@@ -348,7 +348,6 @@ Result<Fd> begin(Launch& launch, const std::function<Result<void>()>& before_go)
         end_child(launch);
         return std::unexpected(std::move(told).error());
     }
-    launch.leaf.close();
     launch.gate.close();
     return std::move(ours);
 }

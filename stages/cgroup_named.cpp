@@ -45,8 +45,8 @@ void mark(const Launch& launch, const std::string& leaf) {
         (void)sys::setxattr(leaf, kTaken, "1");
 }
 
-/// Two launchers at once would both find the leaf empty. The lock is held as long as launch.leaf;
-/// after that there is a process in it.
+/// Two launchers at once would both find the leaf empty, at the start of another's container or
+/// at its end. The lock is held as long as launch.leaf: until the other has taken the leaf away.
 Result<Fd> open_locked(const Launch& launch, const std::string& leaf) {
     Fd directory = TRY(sys::openat(AT_FDCWD, leaf, O_RDONLY | O_DIRECTORY));
     auto locked = sys::flock(directory.get(), LOCK_EX | LOCK_NB);

@@ -3,6 +3,7 @@
 #include "tests/support/container.hpp"
 #include "tests/support/proc.hpp"
 
+#include <csignal>
 #include <gmock/gmock.h>
 #include <unistd.h>
 
@@ -26,6 +27,26 @@ TEST(Cgroup, NothingIsLeftBehind) {
     for (int i = 0; i < 5; ++i)
         EXPECT_EQ(launch({"--name", token()}, {"true"}).status, 0);
     EXPECT_EQ(differs_from(before), "");
+}
+
+TEST(Cgroup, ANamedOneIsNobodyElsesUntilItIsTakenAway) {
+    std::string root = access("/sys/fs/cgroup/cgroup.controllers", F_OK) == 0
+                           ? "/sys/fs/cgroup"
+                           : "/sys/fs/cgroup/unified";
+    if (access((root + "/cgroup.procs").c_str(), W_OK) != 0)
+        GTEST_SKIP() << "host lacks a cgroup v2 that this user may write to";
+    std::string name = token();
+    Container box({"-q", "--cgroup", name});
+    box.launcher().kill(SIGSTOP); // it will see that its container has ended, and not yet
+    kill(box.first(), SIGKILL);
+    std::string events = root + "/" + name + "/cgroup.events";
+    ASSERT_TRUE(eventually([&] { return slurp(events).find("populated 0") != std::string::npos; }));
+    Ended other = launch({"-q", "--cgroup", name}, {"true"});
+    EXPECT_EQ(other.status, 125) << "the launcher of the first would end it";
+    EXPECT_THAT(other.err, HasSubstr("is in use by another container"));
+    box.launcher().kill(SIGCONT);
+    EXPECT_EQ(box.launcher().wait().status, 137);
+    EXPECT_NE(access(events.c_str(), F_OK), 0);
 }
 
 TEST(Cgroup, ItCannotBeWrittenFromInside) {
