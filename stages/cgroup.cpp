@@ -111,6 +111,8 @@ Result<bool> make_nearby(Launch& launch, const Hierarchy& hierarchy, const Asked
     bool systemd = !asked.limits.empty() && Systemd::booted();
     for (const std::string& directory : candidates(hierarchy)) {
         auto obstacle = check_access(directory);
+        if (obstacle && obstacle->error.code == ENOENT)
+            continue; // a part of the hierarchy is mounted here, and not ours
         if (!obstacle && systemd && is_managed(hierarchy, directory))
             obstacle = Obstacle{Obstacle::managed, directory, {}, {}};
         if (!obstacle)

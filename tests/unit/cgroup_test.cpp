@@ -669,6 +669,16 @@ TEST(Cgroup, WithoutDelegationAndWithoutLimitsOneLineIsSaid) {
     EXPECT_THAT(host.calls, IsEmpty());
 }
 
+TEST(Cgroup, WhereOurOwnIsNotMountedThatIsNoReason) {
+    Pure host;
+    host.put("/proc/self/cgroup", "0::/docker/box\n"); // of a hierarchy that begins further down
+    host.answer("faccessat", "\"/sys/fs/cgroup/cgroup.procs\"", EACCES);
+    Trial trial;
+    EXPECT_EQ(trial.prepare(), "");
+    EXPECT_THAT(trial.said, ElementsAre("cgroup: no cgroup v2 delegated to uid " + kUid +
+                                        ": no limits, the container stays in \"/docker/box\""));
+}
+
 TEST(Cgroup, WithoutDelegationIsAnErrorWhereOneIsWanted) {
     Pure host;
     host.answer("faccessat", "cgroup.procs", EACCES);
