@@ -285,7 +285,7 @@ struct Trial {
 Result<Trial> begin(const Escape& escape, const Weakness& weakness, bool pids_limited) {
     LabFolder folder = TRY(LabFolder::make());
     std::string word = "lab" + TRY(sys::random_hex(6));
-    TRY(lay_out(folder.path(), word));
+    TRY(stages::hint(lay_out(folder.path(), word), elsewhere));
     Telling telling = TRY(Telling::start([&] {
         auto result = attempt_in(folder.path(), word, escape, weakness, pids_limited);
         nlohmann::json json = {

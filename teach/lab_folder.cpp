@@ -1,6 +1,7 @@
 // Folders that outlive nobody.
 #include "teach/lab_folder.hpp"
 
+#include "stages/stage.hpp"
 #include "sys/local.hpp"
 #include "sys/path.hpp"
 
@@ -52,13 +53,18 @@ void clear_lab_folders() {
             (void)clear(*parent, entry.name); // in use, another's, or a later lab's to remove
 }
 
+std::string elsewhere(const sys::Error&) {
+    return "a lab works in \"" + parent_folder() +
+           "\": make room there, or name another folder by TMPDIR";
+}
+
 Result<LabFolder> LabFolder::make() {
     clear_lab_folders();
     for (;;) {
         LabFolder made;
         std::string path =
             sys::join(parent_folder(), std::string(kPrefix) + TRY(sys::random_hex(8)));
-        TRY(sys::mkdirat(AT_FDCWD, path, 0755));
+        TRY(stages::hint(sys::mkdirat(AT_FDCWD, path, 0755), elsewhere));
         made.path_ = path;
         // Before we hold it, somebody who clears up may take it for a left one: then anew.
         auto opened = open_folder(AT_FDCWD, path);

@@ -31,6 +31,9 @@ private:
     sys::Fd lock_;
 };
 
+/// What to do when one can't be made, or written to.
+std::string elsewhere(const sys::Error& error);
+
 /// Remove what labs of this user have left behind.
 void clear_lab_folders();
 

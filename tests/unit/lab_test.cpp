@@ -1,9 +1,12 @@
 // The gauntlet's matrix, as it is shown.
 #include "teach/lab.hpp"
+#include "teach/lab_folder.hpp"
+#include "tests/unit/recorder.hpp"
 
 #include <gmock/gmock.h>
 #include <nlohmann/json.hpp>
 
+#include <cerrno>
 #include <sstream>
 
 using teach::Outcome;
@@ -51,6 +54,16 @@ TEST(GauntletShown, AsAPicture) {
          {">-seccomp<", ">bare<", ">kill-host<", ">RISK<", "EPERM &lt;&amp;&gt;"})
         EXPECT_THAT(svg, HasSubstr(part));
     EXPECT_EQ(svg.find('\033'), std::string::npos);
+}
+
+TEST(LabFolder, SaysWhatToDoWhereNoneCanBeMade) {
+    for (int code : {ENOSPC, EROFS}) {
+        unit::Recorder kernel;
+        kernel.answer("mkdirat(", -code);
+        auto made = teach::LabFolder::make();
+        ASSERT_FALSE(made);
+        EXPECT_THAT(sys::to_line(made.error()), HasSubstr("or name another folder by TMPDIR"));
+    }
 }
 
 TEST(GauntletShown, AsJson) {
