@@ -19,7 +19,9 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <new>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace {
@@ -40,6 +42,14 @@ void print(FILE* stream, const std::string& text) {
 int complain(const std::string& line) {
     print(stderr, teach::message("gocontainer: " + sys::printable(line)));
     return kOurFailure;
+}
+
+/// For std::bad_alloc, which nobody catches. Nothing can be allocated to say it with.
+[[noreturn]] void out_of_memory() {
+    constexpr std::string_view line =
+        "gocontainer: there is no memory left for it: raise 'ulimit -v'\n";
+    (void)fwrite(line.data(), 1, line.size(), stderr); // of stderr there is nobody left to tell
+    sys::exit_now(kOurFailure);
 }
 
 /// Half a text must not pass for all of it, as in `inspect --json >FILE` on a full disk.
@@ -223,6 +233,7 @@ int completion(const Args& args) {
 } // namespace
 
 int main(int argc, char** argv) {
+    std::set_new_handler(out_of_memory);
     sys::keep_arguments(argc, argv);
     // A setuid copy of us would hand the host to whoever calls it (security: bubblewrap's history).
     if (sys::geteuid() != sys::getuid())

@@ -113,6 +113,21 @@ TEST_F(Errors, TooFewProcesses) {
                  125, {"clone3(", "EAGAIN", "ulimit -u"});
 }
 
+TEST_F(Errors, TooLittleMemory) {
+    int failed = 0;
+    for (rlim_t most = 3U << 20; most < 6U << 20; most += 64U << 10) {
+        Ended ended = quiet({"--map", "single", "--net", "none"}, {"true"}, {.before_exec = [most] {
+                                rlimit limit{.rlim_cur = most, .rlim_max = most};
+                                (void)setrlimit(RLIMIT_AS, &limit);
+                            }});
+        if (ended.status != 125) // the kernel, or libc before main(), ends it; or there was enough
+            continue;
+        ++failed;
+        expect_error(ended, 125, {"there is no memory left for it: raise 'ulimit -v'"});
+    }
+    EXPECT_GT(failed, 0);
+}
+
 TEST_F(Errors, ADirectoryThatIsGone) {
     std::string gone = scratch_.folder("gone");
     expect_error(run({.argv = {"sh", "-c", "rmdir \"$PWD\" && exec \"$0\" parent --only none true",
