@@ -77,11 +77,13 @@ std::string too_much(const sys::Strings& args, const sys::Strings& env) {
 /// Why execve of a file that is there failed.
 Error explain(const std::string& path, int code) {
     auto info = sys::fstatat(AT_FDCWD, path, 0);
-    if (!info && info.error().code == EACCES)
+    if (!info && info.error().code == EACCES) {
+        std::string closed = stages::causes::closed_on_the_way(path);
         return not_executable(path, EACCES,
-                              "the container's user may not search \"" +
-                                  stages::causes::closed_on_the_way(path) +
-                                  "\": 'chmod o+x' it in the root filesystem, or use another -u");
+                              "the container's user may not search \"" + closed + "\": 'chmod " +
+                                  stages::causes::search_right(closed) +
+                                  "' it in the root filesystem, or use another -u");
+    }
     if (!info)
         return no_such(path);
     if (code == ENOENT || code == ENOTDIR) {
@@ -251,9 +253,11 @@ Result<void> enter_directory(const spec::Spec& spec) {
                 return spec.inside_already
                            ? "make it first: it is the container's"
                            : "make it first: without the root stage it is this machine's";
-            return error.code == EACCES ? "the container's user may not search it: 'chmod o+x' it, "
-                                          "or use another -u"
-                                        : "";
+            if (error.code != EACCES)
+                return "";
+            std::string closed = stages::causes::closed_on_the_way(wanted + "/");
+            return "the container's user may not search \"" + closed + "\": 'chmod " +
+                   stages::causes::search_right(closed) + "' it, or use another -u";
         });
         TRY(stages::asked_by(asked(spec, "-w", "process.cwd"), std::move(there)));
     }

@@ -100,8 +100,8 @@ std::string no_source(const std::string& path, int code) {
         return {};
     std::string closed = causes::closed_on_the_way(path);
     return "container root may not search " +
-           (closed.empty() ? "a directory on the way to it" : "\"" + closed + "\"") +
-           ": 'chmod o+x' it, or use a copy elsewhere";
+           (closed.empty() ? "a directory on the way to it" : "\"" + closed + "\"") + ": 'chmod " +
+           causes::search_right(closed) + "' it, or use a copy elsewhere";
 }
 
 } // namespace

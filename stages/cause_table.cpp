@@ -159,6 +159,8 @@ constexpr Row kRows[] = {
     {Id::rootfs_closed, "rootfs-closed", "uid @1 may not search \"@2\"",
      "'chmod o+x @2', or move the root filesystem", "chmod o+x @2",
      "every user may pass through that directory, to files whose names are known"},
+    {Id::rootfs_closed_to_owner, "rootfs-closed-to-owner", "uid @1 may not search \"@2\"",
+     "'chmod u+x @2'", "chmod u+x @2", NOTHING},
     {Id::rootfs_unreadable, "rootfs-unreadable", "uid @1 may not search \"@2\"", "'chmod o+rx @2'",
      "chmod o+rx @2", "every user may look into that directory"},
     {Id::rootfs_noexec, "rootfs-noexec",

@@ -48,6 +48,7 @@ enum class Id : unsigned char {
     rootfs_of_the_kernel,
     rootfs_without_programs,
     rootfs_closed,
+    rootfs_closed_to_owner,
     rootfs_unreadable,
     rootfs_noexec,
     rootfs_on_share,

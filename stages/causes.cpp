@@ -274,6 +274,11 @@ std::string closed_on_the_way(const std::string& path) {
     return {};
 }
 
+std::string search_right(const std::string& directory) {
+    auto info = sys::fstatat(AT_FDCWD, directory, 0);
+    return info && info->st_uid == sys::geteuid() ? "u+x" : "o+x";
+}
+
 std::string no_rootfs(const std::string& path, int code, std::uint32_t uid) {
     if (code == ENOENT)
         return hint_of(Id::rootfs_missing, {path});
@@ -283,7 +288,9 @@ std::string no_rootfs(const std::string& path, int code, std::uint32_t uid) {
         return {};
     std::string who = std::to_string(uid);
     if (std::string closed = closed_on_the_way(path); !closed.empty())
-        return hint_of(Id::rootfs_closed, {who, closed});
+        return hint_of(search_right(closed) == "u+x" ? Id::rootfs_closed_to_owner
+                                                     : Id::rootfs_closed,
+                       {who, closed});
     return hint_of(Id::rootfs_unreadable, {who, path});
 }
 

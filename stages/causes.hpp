@@ -30,6 +30,9 @@ std::string no_id_map(const std::string& path, const std::string& said);
 std::string no_rootfs(const std::string& path, int code, std::uint32_t uid);
 /// The first directory on the way to `path` that the caller may not search; "" when he may.
 std::string closed_on_the_way(const std::string& path);
+/// What `directory` would have to let the caller search it, as chmod(1) has it: "o+x", or "u+x"
+/// when it is his own.
+std::string search_right(const std::string& directory);
 /// Something could not be made in the rootfs at `path`: is it its file system?
 std::string rootfs_cannot_hold(const std::string& path, int code);
 /// overlayfs was refused over `path`, with errno `code` and perhaps some words of the kernel's.

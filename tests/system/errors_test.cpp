@@ -216,7 +216,7 @@ TEST_F(Errors, ARootfsThatTheCallerCannotSearch) {
         quiet({"--rootfs", scratch_ / "closed/rootfs"}, {"true"}, {.before_exec = become_ordinary});
     expect_error(ended, 125,
                  {"mount: ", "EACCES", "uid " + std::to_string(ordinary()) + " may not search",
-                  "\"" + scratch_ / "closed" + "\"", "chmod o+x"});
+                  "\"" + scratch_ / "closed" + "\"", is_root() ? "chmod o+x" : "chmod u+x"});
     chmod((scratch_ / "closed").c_str(), 0755);
     // The rootfs itself.
     std::string inner = scratch_ / "closed/rootfs";

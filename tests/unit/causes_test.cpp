@@ -271,6 +271,7 @@ TEST(NoRootfs, BecauseThereIsNone) {
 
 TEST(NoRootfs, BecauseADirectoryOnTheWayIsClosed) {
     Recorder kernel;
+    kernel.owner("/home/lena", sys::geteuid() + 1);
     kernel.answer("faccessat(AT_FDCWD, \"/home/lena\", X_OK)", -EACCES);
     EXPECT_THAT(
         causes::no_rootfs("/home/lena/rootfs", EACCES, 1000),
@@ -278,6 +279,9 @@ TEST(NoRootfs, BecauseADirectoryOnTheWayIsClosed) {
     EXPECT_THAT(causes::no_rootfs("/srv/rootfs", EACCES, 1000),
                 HasSubstr("'chmod o+rx /srv/rootfs'"));
     EXPECT_THAT(causes::no_rootfs("rootfs", EACCES, 1000), HasSubstr("may not search \"rootfs\""));
+    kernel.owner("/home/lena", sys::geteuid()); // whom the bits of others don't concern
+    EXPECT_THAT(causes::no_rootfs("/home/lena/rootfs", EACCES, 1000),
+                HasSubstr("may not search \"/home/lena\": 'chmod u+x /home/lena'"));
 }
 
 TEST(NoRootfs, BecauseItsFileSystemCannotHoldOne) {

@@ -161,6 +161,8 @@ long Recorder::status(const sys::Call& call, const std::string& path) const {
         info.st_rdev = makedev(1, 3);
     if (auto told = modes_.find(path); told != modes_.end())
         info.st_mode = told->second;
+    if (auto told = owners_.find(path); told != owners_.end())
+        info.st_uid = told->second;
     if (info.st_mode == 0)
         return -ENOENT;
     return put(call, info);

@@ -31,6 +31,8 @@ public:
     void file(const std::string& path, std::string text) { files_[path] = std::move(text); }
     /// st_mode (and st_rdev) of a path; what isn't told is a directory, below /dev a device.
     void mode(const std::string& path, mode_t mode) { modes_[path] = mode; }
+    /// st_uid of a path; what isn't told is root's.
+    void owner(const std::string& path, uid_t uid) { owners_[path] = uid; }
     /// File system type of a path (statfs(2)); usual: procfs below /proc, ext4 elsewhere.
     void type(const std::string& path, long magic) { types_[path] = magic; }
     /// The result of every call whose text contains `part`; the last rule that fits counts.
@@ -65,6 +67,7 @@ private:
     sys::Listener* before_;
     std::map<std::string, std::string> files_;
     std::map<std::string, mode_t> modes_;
+    std::map<std::string, uid_t> owners_;
     std::map<std::string, long> types_;
     std::vector<std::pair<std::string, long>> rules_;
     std::vector<std::string> passed_;
