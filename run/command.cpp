@@ -234,7 +234,8 @@ Result<void> enter_directory(const spec::Spec& spec) {
     const std::string& wanted = spec.process.cwd;
     if (!wanted.empty()) {
         auto there = sys::chdir(wanted);
-        if (!there && there.error().code == ENOENT && spec.stages.has(spec::Stage::root)) {
+        bool ours = spec.stages.has(spec::Stage::root) && spec.root.mode != spec::RootMode::chdir;
+        if (!there && there.error().code == ENOENT && ours) {
             // The root is ours now, so following its links leads nowhere else.
             Fd root = TRY(sys::openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY));
             auto made = sys::in_root(root.get(), wanted, sys::Want::directory);
@@ -252,7 +253,8 @@ Result<void> enter_directory(const spec::Spec& spec) {
             if (error.code == ENOENT)
                 return spec.inside_already
                            ? "make it first: it is the container's"
-                           : "make it first: without the root stage it is this machine's";
+                           : "make it first: without a root of the container's own it is this "
+                             "machine's";
             if (error.code != EACCES)
                 return "";
             std::string closed = stages::causes::closed_on_the_way(wanted + "/");

@@ -151,6 +151,14 @@ TEST(WorkingDirectory, IsMadeWhenMissing) {
     EXPECT_EQ(box.ask("pwd").out, "/made/for/this\n");
 }
 
+TEST(WorkingDirectory, IsNotMadeWhereTheRootIsTheHosts) {
+    Scratch scratch;
+    Ended ended = launch({"--root", "chdir", "-w", scratch / "new"}, {"true"});
+    EXPECT_EQ(ended.status, 125);
+    EXPECT_THAT(ended.err, HasSubstr("make it first"));
+    EXPECT_FALSE(fs::exists(scratch / "new"));
+}
+
 TEST(WorkingDirectory, OfAHostileRootfsStaysInside) {
     Scratch scratch;
     std::string own = scratch.rootfs();
