@@ -73,9 +73,11 @@ std::string check_user(const Spec& spec) {
         return wrong;
     if (spec.user.uids.empty())
         return "--map: a listed map must have a range";
-    if (!maps_zero(spec.user.uids) ||
-        !maps_zero(spec.user.gids.empty() ? spec.user.uids : spec.user.gids))
-        return "--map: id 0 of the container must be mapped, since the stages run as it";
+    for (const auto& [option, map] :
+         {std::pair{"--map: ", &spec.user.uids}, {"--gid-map: ", &spec.user.gids}})
+        if (!map->empty() && !maps_zero(*map))
+            return std::string(option) +
+                   "id 0 of the container must be mapped, since the stages run as it";
     return {};
 }
 

@@ -426,7 +426,7 @@ const Case kWrong[] = {
          s.user.mapping = spec::Mapping::listed;
          s.user.uids = {{1, 0, 1}};
      }},
-    {"--map: id 0 of the container",
+    {"--gid-map: id 0 of the container",
      [](Spec& s) {
          s.user.mapping = spec::Mapping::listed;
          s.user.uids = {{0, 0, 1}};
