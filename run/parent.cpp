@@ -10,6 +10,9 @@
 #include "run/supervise.hpp"
 #include "run/watch.hpp"
 
+#include <cerrno>
+#include <csignal>
+
 namespace run {
 
 using stages::Launch;
@@ -60,6 +63,8 @@ Result<int> launch(spec::Spec spec, std::function<void(const std::string&)> say,
             end_orphans(ours());
         return ended;
     }();
+    if (!status && status.error().code == EFBIG)
+        sys::forget_signal(SIGXFSZ); // it came with that, and would end us before a word is said
     undo(keeper.ledger());
     keeper.dismiss(); // it ends while we let go of the rest
     return status;

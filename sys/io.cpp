@@ -345,6 +345,16 @@ Result<sigset_t> sigprocmask(int how, const sigset_t& set) {
     return before;
 }
 
+void forget_signal(int signal) {
+    sigset_t one;
+    sigemptyset(&one);
+    (void)sigaddset(&one, signal); // a valid number: can't fail
+    const timespec now{};
+    (void)invoke(
+        "sigtimedwait", [&] { return ::sigtimedwait(&one, nullptr, &now); },
+        also([&] { return show(one); })); // EAGAIN: there was none
+}
+
 Result<int> sigwait(const sigset_t& set) {
     return static_cast<int>(TRY(invoke("sigwaitinfo", [&] {
         long number = 0;

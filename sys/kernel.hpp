@@ -227,6 +227,8 @@ struct SignalInfo {
 };
 Result<SignalInfo> read_signal(int signalfd);
 Result<sigset_t> sigprocmask(int how, const sigset_t& set);
+/// Take a blocked signal away that may have come to us.
+void forget_signal(int signal);
 Result<int> sigwait(const sigset_t& set);
 void default_signal(int signal);
 /// Every one of them: those that are ignored outlive an exec. System calls only.

@@ -60,6 +60,8 @@ std::string usual_fix(const Error& error) {
     if (error.code == EAGAIN && of_process)
         return "there may be no more processes: see ulimit -u, and pids.max in the cgroup of this "
                "shell and above it";
+    if (error.code == EFBIG)
+        return "files may not be so large here: raise 'ulimit -f'";
     if (error.code == ENOMEM && error.call.starts_with("mmap("))
         return "there is no memory left for it: raise 'ulimit -v'";
     if (error.code == ENOENT && error.call.starts_with("move_mount(")) // by descriptors, of no name

@@ -113,6 +113,17 @@ TEST_F(Errors, TooFewProcesses) {
                  125, {"clone3(", "EAGAIN", "ulimit -u"});
 }
 
+TEST_F(Errors, TooSmallFiles) {
+    std::string upper = scratch_.folder("upper");
+    expect_error(quiet({"--map", "single", "--net", "none", "--upper", upper}, {"true"},
+                       {.before_exec =
+                            [] {
+                                rlimit limit{.rlim_cur = 1024, .rlim_max = 1024};
+                                (void)setrlimit(RLIMIT_FSIZE, &limit);
+                            }}),
+                 125, {"ftruncate(", "EFBIG", "ulimit -f"});
+}
+
 TEST_F(Errors, TooLittleMemory) {
     int failed = 0;
     for (rlim_t most = 3U << 20; most < 6U << 20; most += 64U << 10) {
