@@ -72,7 +72,11 @@ std::string no_tun(int code);
 
 /// Why `port` could not be published, found by trying to bind it; nothing when it is free.
 std::optional<Error> taken(const spec::Port& port);
-/// Inode of the socket on `port` in the text of /proc/net/{tcp,udp}[6] (proc_net_tcp.rst), 0: none.
-std::uint64_t socket_on(std::string_view table, const spec::Port& port);
+/// The socket on `port` in the text of /proc/net/{tcp,udp}[6] (proc_net_tcp.rst).
+struct Bound {
+    std::uint64_t inode = 0; ///< 0: there is none
+    std::uint32_t uid = 0;
+};
+Bound socket_on(std::string_view table, const spec::Port& port);
 
 } // namespace stages::net

@@ -29,7 +29,7 @@ std::string no_tun(int code) {
     }
 }
 
-std::uint64_t socket_on(std::string_view table, const spec::Port& port) {
+Bound socket_on(std::string_view table, const spec::Port& port) {
     // "0: 0100007F:1F90 00000000:0000 0A 0:0 0:0 0 UID 0 INODE …"; 0A is TCP_LISTEN.
     while (!table.empty()) {
         std::string_view line = table.substr(0, table.find('\n'));
@@ -45,7 +45,7 @@ std::uint64_t socket_on(std::string_view table, const spec::Port& port) {
             continue;
         std::size_t colon = fields[1].rfind(':');
         unsigned number = 0;
-        std::uint64_t inode = 0;
+        Bound found;
         if (colon == std::string_view::npos)
             continue;
         auto read = [](std::string_view text, auto& value, int base) {
@@ -53,10 +53,10 @@ std::uint64_t socket_on(std::string_view table, const spec::Port& port) {
                    std::errc{};
         };
         if (read(fields[1].substr(colon + 1), number, 16) && number == port.host &&
-            read(fields[9], inode, 10) && inode != 0)
-            return inode;
+            read(fields[7], found.uid, 10) && read(fields[9], found.inode, 10) && found.inode != 0)
+            return found;
     }
-    return 0;
+    return {};
 }
 
 namespace {
@@ -73,9 +73,10 @@ sys::Strings names_in(const std::string& directory) {
     return names;
 }
 
-/// `"python3" (pid 7)`, when we may see whose socket it is.
-std::string owner_of(std::uint64_t inode) {
-    std::string link = "socket:[" + std::to_string(inode) + "]";
+/// `"python3" (pid 7)`, when we may see whose socket it is: passt lets its own user look no more
+/// than another's does.
+std::string owner_of(const Bound& socket) {
+    std::string link = "socket:[" + std::to_string(socket.inode) + "]";
     for (const std::string& pid : names_in("/proc")) {
         if (pid.find_first_not_of("0123456789") != std::string::npos)
             continue;
@@ -87,15 +88,17 @@ std::string owner_of(std::uint64_t inode) {
             return "\"" + name.substr(0, name.find('\n')) + "\" (pid " + pid + ")";
         }
     }
-    return "another user's process";
+    return socket.uid == sys::geteuid()
+               ? "a process of yours that lets nobody look into it, as pasta"
+               : "a process of uid " + std::to_string(socket.uid);
 }
 
 std::string holder(const spec::Port& port) {
     for (const char* family : {"", "6"}) {
         std::string table = std::string("/proc/self/net/") + (port.udp ? "udp" : "tcp") + family;
         auto text = sys::read_file(table, std::size_t{1} << 24);
-        if (std::uint64_t inode = text ? socket_on(*text, port) : 0; inode != 0)
-            return owner_of(inode);
+        if (Bound found = text ? socket_on(*text, port) : Bound{}; found.inode != 0)
+            return owner_of(found);
     }
     return "another process";
 }

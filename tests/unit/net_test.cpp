@@ -4,6 +4,7 @@
 #include "spec/net_options.hpp"
 #include "stages/stages.hpp"
 #include "sys/path.hpp"
+#include "tests/unit/recorder.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -250,15 +251,32 @@ TEST(NetCauses, TheSocketOnAPort) {
                             "   1: 00000000:1F90 00000000:0000 0A 00000000:00000000 00:00000000 "
                             "00000000     0        0 "
                             "222 1 0 100 0 0 10 0\n";
-    EXPECT_EQ(net::socket_on(tcp, {"", 8080, 80, false}), 222U) << "the one that listens";
-    EXPECT_EQ(net::socket_on(tcp, {"", 8081, 80, false}), 0U);
-    EXPECT_EQ(net::socket_on("", {"", 8081, 80, false}), 0U);
+    EXPECT_EQ(net::socket_on(tcp, {"", 8080, 80, false}).inode, 222U) << "the one that listens";
+    EXPECT_EQ(net::socket_on(tcp, {"", 8081, 80, false}).inode, 0U);
+    EXPECT_EQ(net::socket_on("", {"", 8081, 80, false}).inode, 0U);
     const std::string udp6 =
         "  sl  local_address  remote_address st tx_queue rx_queue tr tm->when retrnsmt uid timeout "
         "inode ref pointer drops\n"
         " 9: 00000000000000000000000000000000:0035 00000000000000000000000000000000:0000 07 "
         "00000000:00000000 00:00000000 00000000   102        0 333 2 0 0\n";
-    EXPECT_EQ(net::socket_on(udp6, {"", 53, 53, true}), 333U);
+    EXPECT_EQ(net::socket_on(udp6, {"", 53, 53, true}).inode, 333U);
+    EXPECT_EQ(net::socket_on(udp6, {"", 53, 53, true}).uid, 102U);
+}
+
+TEST(NetCauses, WhoseThePortIsWhereNobodyMayLook) {
+    for (unsigned other : {0U, 1U}) {
+        unit::Recorder kernel;
+        kernel.answer("bind(", -EADDRINUSE);
+        std::string uid = std::to_string(sys::geteuid() + other);
+        kernel.file("/proc/self/net/tcp",
+                    "   0: 00000000:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000 " +
+                        uid + "        0 222 1 0 100 0 0 10 0\n");
+        auto error = net::taken({"", 8080, 80, false});
+        ASSERT_TRUE(error);
+        EXPECT_THAT(error->detail, HasSubstr(other == 0 ? "in use by a process of yours that lets "
+                                                          "nobody look into it"
+                                                        : "in use by a process of uid " + uid));
+    }
 }
 
 TEST(NetCauses, NoTunDevice) {
