@@ -114,6 +114,9 @@ private:
             if (stage->leaves_host) {
                 TRY(await_once());
                 TRY(meet_runtime(inside_.spec, inside_.facts, socket_));
+                if (inside_.spec.naming == spec::Naming::options &&
+                    !inside_.spec.stages.has(spec::Stage::mount)) // then no ptmx is behind it
+                    TRY(open_console_once());
             }
             if (stage->restricts)
                 TRY(settle_once());
@@ -167,11 +170,16 @@ private:
             TRY(next_of(socket_, Said::done));
         return {};
     }
+    /// The mount stage has made one of the container's own.
+    Result<void> open_console_once() {
+        if (inside_.spec.process.terminal && !inside_.console.valid())
+            inside_.console = TRY(outer_console());
+        return {};
+    }
     Result<void> settle_once() {
         if (std::exchange(settled_, true))
             return {};
-        if (inside_.spec.process.terminal && !inside_.console.valid())
-            inside_.console = TRY(outer_console());
+        TRY(open_console_once());
         if (inside_.console.valid())
             TRY(size_terminal(inside_.spec.process, inside_.console));
         return watched({.half = Half::settle}, [&] { return settle(inside_); });

@@ -140,6 +140,12 @@ TEST(Terminal, IsTheContainersOwn) {
     EXPECT_EQ(shell.wait().status, 7);
 }
 
+TEST(Terminal, IsThereWithoutTheMountStage) {
+    Terminal terminal(in_container({"stty", "size"}, {"--no-mount", "--root", "chroot"}));
+    EXPECT_EQ(terminal.wait().status, 0);
+    EXPECT_THAT(terminal.screen(), HasSubstr("24 80"));
+}
+
 TEST(Terminal, CtrlCEndsTheForegroundAndNotTheShell) {
     Shell shell;
     shell.type("sleep 1000\r");
