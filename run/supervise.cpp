@@ -272,7 +272,7 @@ Result<void> Supervisor::on_typed(const std::string& typed) {
             continue;
         pid_t front = terminal_.foreground();
         if (signal == SIGTSTP && front == terminal_.session() && leaves(front, signal))
-            return suspend();
+            return sys::leads_session() ? Result<void>{} : suspend(); // who would continue us?
         if (signal == SIGTSTP || front != child_ || !shielded(signal))
             continue;
         killed_for_ = signal;

@@ -366,6 +366,16 @@ TEST(Keys, CtrlZStopsTheJobOfTheHostsShell) {
 }
 
 // A shell edits its next line in raw mode meanwhile, and has the keyboard.
+TEST(Keys, CtrlZStopsNobodyWithoutAShellAbove) {
+    Terminal terminal(in_container({"cat"}));
+    until_foreground(terminal, {"cat"});
+    terminal.type(kCtrlZ);
+    terminal.type("a word\n");
+    terminal.until("a word\r\na word");
+    terminal.type(kCtrlD);
+    EXPECT_EQ(terminal.wait().status, 0);
+}
+
 TEST(Keys, AJobInTheBackgroundRunsAndComesForward) {
     HostShell shell;
     shell.type("$GC sh -c 'echo fin''ished' & wait\r");
