@@ -85,14 +85,27 @@ Result<std::unique_ptr<Narrator>> Narrator::make(const spec::Watching& watching,
 Narrator::~Narrator() {
     talking_ = true;
     if (recording_.valid())
-        (void)sys::write_all(recording_.get(), recorded_.dump(1) + "\n"); // as trace()
+        keep(recording_, "--record", recorded_.dump(1) + "\n");
+    if (unkept_)
+        print_(message("gocontainer: " + sys::to_line(*unkept_)));
     sys::listener = nullptr;
     run::watcher = nullptr;
 }
 
+/// A full disk is no reason to end the container, but one to say so when that has ended.
+void Narrator::keep(const Fd& file, const char* option, const std::string& text) {
+    auto kept = sys::write_all(file.get(), text);
+    if (kept || unkept_)
+        return;
+    unkept_ = std::move(kept).error();
+    unkept_->stage = option;
+    unkept_->call = "write(" + std::to_string(file.get()) + ")";
+    unkept_->hint = "not all of it is in the file: make room, or name another";
+}
+
 void Narrator::trace(const std::string& line) {
     if (trace_.valid())
-        (void)sys::write_all(trace_.get(), line); // a full disk is no reason to end the container
+        keep(trace_, "--trace", line);
 }
 
 /// The heading of the step that is under way, once.

@@ -56,6 +56,7 @@ private:
     void told(const run::Called& call);
     void tell(const run::Called& call, Maker maker);
     void show(const run::Called& call, const std::string& text, const std::string& shell);
+    void keep(const Fd& file, const char* option, const std::string& text);
     void trace(const std::string& line);
     void announce();
     bool listens() const;
@@ -70,6 +71,7 @@ private:
     Paint paint_;
     std::size_t width_; ///< of what is printed
     Fd trace_, recording_;
+    std::optional<sys::Error> unkept_; ///< why not all of them could be written
     nlohmann::ordered_json recorded_ = nlohmann::ordered_json::array();
     nlohmann::ordered_json calls_; ///< of the step that is under way, for the recording
     Pause pause_;

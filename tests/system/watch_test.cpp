@@ -439,6 +439,16 @@ TEST(Watching, AFileThatCannotBeWrittenIsAnErrorBeforeAnythingIsMade) {
     EXPECT_EQ(differs_from(before), "");
 }
 
+TEST(Watching, WhatCouldNotBeWrittenIsSaidAtTheEnd) {
+    for (const char* option : {"--trace", "--record"}) {
+        Ended ended = launch({"-q", option, "/dev/full"}, {"sh", "-c", "exit 3"});
+        EXPECT_EQ(ended.status, 3) << "the command's own";
+        EXPECT_EQ(lines(ended.err).size(), 1U) << ended.err;
+        EXPECT_THAT(ended.err, HasSubstr("gocontainer: " + std::string(option) + ": write("));
+        EXPECT_THAT(ended.err, HasSubstr("ENOSPC"));
+    }
+}
+
 TEST(Record, HoldsWhatTheKernelShowedBeforeAndAfterEachStage) {
     Scratch scratch;
     const std::string name = token();
