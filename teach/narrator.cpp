@@ -99,7 +99,6 @@ void Narrator::keep(const Fd& file, const char* option, const std::string& text)
         return;
     unkept_ = std::move(kept).error();
     unkept_->stage = option;
-    unkept_->call = "write(" + std::to_string(file.get()) + ")";
     unkept_->hint = "not all of it is in the file: make room, or name another";
 }
 
