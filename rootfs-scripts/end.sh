@@ -16,7 +16,7 @@ clean() {
         step_running=''
     fi 2>/dev/null
     "$at_cleanup"
-    [[ ! $partial ]] || remove_tree "$partial"
+    [[ ! $partial ]] || remove_partial "$partial"
 }
 
 # Is there no room left beside TARGET? 1 MB is none: each step here writes more.
@@ -95,7 +95,7 @@ remove_target() {
         move "$target" "$partial/old"
         rm -f -- "$marker"
         unlock_parent
-        remove_tree "$partial"
+        remove_partial "$partial"
         ;;
     esac
     exit 0

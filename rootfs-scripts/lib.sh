@@ -164,6 +164,15 @@ remove_tree() {
     return 1
 }
 
+# Removes the partial tree $1, its mark last: killed before, it is still known for one.
+remove_partial() {
+    local inner
+    for inner in "$1"/* "$1"/.[!.]*; do
+        [[ $inner == "$1/rootfs-script" ]] || remove_tree "$inner" || return
+    done
+    remove_tree "$1"
+}
+
 # Renames the folder $1 to $2, which may be an empty folder. Moving a folder to another parent
 # changes its "..", for which its owner and mode may lack the right.
 move() {
@@ -285,7 +294,7 @@ sweep() {
             say "removing \"${stale##*/}\", left by a killed script"
             partial=$stale
             "$at_cleanup"
-            remove_tree "$stale" || :
+            remove_partial "$stale" || :
         fi
         exec {lock}<&-
     done

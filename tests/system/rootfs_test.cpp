@@ -193,6 +193,27 @@ TEST_P(Busybox, ClearsUpAfterAKilledRun) {
     }
 }
 
+// Whatever of it went first: here what the next run knows it by.
+TEST_P(Busybox, ClearsUpAfterOneThatWasKilledAtClearingUp) {
+    ASSERT_TRUE(script("busybox", {"root fs"}).succeeded());
+    fs::path tools = path_without("rm");
+    write_file(tools / "rm", "#!/bin/sh\n"
+                             "for last; do :; done\n"
+                             "case $last in *.partial.*) ;; *) exec /bin/rm \"$@\" ;; esac\n"
+                             "/bin/rm -f \"$last/rootfs-script\"\n"
+                             "kill -KILL $PPID\n");
+    ASSERT_EQ(chmod((tools / "rm").c_str(), 0755), 0);
+    setting.environment["PATH"] = tools;
+    auto killed = script("busybox", {"--force", "root fs"});
+    EXPECT_TRUE(killed.died_of(SIGKILL)) << killed;
+    EXPECT_EQ(left().size(), 3U);
+    setting.environment.erase("PATH");
+    await_end(work);
+    auto next = script("busybox", {"--force", "root fs"});
+    EXPECT_TRUE(next.succeeded()) << next;
+    EXPECT_EQ(left(), both) << next;
+}
+
 TEST_P(Busybox, TwoAtOnceMakeOne) {
     Process one(command("busybox", {"--force", "root fs"}), setting);
     Process two(command("busybox", {"--force", "root fs"}), setting);
