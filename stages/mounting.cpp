@@ -215,13 +215,16 @@ Result<Fd> find(const Fd& top, const std::string& prefix, const std::string& pat
     });
 }
 
-/// The host's /dev/null, proven to be it: an image can't put its own file in its place.
-Result<Fd> host_null() {
+/// The host's /dev/null, proven to be it: an image can't put its own file in its place. Read-only,
+/// or who owns it inside could change its mode and owner for the whole machine.
+Result<Fd> read_only_null() {
     Fd null = TRY(sys::openat(AT_FDCWD, "/dev/null", O_PATH | O_NOFOLLOW));
     struct stat info = TRY(sys::fstat(null.get()));
     if (!S_ISCHR(info.st_mode) || info.st_rdev != makedev(1, 3))
         return sys::wrong("\"/dev/null\" of this machine is not the null device");
-    return null;
+    Fd cover = TRY(clone_mount(null.get(), "", AT_EMPTY_PATH));
+    TRY(set_attributes(cover, MOUNT_ATTR_RDONLY));
+    return cover;
 }
 
 } // namespace
@@ -235,12 +238,11 @@ Result<void> mask(Inside& inside, const std::string& prefix, const Fd& top) {
         if (!target.valid())
             continue;
         if (!S_ISDIR(TRY(sys::fstat(target.get())).st_mode)) {
-            if (!null.valid())
-                null = TRY(host_null());
-            Fd cover = TRY(clone_mount(null.get(), "", AT_EMPTY_PATH));
-            // Or who owns it inside could change the machine's mode and owner.
-            TRY(set_attributes(cover, MOUNT_ATTR_RDONLY));
+            bool first = !null.valid();
+            Fd cover = TRY(first ? read_only_null() : clone_mount(null.get(), "", AT_EMPTY_PATH));
             TRY(attach(cover, target));
+            if (first)
+                null = std::move(cover);
             continue;
         }
         if (!inside.empty.valid()) {
