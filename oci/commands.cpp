@@ -16,6 +16,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <chrono>
 
 namespace oci {
@@ -266,15 +267,26 @@ Result<int> do_update(const Call& call) {
     return 0;
 }
 
-/// "5s", "500ms", "1m": Go's time.Duration, of one unit.
+/// "5s", "500ms", "1m30s": Go's time.Duration, of whole numbers.
 Result<std::chrono::milliseconds> duration(const std::string& text) {
-    std::size_t digits = text.find_first_not_of("0123456789");
-    auto number = spec::parse_number<std::uint32_t>(text.substr(0, digits));
-    std::string unit = digits == std::string::npos ? "" : text.substr(digits);
-    std::int64_t each = unit == "ms" ? 1 : unit == "s" ? 1000 : unit == "m" ? 60'000 : 0;
-    if (!number || *number == 0 || each == 0)
-        return sys::wrong("--interval \"" + text + "\": a time, as 500ms, 5s or 1m");
-    return std::chrono::milliseconds(*number * each);
+    constexpr std::int64_t most = std::int64_t{366} * 24 * 3'600'000;
+    std::int64_t all = 0;
+    for (std::string_view rest = text; !rest.empty();) {
+        std::size_t digits = std::min(rest.find_first_not_of("0123456789"), rest.size());
+        auto number = spec::parse_number<std::uint32_t>(std::string(rest.substr(0, digits)));
+        rest.remove_prefix(digits);
+        std::string_view unit = rest.substr(0, rest.find_first_of("0123456789"));
+        rest.remove_prefix(unit.size());
+        std::int64_t each = unit == "ms"  ? 1
+                            : unit == "s" ? 1000
+                            : unit == "m" ? 60'000
+                            : unit == "h" ? 3'600'000
+                                          : 0;
+        all = number && each != 0 && all <= most ? all + *number * each : most + 1;
+    }
+    if (all == 0 || all > most)
+        return sys::wrong("--interval \"" + text + "\": a time, as 500ms, 5s or 1m30s");
+    return std::chrono::milliseconds(all);
 }
 
 Result<int> do_events(const Call& call) {

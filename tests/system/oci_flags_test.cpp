@@ -267,8 +267,10 @@ TEST_F(Flags, EventsTellWhatItUses) {
     EXPECT_EQ(first["id"], id);
     for (const char* part : {"cpu", "memory", "pids", "blkio", "hugetlb", "network_interfaces"})
         EXPECT_TRUE(first["data"].contains(part)) << part;
-    EXPECT_THAT(runtime({"events", "--interval", "0s", id}).err, HasSubstr("--interval \"0s\""));
-    Process stream(bundle.command({"events", "--interval=50ms", id}));
+    for (const char* wrong : {"0s", "5", "s", "5s5", "1m-1s", "5d", "99999h", "4294967296ms", ""})
+        EXPECT_THAT(runtime({"events", "--interval", wrong, id}).err,
+                    HasSubstr("--interval \"" + std::string(wrong) + "\""));
+    Process stream(bundle.command({"events", "--interval=0m0s50ms", id}));
     for (int i = 0; i < 3; ++i)
         EXPECT_EQ(json::parse(stream.take("\n"))["type"], "stats");
     ASSERT_EQ(runtime({"kill", id, "KILL"}).status, 0);
