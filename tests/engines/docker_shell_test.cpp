@@ -201,9 +201,8 @@ TEST_F(DockerShell, PrivilegedGivesLimitsToWhomDockerExecBrings) {
     ASSERT_EQ(started.status, 0) << started.err;
     // It has got everything ready once it is what stays.
     pid_t first = std::stoi(docker({"inspect", "--format", "{{.State.Pid}}", name}).out);
-    EXPECT_TRUE(eventually([&] {
-        return find_container(first, {"sleep", "infinity"}).second > 0;
-    }));
+    EXPECT_TRUE(
+        eventually([&] { return find_container(first, {"sleep", "infinity"}).second > 0; }));
     EXPECT_EQ(docker({"exec", name, "cat", "/proc/1/cgroup"}).out, "0::/learner/shell\n");
     Ended ended = docker({"exec", "-u", "learner", name, "sh", "-c", kLimited});
     EXPECT_EQ(ended.out, "0::/learner/shell\n33554432\n") << ended.err;
