@@ -142,14 +142,13 @@ bool is_null(const Result<struct stat>& info) {
     return info && S_ISCHR(info->st_mode) && info->st_rdev == makedev(1, 3);
 }
 
-/// The container's /dev/null for a stream that is the machine's, whose mode and owner the command
-/// could change otherwise. An image may have any other thing there, which is left alone.
-Result<void> exchange_null(int stream) {
+/// The container's null device; an image may have any other thing there, which is left alone.
+Fd own_null() {
     constexpr const char* kNull = "/dev/null";
     if (!is_null(sys::fstatat(AT_FDCWD, kNull, AT_SYMLINK_NOFOLLOW)))
-        return {};
+        return Fd();
     auto own = sys::openat(AT_FDCWD, kNull, O_RDWR | O_NOFOLLOW);
-    return own && is_null(sys::fstat(own->get())) ? sys::dup2(own->get(), stream) : Result<void>{};
+    return own && is_null(sys::fstat(own->get())) ? std::move(*own) : Fd();
 }
 
 } // namespace
@@ -168,12 +167,17 @@ Result<void> take_streams(const Inside& inside) {
         Fd slave = TRY(sys::pty_peer(inside.console.get()));
         return give(slave.get(), *uid);
     }
+    std::optional<Fd> null;
     for (int stream : {0, 1, 2}) {
         auto info = sys::fstat(stream);
         if (!info && info.error().code != EBADF) // closed, and stays so
             return std::unexpected(std::move(info).error());
-        if (is_null(info))
-            TRY(exchange_null(stream));
+        if (is_null(info)) { // the machine's, whose mode and owner the command could change
+            if (!null)
+                null = own_null();
+            if (null->valid())
+                TRY(sys::dup2(null->get(), stream));
+        }
         // A pipe is made for whom it is given to. A file may be a person's, who redirects into it,
         // and other devices and terminals are the machine's: not ours to give.
         if (uid && info && S_ISFIFO(info->st_mode) && info->st_uid != *uid)
