@@ -1,12 +1,12 @@
 // Who the command is: its user and groups, its streams, and that it dies with us.
 #include "stages/caps.hpp"
 #include "stages/causes.hpp"
+#include "stages/mounting.hpp"
 #include "stages/passwd.hpp"
 #include "stages/stages.hpp"
 #include "sys/path.hpp"
 
 #include <sys/prctl.h>
-#include <sys/sysmacros.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -138,17 +138,13 @@ Result<void> give(int fd, uid_t uid) {
     return given;
 }
 
-bool is_null(const Result<struct stat>& info) {
-    return info && S_ISCHR(info->st_mode) && info->st_rdev == makedev(1, 3);
-}
-
 /// The container's null device; an image may have any other thing there, which is left alone.
-Fd own_null() {
+Result<Fd> own_null() {
     constexpr const char* kNull = "/dev/null";
-    if (!is_null(sys::fstatat(AT_FDCWD, kNull, AT_SYMLINK_NOFOLLOW)))
+    if (!is_null_device(TRY(sys::fstatat(AT_FDCWD, kNull, AT_SYMLINK_NOFOLLOW))))
         return Fd();
-    auto own = sys::openat(AT_FDCWD, kNull, O_RDWR | O_NOFOLLOW);
-    return own && is_null(sys::fstat(own->get())) ? std::move(*own) : Fd();
+    Fd own = TRY(sys::openat(AT_FDCWD, kNull, O_RDWR | O_NOFOLLOW));
+    return is_null_device(TRY(sys::fstat(own.get()))) ? std::move(own) : Fd();
 }
 
 } // namespace
@@ -172,9 +168,10 @@ Result<void> take_streams(const Inside& inside) {
         auto info = sys::fstat(stream);
         if (!info && info.error().code != EBADF) // closed, and stays so
             return std::unexpected(std::move(info).error());
-        if (is_null(info)) { // the machine's, whose mode and owner the command could change
+        // The machine's, whose mode and owner the command could change.
+        if (info && is_null_device(*info)) {
             if (!null)
-                null = own_null();
+                null = own_null().value_or(Fd());
             if (null->valid())
                 TRY(sys::dup2(null->get(), stream));
         }

@@ -219,8 +219,7 @@ Result<Fd> find(const Fd& top, const std::string& prefix, const std::string& pat
 /// or who owns it inside could change its mode and owner for the whole machine.
 Result<Fd> read_only_null() {
     Fd null = TRY(sys::openat(AT_FDCWD, "/dev/null", O_PATH | O_NOFOLLOW));
-    struct stat info = TRY(sys::fstat(null.get()));
-    if (!S_ISCHR(info.st_mode) || info.st_rdev != makedev(1, 3))
+    if (!is_null_device(TRY(sys::fstat(null.get()))))
         return sys::wrong("\"/dev/null\" of this machine is not the null device");
     Fd cover = TRY(clone_mount(null.get(), "", AT_EMPTY_PATH));
     TRY(set_attributes(cover, MOUNT_ATTR_RDONLY));
@@ -228,6 +227,10 @@ Result<Fd> read_only_null() {
 }
 
 } // namespace
+
+bool is_null_device(const struct stat& info) {
+    return S_ISCHR(info.st_mode) && info.st_rdev == makedev(1, 3);
+}
 
 Result<void> mask(Inside& inside, const std::string& prefix, const Fd& top) {
     Fd null;

@@ -44,6 +44,8 @@ Result<Fd> real_directory(Inside& inside, const std::string& name);
 /// nothing that anybody trusts to be the kernel's (CVE-2019-16884).
 bool covers_proc_harmlessly(const std::string& destination);
 
+/// What a stat says of /dev/null, whatever an image may have at that place.
+bool is_null_device(const struct stat& info);
 /// Hide those of the masked paths that lie below `prefix` ("/proc/"), which is mounted at `top`:
 /// files behind the host's /dev/null, directories behind one empty read-only tmpfs.
 Result<void> mask(Inside& inside, const std::string& prefix, const Fd& top);
