@@ -7,10 +7,10 @@
 
 namespace stages {
 
-Result<Fd> sysfs_tree(const std::vector<std::string>& options, std::uint64_t attributes,
-                      bool fresh) {
+Result<Fd> sysfs_tree(const std::vector<std::string>& options, std::uint64_t attributes, bool fresh,
+                      const std::string& source) {
     if (fresh) {
-        auto own = new_filesystem("sysfs", options, attributes);
+        auto own = new_filesystem("sysfs", options, attributes, causes::powerless_root, source);
         // EPERM: what the outer one shows more than ours would are the outer network's devices.
         if (own || own.error().code != EPERM)
             return own;
@@ -21,13 +21,13 @@ Result<Fd> sysfs_tree(const std::vector<std::string>& options, std::uint64_t att
 }
 
 Result<Fd> cgroup_tree(const Inside& inside, const std::vector<std::string>& options,
-                       std::uint64_t attributes) {
+                       std::uint64_t attributes, const std::string& source) {
     const spec::Spec& spec = inside.spec;
     bool sees_own = spec.stages.has(spec::Stage::cgroup) && spec.cgroup.own_namespace;
     for (const spec::Join& join : spec.joins)
         sees_own = sees_own || join.stage == spec::Stage::cgroup;
     if (sees_own) {
-        auto own = new_filesystem("cgroup2", options, attributes);
+        auto own = new_filesystem("cgroup2", options, attributes, causes::powerless_root, source);
         // EPERM: a cgroup namespace that is joined may belong to another user namespace.
         if (own || own.error().code != EPERM)
             return own;

@@ -109,10 +109,10 @@ Result<Fd> make_new(Inside& inside, const spec::Mount& wanted, const Fd& place, 
     if (wanted.type == "sysfs") {
         bool own_net = spec.stages.has(Stage::net) && spec.net.mode != spec::NetMode::host;
         bool own_user = spec.stages.has(Stage::user);
-        return sysfs_tree(options, attributes, own_net || !own_user);
+        return sysfs_tree(options, attributes, own_net || !own_user, wanted.source);
     }
     if (wanted.type == "cgroup" || wanted.type == "cgroup2")
-        return cgroup_tree(inside, options, attributes);
+        return cgroup_tree(inside, options, attributes, wanted.source);
     if (wanted.type == "proc")
         return new_filesystem("proc", options, attributes, causes::no_proc, wanted.source);
     // gid 5 is "tty" everywhere; where it isn't mapped, a terminal belongs to who opens it.

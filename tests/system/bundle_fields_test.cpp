@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <iterator>
+#include <map>
 #include <sched.h>
 #include <sstream>
 #include <sys/stat.h>
@@ -231,6 +232,20 @@ TEST_F(Fields, ReadOnlyPathsAndRecursiveReadOnlyMounts) {
     for (const char* point : {"/volume", "/volume/below", "/home"})
         EXPECT_THAT(options_of(point), HasSubstr(",ro,")) << point << ended.err;
     EXPECT_THAT(options_of("/other"), AllOf(HasSubstr(",noexec,"), HasSubstr(",nosymfollow,")));
+}
+
+TEST_F(Fields, ASourceIsWhatMountinfoShows) {
+    std::map<std::string, std::string> sources;
+    for (json& mount : config()["mounts"])
+        if (mount["type"] != "none") // a bind, in `spec --rootless`
+            mount["source"] = sources[mount["destination"]] = support::token();
+    bundle_.args({"sleep", "1000"});
+    bundle_.start();
+    for (const auto& line : support::mountinfo(bundle_.pid()))
+        if (auto wanted = sources.find(line.point);
+            wanted != sources.end() && line.source == wanted->second)
+            sources.erase(wanted);
+    EXPECT_TRUE(sources.empty()) << testing::PrintToString(sources);
 }
 
 // As Podman has it for systemd, on a host that has both versions.
